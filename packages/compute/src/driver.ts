@@ -1,0 +1,102 @@
+/** A flavor as `GET /flavors` shows it: `ram` in MB, `disk` and `ephemeral` in GB. */
+export interface Flavor {
+  readonly id: string;
+  readonly name: string;
+  readonly ram: number;
+  readonly vcpus: number;
+  readonly disk: number;
+  readonly ephemeral: number;
+}
+
+/** What a server can be made from. Local: a database server found on this machine. */
+export interface Image {
+  readonly id: string;
+  readonly name: string;
+  /** The datastore manager that runs on it: `mysql`, `mariadb`, `postgresql`. */
+  readonly manager: string;
+  readonly version: string;
+}
+
+export interface ServerAddress {
+  readonly address: string;
+  readonly type: 'private' | 'public';
+  /** Where it is not the datastore's standard port. */
+  readonly port?: number;
+}
+
+export type ServerStatus = 'BUILD' | 'ACTIVE' | 'SHUTDOWN' | 'ERROR';
+
+export interface Server {
+  readonly id: string;
+  readonly clientToken: string;
+  readonly status: ServerStatus;
+  readonly host: string;
+  readonly imageId: string;
+  readonly volumeId: string | null;
+  readonly addresses: readonly ServerAddress[];
+  /** The token of the `rebuild` that made what runs now; the create's token before any. */
+  readonly generation: string;
+}
+
+/** Files written on the server before its agent starts: absolute-looking names (`/etc/trove/conf.d/guest_info.conf`) to text. */
+export type InjectedFiles = Readonly<Record<string, string>>;
+
+export interface CreateServer {
+  /** The same token never makes two servers. */
+  readonly clientToken: string;
+  readonly deploymentId: string;
+  readonly instanceId: string;
+  readonly projectId: string;
+  readonly name: string;
+  readonly flavor: Flavor;
+  readonly imageId: string;
+  readonly volumeId: string | null;
+  readonly availabilityZone?: string;
+  readonly files: InjectedFiles;
+}
+
+export interface RebuildServer {
+  readonly clientToken: string;
+  readonly serverId: string;
+  readonly imageId: string;
+  readonly files: InjectedFiles;
+}
+
+export interface CreateVolume {
+  readonly clientToken: string;
+  readonly deploymentId: string;
+  readonly instanceId: string;
+  /** GB. */
+  readonly size: number;
+}
+
+/**
+ * Where instances run. Every call takes a signal and gives up when it is aborted; "not there" at a delete is success.
+ * `IMAGE_NOT_FOUND`, `FLAVOR_NOT_FOUND` are permanent, `COMPUTE_ERROR` says by `retryable`. One conformance suite holds all drivers.
+ */
+export interface ComputeDriver {
+  readonly name: 'local' | 'docker' | 'nova';
+  flavors(): Promise<readonly Flavor[]>;
+  images(): Promise<readonly Image[]>;
+  hosts(): Promise<readonly { name: string; servers: number }[]>;
+  createVolume(request: CreateVolume, signal: AbortSignal): Promise<{ volumeId: string }>;
+  /** The volume that this token made, or undefined. */
+  findVolume(clientToken: string): Promise<{ volumeId: string } | undefined>;
+  deleteVolume(volumeId: string, signal: AbortSignal): Promise<void>;
+  /** A copy of the volume, taken while the server is stopped. The same token never makes two. */
+  snapshotVolume(volumeId: string, clientToken: string, signal: AbortSignal): Promise<{ snapshotId: string }>;
+  /** Puts the volume back to the snapshot; the server is stopped. */
+  restoreVolume(volumeId: string, snapshotId: string, signal: AbortSignal): Promise<void>;
+  deleteSnapshot(snapshotId: string, signal: AbortSignal): Promise<void>;
+  createServer(request: CreateServer, signal: AbortSignal): Promise<Server>;
+  /** Every server that this token made, looked up in the world: more than one is a fault that the caller cleans up. */
+  findServers(clientToken: string): Promise<readonly Server[]>;
+  getServer(serverId: string): Promise<Server | undefined>;
+  stopServer(serverId: string, signal: AbortSignal): Promise<void>;
+  startServer(serverId: string, signal: AbortSignal): Promise<void>;
+  /** A new root and new injected files from the image; volume, address and id stay. The server is started. */
+  rebuildServer(request: RebuildServer, signal: AbortSignal): Promise<Server>;
+  deleteServer(serverId: string, signal: AbortSignal): Promise<void>;
+  /** The injected files as they are on the server now; what an undo puts back. */
+  injectedFiles(serverId: string): Promise<InjectedFiles>;
+}

@@ -1,0 +1,12 @@
+import { Type } from 'typebox';
+import { delete_database as guest } from '../guest/delete_database.ts';
+import { defineMethod } from '../method.ts';
+import { Uuid } from '../types.ts';
+
+/** Passed on to the guest's method of the same name; answered when the guest has done it. */
+export const delete_database = defineMethod({
+  name: 'delete_database',
+  once: true,
+  args: Type.Object({ instance_id: Uuid, ...guest.args.properties }, { additionalProperties: false }),
+  result: guest.result,
+});

@@ -1,0 +1,12 @@
+import { Type } from 'typebox';
+import { list_users as guest } from '../guest/list_users.ts';
+import { defineMethod } from '../method.ts';
+import { PageArgs, Uuid } from '../types.ts';
+
+/** Passed on to the guest's method of the same name. */
+export const list_users = defineMethod({
+  name: 'list_users',
+  patience: guest.patience,
+  args: Type.Object({ instance_id: Uuid, ...PageArgs.properties }, { additionalProperties: false }),
+  result: guest.result,
+});

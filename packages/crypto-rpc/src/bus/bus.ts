@@ -1,0 +1,91 @@
+/** One message on its way to the broker. */
+export interface Publication {
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly body: Buffer;
+  readonly contentType: string;
+  readonly contentEncoding?: string;
+  readonly headers?: Readonly<Record<string, string | number | boolean>>;
+  readonly messageId?: string;
+  /** Checked by the broker against the account that publishes; left out where accounts are shared. */
+  readonly userId?: string;
+  /** Milliseconds until the broker may drop it unread. */
+  readonly expirationMs?: number;
+  readonly persistent: boolean;
+  readonly priority?: number;
+  /** True: a message that no queue takes is an error (`RPC_REFUSED`), instead of vanishing. */
+  readonly mandatory: boolean;
+}
+
+/** One message handed out by the broker. Exactly one of `ack`, `reject` and `requeue` is called, once. */
+export interface Delivery {
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly body: Buffer;
+  readonly contentType: string | undefined;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly messageId: string | undefined;
+  readonly userId: string | undefined;
+  readonly redelivered: boolean;
+  ack(): void;
+  /** To the dead-letter exchange, where the queue has one; else gone. */
+  reject(): void;
+  requeue(): void;
+}
+
+export interface ExchangeSpec {
+  readonly name: string;
+  readonly type: 'direct' | 'topic' | 'fanout';
+  readonly durable: boolean;
+}
+
+export interface QueueSpec {
+  readonly name: string;
+  readonly durable: boolean;
+  readonly exclusive?: boolean;
+  readonly autoDelete?: boolean;
+  /** `x-queue-type`, `x-max-length`, `x-overflow`, `x-message-ttl`, `x-delivery-limit`, `x-dead-letter-exchange`, … */
+  readonly arguments?: Readonly<Record<string, string | number | boolean>>;
+}
+
+export interface BindingSpec {
+  readonly exchange: string;
+  readonly queue: string;
+  readonly routingKey: string;
+}
+
+export interface Topology {
+  readonly exchanges?: readonly ExchangeSpec[];
+  readonly queues?: readonly QueueSpec[];
+  readonly bindings?: readonly BindingSpec[];
+}
+
+export interface ConsumeOptions {
+  /** Unacknowledged deliveries at a time. */
+  readonly prefetch: number;
+  readonly exclusive?: boolean;
+}
+
+export interface Subscription {
+  /** Takes no more; resolves when running handlers have ended. */
+  cancel(): Promise<void>;
+}
+
+/**
+ * Bytes to and from a broker, and nothing of what they mean. AMQP and in-memory, held to one conformance suite.
+ * Whoever opens a bus closes it.
+ */
+export interface Bus {
+  readonly state: 'connecting' | 'connected' | 'closed';
+  /** Made now, and again after each reconnect, before consumers resume. */
+  declare(topology: Topology): Promise<void>;
+  /** Resolves when the broker has taken it. `BUS_UNAVAILABLE` (retryable) when there is none within the bus's time-out. */
+  publish(publication: Publication): Promise<void>;
+  /** Consumes again after each reconnect and after the queue was deleted under it (it declares what it was told). */
+  consume(queue: string, options: ConsumeOptions, onDelivery: (delivery: Delivery) => Promise<void>): Promise<Subscription>;
+  deleteQueue(name: string): Promise<void>;
+  /** Called at each connection, the first too; returns how to stop listening. */
+  onConnected(listener: () => void): () => void;
+  /** Takes no more, lets handlers end, closes. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,84 @@
+import type { Logger } from '@trove/common';
+import type { Knex } from 'knex';
+
+/** JSON only: it rests in the journal. */
+export type Json = null | boolean | number | string | Json[] | { [member: string]: Json };
+export type JsonObject = { [member: string]: Json };
+
+export type TaskState = 'pending' | 'running' | 'waiting' | 'compensating' | 'done' | 'failed' | 'cancelled';
+
+/** A task as it stands in the catalog. Times are epoch microseconds of the database. */
+export interface Task {
+  readonly id: string;
+  readonly kind: string;
+  readonly instanceId: string;
+  readonly projectId: string;
+  readonly params: JsonObject;
+  readonly state: TaskState;
+  readonly step: string | null;
+  readonly attempt: number;
+  readonly fence: bigint;
+  readonly cancelRequested: boolean;
+  readonly codeVersion: number;
+  readonly error: { code: string; message: string } | null;
+}
+
+/** What a step may use. Everything that a step changes outside goes by `token`, everything in the catalog by `fenced`. */
+export interface StepContext {
+  readonly task: Task;
+  /** Deterministic: UUIDv5 of task and step. The same in each try, so that the world can be asked for what it made. */
+  readonly token: string;
+  /** Of the steps that are done, by their names. */
+  readonly outputs: Readonly<Record<string, Json>>;
+  readonly attempt: number;
+  /** Aborted at the step's time-out and when the lease is lost. */
+  readonly signal: AbortSignal;
+  readonly logger: Logger;
+  /**
+   * One transaction that begins by checking the fence on the instance's row (`STALE_FENCE` otherwise: stop at once).
+   * It may be run again as a whole on a deadlock, so it makes no outside call.
+   */
+  fenced<T>(work: (tx: Knex.Transaction) => Promise<T>): Promise<T>;
+  /** Renews the lease; rejects with `STALE_FENCE` when it is lost. Called before an outside call that needs longer than what is left. */
+  renew(): Promise<void>;
+}
+
+/** How one run of a step ended. `wait`: nothing is blocked, the step runs again when its time has come or it is woken. */
+export type StepResult = { readonly done: Json } | { readonly wait: { readonly ms: number; readonly progress?: string } };
+
+/**
+ * One step: intent is written first, then `observe` (on a resumed try) looks in the world for what an earlier try made,
+ * and only where it finds nothing `run` runs. A `TroveError` that is not retryable fails the step; others are tried again.
+ */
+export interface Step {
+  readonly name: string;
+  run(context: StepContext): Promise<StepResult>;
+  /** The output where the world already has the step's effect; undefined where it has not. Extras are removed here. */
+  observe?(context: StepContext): Promise<Json | undefined>;
+  /** "Not there" is success. A step without one is not undoable; past the last undoable step a task only goes forward. */
+  undo?(context: StepContext): Promise<void>;
+  /** How long one run may take; at most what a lease can be renewed for. */
+  readonly timeoutMs: number;
+  /** Tries before the step fails for good, and the cap of the jittered wait between them. */
+  readonly retry: { readonly attempts: number; readonly capMs: number };
+}
+
+/** What is written to the instance in the same transaction that ends the task and hands the slot on. */
+export interface TaskEnd {
+  readonly task: Task;
+  readonly outputs: Readonly<Record<string, Json>>;
+}
+
+/** A kind of work as a list of steps. The engine knows nothing of Trove; all that it writes of an instance is slot and fence. */
+export interface TaskKind {
+  readonly kind: string;
+  /** Raised when the steps change in a way that an older journal cannot resume. */
+  readonly codeVersion: number;
+  readonly deadlineMs: number;
+  readonly compensationDeadlineMs: number;
+  steps(task: Task): readonly Step[];
+  onDone(tx: Knex.Transaction, end: TaskEnd): Promise<void>;
+  /** After compensation. `error.message` is what the tenant may see. `left` names what could not be undone. */
+  onFailed(tx: Knex.Transaction, end: TaskEnd & { error: { code: string; message: string }; left: readonly string[] }): Promise<void>;
+  onCancelled(tx: Knex.Transaction, end: TaskEnd): Promise<void>;
+}
