@@ -1,0 +1,41 @@
+/** What MySQL's and SQLite's drivers put on an error; MySQL numbers in `errno`, SQLite extended result codes in `errcode`. */
+function numberOf(error: unknown, member: 'errno' | 'errcode'): number | undefined {
+  if (!(error instanceof Error) || !(member in error)) return undefined;
+  const value: unknown = Reflect.get(error, member);
+  return typeof value === 'number' ? value : undefined;
+}
+
+const SQLITE_UNIQUE = new Set([1555, 2067, 2579]);
+const SQLITE_BUSY = 5;
+const SQLITE_LOCKED = 6;
+const CONNECTION_LOST = new Set([
+  'PROTOCOL_CONNECTION_LOST',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENOTFOUND',
+  'ER_SERVER_SHUTDOWN',
+  'ER_CON_COUNT_ERROR',
+]);
+
+/** True where a row with the same primary or unique key is already there. */
+export function isDuplicate(error: unknown): boolean {
+  return numberOf(error, 'errno') === 1062 || SQLITE_UNIQUE.has(numberOf(error, 'errcode') ?? 0);
+}
+
+/** True where the whole transaction may be run again: lock wait time-out, deadlock, a busy SQLite file. */
+export function isTransient(error: unknown): boolean {
+  const errno = numberOf(error, 'errno');
+  if (errno === 1205 || errno === 1213) return true;
+  const primary = (numberOf(error, 'errcode') ?? 0) & 0xff;
+  return primary === SQLITE_BUSY || primary === SQLITE_LOCKED;
+}
+
+/** True where the database could not be reached, or the connection went away. */
+export function isUnavailable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (error.name === 'KnexTimeoutError') return true;
+  return 'code' in error && typeof error.code === 'string' && CONNECTION_LOST.has(error.code);
+}

@@ -1,0 +1,26 @@
+export { toBigint, toBigintOrNull } from './bigint.ts';
+export { type Catalog, type CatalogOptions, openCatalog } from './catalog.ts';
+export { dbNow, troveNow } from './database_time.ts';
+export { type Dialect, dialectOf } from './dialect.ts';
+export { isDuplicate, isTransient, isUnavailable } from './errors.ts';
+export type {
+  ConductorLastseenRow,
+  DatabaseBigint,
+  DatastoreRow,
+  DatastoreVersionRow,
+  DeploymentRow,
+  Flag,
+  InstanceFaultRow,
+  InstanceKeyRow,
+  InstanceReportRow,
+  InstanceRow,
+  QuotaRow,
+  QuotaUsageRow,
+  ReservationRow,
+  ResourceRow,
+  RpcInboxRow,
+  ServiceStatusRow,
+  TaskRow,
+  TaskStepRow,
+} from './tables.ts';
+export { withTransaction } from './transaction.ts';

@@ -1,0 +1,26 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { fullJitterMs, TroveError } from '@trove/common';
+import type { Knex } from 'knex';
+import type { Catalog } from './catalog.ts';
+import { isTransient, isUnavailable } from './errors.ts';
+
+const TRIES = 5;
+
+/**
+ * Runs `work` in one transaction (READ COMMITTED on MySQL, BEGIN IMMEDIATE on SQLite) and runs it again as a whole on a
+ * deadlock, a lock wait time-out or a busy file: so it makes no outside call. Rejects with `CATALOG_UNAVAILABLE` where the
+ * database cannot be reached; whether a commit that was under way took place is then unknown.
+ */
+export async function withTransaction<T>(catalog: Catalog, work: (tx: Knex.Transaction) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await catalog.knex.transaction(work);
+    } catch (error) {
+      if (isUnavailable(error)) {
+        throw new TroveError('CATALOG_UNAVAILABLE', 'The catalog cannot be reached.', { cause: error, retryable: true });
+      }
+      if (attempt >= TRIES || !isTransient(error)) throw error;
+      await delay(fullJitterMs(attempt, 10, 500));
+    }
+  }
+}
