@@ -1,0 +1,222 @@
+import { Readable } from 'node:stream';
+import { describe, expect, test } from 'vitest';
+import { createCli } from './cli.ts';
+import { EXIT } from './exit.ts';
+
+const ID = '0f4a3d56-7b0c-4b0e-9b61-0c0f5f7e9a01';
+const OTHER = '1f4a3d56-7b0c-4b0e-9b61-0c0f5f7e9a02';
+
+type Route = (body: unknown) => { status?: number; body?: unknown };
+
+/** A server of fixed answers that writes down what it was asked. */
+function harness(routes: Record<string, Route>, stdinText?: string) {
+  const asked: { request: string; body: unknown; token: string | null }[] = [];
+  const out: string[] = [];
+  const err: string[] = [];
+  const fetchFunction: typeof fetch = async (input, init) => {
+    const url = new URL(String(input));
+    const request = `${init?.method ?? 'GET'} ${url.pathname.replace('/v1.0/p1', '')}${url.search}`;
+    const body: unknown = typeof init?.body === 'string' ? JSON.parse(init.body) : undefined;
+    asked.push({ request, body, token: new Headers(init?.headers).get('x-auth-token') });
+    const answer = routes[request]?.(body) ?? { status: 404, body: { itemNotFound: { code: 404, message: 'not here' } } };
+    return new Response(answer.body === undefined ? null : JSON.stringify(answer.body), { status: answer.status ?? 200 });
+  };
+  const cli = createCli({
+    fetch: fetchFunction,
+    stdout: { write: (text) => out.push(text) },
+    stderr: { write: (text) => err.push(text) },
+    ...(stdinText === undefined ? {} : { stdin: Readable.from([stdinText]) }),
+    env: { TROVE_URL: 'http://trove.test:8779', TROVE_TOKEN: 't1', TROVE_PROJECT_ID: 'p1', TROVE_HOME: '/nowhere' },
+  });
+  return { asked, run: (...argv: string[]) => cli.run(argv), out: () => out.join(''), err: () => err.join('') };
+}
+
+const instance = (members: object = {}) => ({
+  id: ID,
+  name: 'm2',
+  status: 'ACTIVE',
+  operating_status: 'HEALTHY',
+  flavor: { id: '25', links: [] },
+  datastore: { type: 'mysql', version: '5.6' },
+  volume: { size: 3, used: 0.12 },
+  region: 'RegionOne',
+  links: [{ rel: 'self', href: 'x' }],
+  server_id: null,
+  encrypted_rpc_messaging: false,
+  addresses: [{ address: '127.0.0.1', type: 'private', port: 40001 }],
+  ...members,
+});
+
+const listed = (...instances: object[]) => ({ 'GET /instances': () => ({ body: { instances } }) });
+
+describe('tables', () => {
+  test('a list is a table with one rule under its head and a column per field', async () => {
+    const { run, out } = harness(listed(instance()));
+    expect(await run('list')).toBe(EXIT.ok);
+    const lines = out().trimEnd().split('\n');
+    expect(lines).toHaveLength(5);
+    expect(lines[0]).toMatch(/^\+-+(\+-+)+\+$/);
+    expect(lines[1]?.split('|').map((cell) => cell.trim())).toEqual(
+      ['', 'id', 'name', 'datastore', 'datastore_version', 'status', 'flavor_id', 'size', 'region', ''],
+    );
+    expect(lines[3]?.split('|').map((cell) => cell.trim())).toEqual(['', ID, 'm2', 'mysql', '5.6', 'ACTIVE', '25', '3', 'RegionOne', '']);
+  });
+
+  test('one thing is Property and Value in order of names: nested ones flat, links left out, null None, false False, the port shown', async () => {
+    const { run, out } = harness({ ...listed(instance()), [`GET /instances/${ID}`]: () => ({ body: { instance: instance() } }) });
+    expect(await run('show', 'm2')).toBe(EXIT.ok);
+    const cells = out().split('\n').filter((line) => line.startsWith('|')).map((line) => line.split('|').slice(1, 3).map((cell) => cell.trim()));
+    expect(cells).toEqual([
+      ['Property', 'Value'],
+      ['addresses', '127.0.0.1:40001 (private)'],
+      ['datastore', 'mysql'],
+      ['datastore_version', '5.6'],
+      ['encrypted_rpc_messaging', 'False'],
+      ['flavor', '25'],
+      ['id', ID],
+      ['name', 'm2'],
+      ['operating_status', 'HEALTHY'],
+      ['region', 'RegionOne'],
+      ['server_id', 'None'],
+      ['status', 'ACTIVE'],
+      ['volume', '3'],
+      ['volume_used', '0.12'],
+    ]);
+  });
+
+  test('--json prints what the server said, and nothing else', async () => {
+    const { run, out } = harness({ ...listed(instance()), [`GET /instances/${ID}`]: () => ({ body: { instance: instance() } }) });
+    await run('show', 'm2', '--json');
+    expect(JSON.parse(out())).toEqual(instance());
+  });
+
+  test('control characters in a name do not reach the terminal', async () => {
+    const { run, out } = harness(listed(instance({ name: 'a\u001b[2Jb' })));
+    await run('list');
+    expect(out()).not.toContain('\u001b');
+    expect(out()).toContain('a\\x1b[2Jb');
+  });
+});
+
+describe('finding an instance by name', () => {
+  test('a name on a later page is found', async () => {
+    const { run } = harness({
+      'GET /instances': () => ({ body: { instances: [], links: [{ rel: 'next', href: 'https://x/instances?marker=m1' }] } }),
+      'GET /instances?marker=m1': () => ({ body: { instances: [instance()] } }),
+      [`GET /instances/${ID}`]: () => ({ body: { instance: instance() } }),
+    });
+    expect(await run('show', 'm2')).toBe(EXIT.ok);
+  });
+
+  test('a name that two have is refused with both ids', async () => {
+    const { run, err } = harness(listed(instance(), instance({ id: OTHER })));
+    expect(await run('show', 'm2')).toBe(EXIT.refused);
+    expect(err()).toContain(ID);
+    expect(err()).toContain(OTHER);
+  });
+
+  test('a name that none has is exit code 3', async () => {
+    const { run, err } = harness(listed());
+    expect(await run('show', 'm9')).toBe(EXIT.notFound);
+    expect(err()).toContain("'m9'");
+  });
+});
+
+describe('create', () => {
+  const routes = (created: (body: unknown) => void) => ({
+    'GET /flavors/25': () => ({ body: { flavor: {} } }),
+    'POST /instances': (body: unknown) => {
+      created(body);
+      return { body: { instance: instance({ status: 'BUILD' }) } };
+    },
+  });
+
+  test("the operator's line becomes Trove's body", async () => {
+    let body: unknown;
+    const { run } = harness(routes((sent) => (body = sent)));
+    const code = await run('create', 'm10', '25', '--size', '3', '--nic', `net-id=${OTHER}`, '--databases', 'a', 'b', '--users', 'u:p:w');
+    expect(code).toBe(EXIT.ok);
+    expect(body).toEqual({
+      instance: {
+        name: 'm10',
+        flavorRef: '25',
+        volume: { size: 3 },
+        databases: [{ name: 'a' }, { name: 'b' }],
+        users: [{ name: 'u', password: 'p:w', databases: [{ name: 'a' }, { name: 'b' }] }],
+        nics: [{ 'net-id': OTHER }],
+      },
+    });
+  });
+
+  test('--wait polls until it is ACTIVE and healthy, with a line per change', async () => {
+    const states = [{ status: 'BUILD', operating_status: '' }, { operating_status: 'NEW' }, {}];
+    const { run, err, out } = harness({
+      ...routes(() => {}),
+      [`GET /instances/${ID}`]: () => ({ body: { instance: instance(states.shift()) } }),
+    });
+    expect(await run('create', 'm2', '25', '--wait')).toBe(EXIT.ok);
+    expect(err()).toBe('m2: BUILD\nm2: ACTIVE, NEW\nm2: ACTIVE, HEALTHY\n');
+    expect(out()).toContain('HEALTHY');
+  });
+
+  test('--wait that ends in ERROR shows the fault and is exit code 5', async () => {
+    const { run, err } = harness({
+      ...routes(() => {}),
+      [`GET /instances/${ID}`]: () => ({ body: { instance: instance({ status: 'ERROR', fault: { message: 'no room' } }) } }),
+    });
+    expect(await run('create', 'm2', '25', '--wait')).toBe(EXIT.waitFailed);
+    expect(err()).toContain('no room');
+  });
+});
+
+describe('errors', () => {
+  test("the server's text is shown, with exit code 1", async () => {
+    const { run, err } = harness({ 'GET /flavors': () => ({ status: 400, body: { badRequest: { code: 400, message: 'Not so.' } } }) });
+    expect(await run('flavor-list')).toBe(EXIT.refused);
+    expect(err()).toBe('trove: Not so. (HTTP 400)\n');
+  });
+
+  test('wrong usage is exit code 2', async () => {
+    const { run } = harness({});
+    expect(await run('create', 'm1')).toBe(EXIT.usage);
+    expect(await run('nothing')).toBe(EXIT.usage);
+    expect(await run('create', 'm1', '25', '--size', 'big')).toBe(EXIT.notFound);
+    expect(await run('--help')).toBe(EXIT.ok);
+  });
+
+  test('with no server the text says how to start one, with exit code 4', async () => {
+    const err: string[] = [];
+    const cli = createCli({
+      fetch: () => Promise.reject(new TypeError('fetch failed', { cause: Object.assign(new Error(), { code: 'ECONNREFUSED' }) })),
+      stdout: { write: () => true },
+      stderr: { write: (text) => err.push(text) },
+      env: { TROVE_TOKEN: 't', TROVE_PROJECT_ID: 'p', TROVE_HOME: '/nowhere' },
+    });
+    expect(await cli.run(['list'])).toBe(EXIT.unreachable);
+    expect(err.join('')).toContain('npm start');
+  });
+
+  test('with neither token nor standalone folder the text says how to start one, with exit code 2', async () => {
+    const err: string[] = [];
+    const cli = createCli({ fetch, stdout: { write: () => true }, stderr: { write: (text) => err.push(text) }, env: { TROVE_HOME: '/nowhere' } });
+    expect(await cli.run(['list'])).toBe(EXIT.usage);
+    expect(err.join('')).toContain('npm start');
+  });
+});
+
+describe('passwords', () => {
+  const found = { [`GET /instances/${ID}`]: () => ({ body: { instance: instance() } }) };
+
+  test('one left out is read from standard input; none is ever printed', async () => {
+    const { run, asked, out, err } = harness({ ...found, [`POST /instances/${ID}/users`]: () => ({ status: 202 }) }, 'hidden7\n');
+    expect(await run('user-create', ID, 'u1', '--databases', 'a')).toBe(EXIT.ok);
+    expect(asked.at(-1)?.body).toEqual({ users: [{ name: 'u1', password: 'hidden7', databases: [{ name: 'a' }] }] });
+    expect(out() + err()).not.toContain('hidden7');
+  });
+});
+
+test('a dot in a name is quoted in the path, as Trove wants it', async () => {
+  const { run, asked } = harness({ [`GET /instances/${ID}`]: () => ({ body: { instance: instance() } }) });
+  await run('database-delete', ID, 'a.b/c');
+  expect(asked.at(-1)?.request).toBe(`DELETE /instances/${ID}/databases/a%2eb%2Fc`);
+});

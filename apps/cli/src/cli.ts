@@ -1,0 +1,73 @@
+import { Command, CommanderError } from 'commander';
+import { addChanges } from './commands/changes.ts';
+import { addCreate } from './commands/create.ts';
+import { addDatabases } from './commands/databases.ts';
+import { addDatastores } from './commands/datastores.ts';
+import { addInstances } from './commands/instances.ts';
+import { addUsers } from './commands/users.ts';
+import type { Environment } from './connection.ts';
+import { CliError, EXIT, type ExitCode } from './exit.ts';
+import { createSession } from './session.ts';
+
+/** What the program touches. `stdin` is read only where a password is asked for. */
+export interface CliIo {
+  readonly fetch: typeof fetch;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly stdin?: NodeJS.ReadableStream;
+  readonly env: Environment;
+}
+
+export interface Output {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+}
+
+/** The `trove` program as a value; `run` takes the arguments after the program's name and gives the exit code. */
+export function createCli(io: CliIo): { run(argv: readonly string[]): Promise<ExitCode> } {
+  return {
+    async run(argv) {
+      try {
+        await buildProgram(io).parseAsync([...argv], { from: 'user' });
+        return EXIT.ok;
+      } catch (error) {
+        return explain(io, error);
+      }
+    },
+  };
+}
+
+function buildProgram(io: CliIo): Command {
+  const program = new Command('trove')
+    .description('Databases as a service: make and manage database instances.')
+    .option('--json', 'print JSON instead of tables')
+    .option('--as <user>', 'speak as this user of $TROVE_HOME/tokens.json')
+    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
+    .exitOverride()
+    .addHelpText('after', ENVIRONMENT_HELP);
+  const session = createSession(io, () => program.opts<{ json?: boolean; as?: string }>());
+  addInstances(program, session);
+  addCreate(program, session);
+  addChanges(program, session);
+  addDatabases(program, session);
+  addUsers(program, session);
+  addDatastores(program, session);
+  return program;
+}
+
+const ENVIRONMENT_HELP = `
+Environment:
+  TROVE_URL, TROVE_TOKEN, TROVE_PROJECT_ID   endpoint, token and project; OS_TOKEN, OS_PROJECT_ID and
+                                             OS_DATABASE_ENDPOINT_OVERRIDE are read where these are not set
+  TROVE_HOME                                 folder of a standalone control plane, default .trove
+  TROVE_USER                                 which user of its tokens.json to be, default the first (an admin)
+
+Exit codes:
+  0 done, 1 refused by the server, 2 wrong usage, 3 not found, 4 no server reached, 5 --wait ended otherwise`;
+
+function explain(io: CliIo, error: unknown): ExitCode {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (!(error instanceof CliError)) throw error;
+  io.stderr.write(`trove: ${error.message}\n`);
+  return error.exitCode;
+}

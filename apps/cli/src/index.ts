@@ -1,0 +1,2 @@
+export { type CliIo, createCli } from './cli.ts';
+export { EXIT, type ExitCode } from './exit.ts';

@@ -1,0 +1,44 @@
+import type { CliIo } from './cli.ts';
+import { findConnection } from './connection.ts';
+import { createTroveClient, type Json, type JsonObject, type TroveClient } from './trove_client.ts';
+import { propertyTable, renderTable } from './table.ts';
+import type { Columns } from './views.ts';
+
+/** What each command has: a client, made when first asked for, and how to print. */
+export interface Session {
+  readonly io: CliIo;
+  client(): TroveClient;
+  printList(items: readonly JsonObject[], columns: Columns): void;
+  /** One thing: its properties as a table, or the object itself as JSON. */
+  printOne(object: JsonObject, properties: Readonly<Record<string, string>>): void;
+  /** A line for people; nothing with `--json`. */
+  say(line: string): void;
+}
+
+export function createSession(io: CliIo, options: () => { json?: boolean; as?: string }): Session {
+  let client: TroveClient | undefined;
+  const printJson = (value: Json) => io.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  return {
+    io,
+    client() {
+      client ??= createTroveClient(findConnection(io.env, options().as), io.fetch);
+      return client;
+    },
+    printList(items, columns) {
+      if (options().json) printJson([...items]);
+      else io.stdout.write(listTable(items, columns));
+    },
+    printOne(object, properties) {
+      if (options().json) printJson(object);
+      else io.stdout.write(propertyTable(properties));
+    },
+    say(line) {
+      if (!options().json) io.stdout.write(`${line}\n`);
+    },
+  };
+}
+
+function listTable(items: readonly JsonObject[], columns: Columns): string {
+  const cells = Object.values(columns);
+  return renderTable(Object.keys(columns), items.map((item) => cells.map((cell) => cell(item))));
+}
