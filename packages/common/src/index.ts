@@ -1,7 +1,16 @@
 export { fullJitterMs } from './backoff.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { hkdfSha256, hmacSha256, sha256, troveDecrypt, troveEncrypt } from './crypto.ts';
+export { writeFileDurably } from './durable_file.ts';
 export { ERROR_CODES, type ErrorCode, isTroveError, TroveError, type TroveErrorOptions, toTroveError } from './errors.ts';
 export { bytesToUuid, isUuid, newUuid, randomText, uuidToBytes, uuidV5 } from './ids.ts';
 export { createLogger, type LogFields, type Logger, type LoggerOptions, silentLogger } from './logger.ts';
+export {
+  identifyProcess,
+  type ProcessIdentity,
+  processCommandLine,
+  processRuns,
+  signalProcess,
+  waitForExit,
+} from './processes.ts';
 export { Secret } from './secret.ts';

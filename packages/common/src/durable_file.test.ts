@@ -1,0 +1,19 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { writeFileDurably } from './durable_file.ts';
+
+test('a file is replaced whole, closed to others, and leaves nothing beside it', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'durable-'));
+  try {
+    const path = join(folder, 'state.json');
+    writeFileDurably(path, 'one');
+    writeFileDurably(path, 'two');
+    expect(readFileSync(path, 'utf8')).toBe('two');
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(readdirSync(folder)).toEqual(['state.json']);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
