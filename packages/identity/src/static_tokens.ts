@@ -1,0 +1,99 @@
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { hmacSha256, type Logger, TroveError } from '@trove/common';
+import { Ajv } from 'ajv';
+import { type Static, Type } from 'typebox';
+import type { Caller, Identity } from './identity.ts';
+
+const Text = Type.String({ minLength: 1, maxLength: 255 });
+
+const TokensFile = Type.Object(
+  {
+    tokens: Type.Array(
+      Type.Object(
+        {
+          token: Type.String({ minLength: 8, maxLength: 1024 }),
+          user_id: Text,
+          user_name: Text,
+          /** `instances.tenant_id` holds 36 characters. */
+          project_id: Type.String({ minLength: 1, maxLength: 36 }),
+          roles: Type.Array(Text),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+const OPEN_TO_OTHERS = 0o007;
+
+/**
+ * Tokens from a JSON file, read once. Throws `CONFIG_INVALID` naming file and member where the file cannot be read or has
+ * another shape, or where a token stands in it twice. Warns where everybody on the machine can read it.
+ */
+export async function loadStaticTokens(file: string, logger: Logger): Promise<Identity> {
+  const parsed = await readTokens(file);
+  if (((await stat(file)).mode & OPEN_TO_OTHERS) !== 0) {
+    logger.warn('the file of static credentials is open to every user of this machine; its mode should be 0600', { file });
+  }
+  return staticTokens(parsed, file);
+}
+
+/** The same from a value that was read already; `source` is named in errors. */
+export function staticTokens(value: unknown, source: string): Identity {
+  const { tokens } = checkShape(value, source);
+  // Keyed with random bytes of this process, so that neither look-up nor comparison tells anything of a stored token.
+  const salt = randomBytes(32);
+  const callers = new Map<string, { digest: Buffer; caller: Caller }>();
+  for (const entry of tokens) {
+    const digest = hmacSha256(salt, entry.token);
+    const name = digest.toString('hex');
+    if (callers.has(name)) throw new TroveError('CONFIG_INVALID', `${source}: two entries of tokens have the same token`);
+    callers.set(name, { digest, caller: callerOf(entry) });
+  }
+  return {
+    challenge: 'Keystone uri="none"',
+    async authenticate(presented) {
+      const digest = hmacSha256(salt, presented);
+      const found = callers.get(digest.toString('hex'));
+      return found && timingSafeEqual(found.digest, digest) ? found.caller : undefined;
+    },
+  };
+}
+
+function callerOf(entry: Static<typeof TokensFile>['tokens'][number]): Caller {
+  return Object.freeze({
+    userId: entry.user_id,
+    userName: entry.user_name,
+    projectId: entry.project_id,
+    roles: Object.freeze([...entry.roles]),
+  });
+}
+
+async function readTokens(file: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new TroveError('CONFIG_INVALID', `[static_auth] tokens_file: ${file} cannot be read`, { cause });
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    // No cause: the parser's message quotes the text around the fault, which may be a token.
+    throw new TroveError('CONFIG_INVALID', `[static_auth] tokens_file: ${file} is not JSON`);
+  }
+}
+
+const ajv = new Ajv({ strict: false });
+const isTokensFile = ajv.compile<Static<typeof TokensFile>>(TokensFile);
+
+function checkShape(value: unknown, source: string): Static<typeof TokensFile> {
+  if (isTokensFile(value)) return value;
+  const error = isTokensFile.errors?.[0];
+  const where = (error?.instancePath ?? '').slice(1).replaceAll('/', '.') || 'the file';
+  const extra: unknown = error?.params['additionalProperty'];
+  const what = typeof extra === 'string' ? `must not have a member ${extra}` : (error?.message ?? 'has another shape');
+  throw new TroveError('CONFIG_INVALID', `${source}: ${where} ${what}`);
+}
