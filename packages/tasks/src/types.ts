@@ -55,9 +55,16 @@ export interface Step {
   run(context: StepContext): Promise<StepResult>;
   /** The output where the world already has the step's effect; undefined where it has not. Extras are removed here. */
   observe?(context: StepContext): Promise<Json | undefined>;
-  /** "Not there" is success. A step without one is not undoable; past the last undoable step a task only goes forward. */
+  /**
+   * "Not there" is success. A step without one is not undoable. Once the last step that has one is done, the task only goes
+   * forward: a cancel no longer reaches it, and an error fails it with everything left as it is. So a wait that a cancel or
+   * a failure must still be able to end has an `undo` that does nothing. An attempted step is undone too, done or not.
+   */
   undo?(context: StepContext): Promise<void>;
-  /** How long one run may take; at most what a lease can be renewed for. */
+  /**
+   * How long one `observe`, `run` or `undo` may take. The lease is renewed to cover it before the call starts, so above the
+   * lease's own length (30 s) it is also how long others wait when the worker dies in this step: rather wait in rows.
+   */
   readonly timeoutMs: number;
   /** Tries before the step fails for good, and the cap of the jittered wait between them. */
   readonly retry: { readonly attempts: number; readonly capMs: number };
@@ -69,7 +76,11 @@ export interface TaskEnd {
   readonly outputs: Readonly<Record<string, Json>>;
 }
 
-/** A kind of work as a list of steps. The engine knows nothing of Trove; all that it writes of an instance is slot and fence. */
+/**
+ * A kind of work as a list of steps. The engine knows nothing of Trove; all that it writes of an instance is slot and fence.
+ * The three hooks run first in the transaction that ends the task, before the instance is locked, so that they may lock
+ * quota usages (lock order: usages, instances, tasks, the rest). They may run again and make no outside call.
+ */
 export interface TaskKind {
   readonly kind: string;
   /** Raised when the steps change in a way that an older journal cannot resume. */
