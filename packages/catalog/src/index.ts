@@ -24,3 +24,6 @@ export type {
   TaskStepRow,
 } from './tables.ts';
 export { withTransaction } from './transaction.ts';
+export { instanceIdCollation } from './operations/batch_rows.ts';
+export { type LegacyReport, recordLegacyReports } from './operations/record_legacy_reports.ts';
+export { recordSealedReports, type SealedReport } from './operations/record_sealed_reports.ts';
