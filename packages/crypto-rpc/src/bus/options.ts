@@ -1,0 +1,34 @@
+import type { Clock, Logger, Secret } from '@trove/common';
+import type { Bus } from './bus.ts';
+
+export interface AmqpBusOptions {
+  /** `rabbit://user:pass@host:port[,user:pass@host:port…]/vhost`, or `amqp://`, `amqps://`, `rabbits://`. */
+  readonly transportUrl: Secret;
+  /** Shown in the broker's list of connections. */
+  readonly connectionName: string;
+  readonly logger: Logger;
+  readonly clock?: Clock;
+  /** How long `declare` and `publish` wait for a connection before `BUS_UNAVAILABLE`; default 5000. */
+  readonly timeoutMs?: number;
+  /** True: resolves when the first connection stands, or rejects after `timeoutMs`. Default false: connects in the background. */
+  readonly waitConnected?: boolean;
+}
+
+/** One message as an onlooker on the broker would see it. */
+export interface TappedMessage {
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly body: Buffer;
+  readonly contentType: string;
+  readonly userId: string | undefined;
+}
+
+/** A broker inside this process. It defends nothing: its accounts exist so that one suite runs on both kinds of bus. */
+export interface MemoryBroker {
+  /** A connection; with an account its name is stamped on what it publishes. */
+  bus(account?: { readonly user: string }): Bus;
+  /** Sees a copy of each message published; returns how to stop. */
+  tap(listener: (message: TappedMessage) => void): () => void;
+  /** Cuts every connection as a restarted broker would; they connect again by themselves. */
+  cut(): void;
+}

@@ -1,0 +1,209 @@
+import type { Clock, Logger, Secret } from '@trove/common';
+import type { ArgsOf, ConductorApi, GuestApi, Handlers, ResultOf, Role, TaskmanagerApi } from '@trove/contracts';
+import type { Bus } from '../bus/bus.ts';
+import type { KeyStore, RpcPolicy } from '../keys/key_store.ts';
+import type { OnRefused } from './refusal.ts';
+
+/** The ring of `taskmanager_rpc_encr_key`: the first seals, all open; empty means that the control plane speaks in clear. */
+export interface ControlKeys {
+  readonly ring: readonly Secret[];
+}
+
+/** Who asked, passed along for the log. Never a token, never a service catalog. */
+export interface CallContext {
+  readonly request_id?: string;
+  readonly project_id?: string;
+  readonly user_id?: string;
+}
+
+export interface CallOptions {
+  /** How long the answer is waited for, in milliseconds from now; the message expires with it. */
+  readonly deadlineMs: number;
+  readonly context?: CallContext;
+  readonly fence?: bigint;
+  /** 1 to 64 characters. */
+  readonly idempotencyKey?: string;
+  /** Aborting rejects the call with the signal's reason; what was sent stays sent. */
+  readonly signal?: AbortSignal;
+}
+
+/** What a handler knows of who called it, all of it from what opened. */
+export interface Caller {
+  readonly role: Role;
+  /** 32 hex digits; the same when the same bytes arrive twice. Legacy: the message's `_unique_id`. */
+  readonly messageId: string;
+  readonly context: CallContext;
+  readonly fence: bigint | null;
+  readonly idempotencyKey: string | null;
+  /** When the caller stops waiting, in milliseconds since 1970; null where the wire does not say (legacy). */
+  readonly expiresMs: number | null;
+  /** True where it came in clear. */
+  readonly legacy: boolean;
+}
+
+interface Common {
+  readonly logger: Logger;
+  /** Default: the system's clock. */
+  readonly clock?: Clock;
+  /** Told of each message that was refused; the caller counts by reason. */
+  readonly onRefused?: OnRefused;
+}
+
+export interface TaskmanagerClientOptions extends Common {
+  readonly bus: Bus;
+  /** Where the control plane speaks in clear; default `bus`. */
+  readonly legacyBus?: Bus;
+  readonly controlKeys: ControlKeys;
+  readonly controlExchange: string;
+  /** The topic in clear; default `taskmanager`. */
+  readonly taskmanagerQueue?: string;
+}
+
+/**
+ * The api's side of the control plane. `call` rejects with the handler's own error, `RPC_TIMEOUT` (the outcome is unknown)
+ * or `BUS_UNAVAILABLE` (retryable; nothing was asked).
+ */
+export interface TaskmanagerClient {
+  call<M extends keyof TaskmanagerApi>(
+    method: M,
+    args: ArgsOf<TaskmanagerApi[M]>,
+    options: CallOptions,
+  ): Promise<ResultOf<TaskmanagerApi[M]>>;
+  /** Resolves when the broker has taken it. */
+  cast<M extends keyof TaskmanagerApi>(
+    method: M,
+    args: ArgsOf<TaskmanagerApi[M]>,
+    options?: { readonly context?: CallContext },
+  ): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface TaskmanagerServerOptions extends Common {
+  readonly bus: Bus;
+  /** Where the control plane speaks in clear; default `bus`. */
+  readonly legacyBus?: Bus;
+  readonly controlKeys: ControlKeys;
+  readonly controlExchange: string;
+  /** The server's name in clear: `<topic>.<host>` is a queue of its own. */
+  readonly host: string;
+  readonly taskmanagerQueue?: string;
+  readonly handlers: Handlers<TaskmanagerApi, Caller>;
+  /** Calls handled at a time, so that they never starve tasks; default 64. */
+  readonly callSlots?: number;
+}
+
+export interface RpcServer {
+  start(): Promise<void>;
+  /** Takes no more, lets running handlers end. */
+  close(): Promise<void>;
+}
+
+export interface GuestClientOptions extends Common {
+  /** `sealed_transport_url`: v2 guests. */
+  readonly sealedBus: Bus;
+  /** `transport_url`: guests of policy 0 and 1. */
+  readonly legacyBus: Bus;
+  readonly keyStore: KeyStore;
+  readonly controlExchange: string;
+}
+
+export interface GuestCallOptions extends CallOptions {
+  /**
+   * True for the steps of an upgrade that speak to the rebuilt server under the pending key. Without it a call to an
+   * instance of which only the pending key is accepted is `UNPROCESSABLE` ("is being upgraded").
+   */
+  readonly pending?: boolean;
+}
+
+export interface HelloAnswer {
+  readonly bootNonce: Buffer;
+  readonly sequence: bigint;
+  /** 12 hex digits. */
+  readonly kcv: string;
+  /** The version of the key that it answered under. */
+  readonly keyVersion: number;
+}
+
+/**
+ * The taskmanager's side towards guests. The codec follows the catalog's policy of the peer. A legacy cast resolves when the
+ * broker has taken it, with null, or `{ accepted: true }` for a long method. Rejects with the guest's own error,
+ * `GUEST_TIMEOUT`, `GUEST_ERROR`, `BUS_UNAVAILABLE`, `NOT_FOUND` (no such peer), or `STALE_BOOT` (retryable) where no
+ * `hello` has told the guest's boot nonce yet.
+ */
+export interface GuestClient {
+  call<M extends Exclude<keyof GuestApi, 'hello'>>(
+    instanceId: string,
+    method: M,
+    args: ArgsOf<GuestApi[M]>,
+    options: GuestCallOptions,
+  ): Promise<ResultOf<GuestApi[M]>>;
+  /** v2 guests only. What it returns is for the caller to store; the cached peer is forgotten. */
+  hello(instanceId: string, options: { readonly pending?: boolean; readonly deadlineMs: number }): Promise<HelloAnswer>;
+  /** Makes the guest's queue and binding, and the exchanges that it will write to. May be repeated. */
+  declareGuest(instanceId: string, policy: RpcPolicy): Promise<void>;
+  /** Removes the guest's queues of either kind. May be repeated. */
+  deleteGuest(instanceId: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What a guest offers; `hello` is answered by the server itself. */
+export type GuestHandlers = Omit<Handlers<GuestApi, Caller>, 'hello'>;
+
+export interface GuestServerOptions extends Common {
+  readonly bus: Bus;
+  readonly instanceId: string;
+  /** Ki. With it the guest speaks v2 and nothing else; without it plaintext and nothing else. */
+  readonly instanceKey?: Secret;
+  /** Default 1. */
+  readonly keyVersion?: number;
+  readonly controlExchange: string;
+  /** The conductor's topic in clear; default `trove-conductor`. */
+  readonly conductorQueue?: string;
+  readonly handlers: GuestHandlers;
+}
+
+export interface GuestServer extends RpcServer {
+  /** Random at each start; a resumed snapshot takes a new one when `hello` shows that it is behind. */
+  readonly bootNonce: Buffer;
+  /** Resolves when the broker has taken it. In clear `sent` is added, and what Trove's guests do not report is left out. */
+  report<M extends keyof ConductorApi>(method: M, args: ArgsOf<ConductorApi[M]>): Promise<void>;
+}
+
+/** A report whose sender was verified by its key (v2, v1), or that came in clear from an instance of policy 0. */
+export type VerifiedReport = {
+  [M in keyof ConductorApi]: {
+    readonly instanceId: string;
+    readonly method: M;
+    /** Each instance id in it is `instanceId`. */
+    readonly args: ArgsOf<ConductorApi[M]>;
+    /** 32 hex digits; the same when the same bytes arrive twice. Legacy: the message's `_unique_id`. */
+    readonly messageId: string;
+    /** v2: who started, and the how-manieth of its messages. Null for legacy, where `args.sent` orders. */
+    readonly bootNonce: Buffer | null;
+    readonly sequence: bigint | null;
+    readonly legacy: boolean;
+  };
+}[keyof ConductorApi];
+
+export type HeartbeatReport = Extract<VerifiedReport, { method: 'heartbeat' }>;
+export type EventReport = Exclude<VerifiedReport, { method: 'heartbeat' }>;
+
+export interface ConductorHandlers {
+  /** At most 200 at a time, in the order of arrival, acknowledged when this resolves. A failure drops them: newer ones follow. */
+  heartbeats(batch: readonly HeartbeatReport[]): Promise<void>;
+  /** Everything else, one by one. A failure sends it round again, up to the queue's delivery limit. */
+  event(report: EventReport): Promise<void>;
+}
+
+export interface ConductorServerOptions extends Common {
+  readonly sealedBus: Bus;
+  readonly legacyBus: Bus;
+  readonly keyStore: KeyStore;
+  readonly controlExchange: string;
+  readonly conductorQueue?: string;
+  /** The server's name in clear; default `0.0.0.0`, as Trove's. */
+  readonly host?: string;
+  /** False refuses instances of policy 0. */
+  readonly allowPlaintext: boolean;
+  readonly handlers: ConductorHandlers;
+}
