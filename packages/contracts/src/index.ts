@@ -1,3 +1,4 @@
+export * from './rest/index.ts';
 export { type ConductorApi, conductorApi } from './rpc/conductor/index.ts';
 export { type GuestApi, guestApi } from './rpc/guest/index.ts';
 export type { ArgsOf, Handlers, Patience, ResultOf, Role, RpcApi, RpcMethod } from './rpc/method.ts';

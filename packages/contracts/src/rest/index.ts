@@ -1,0 +1,29 @@
+export { FAULT_NAMES, FaultBody, PlainFaultBody } from './common.ts';
+export { CreateDatabasesBody, DatabaseListBody, ListPageQuery, NewDatabase } from './databases.ts';
+export {
+  Datastore,
+  DatastoreBody,
+  DatastoreListBody,
+  DatastoreVersion,
+  DatastoreVersionBody,
+  DatastoreVersionItem,
+  DatastoreVersionListBody,
+} from './datastores.ts';
+export { Flavor, FlavorBody, FlavorListBody } from './flavors.ts';
+export {
+  CreateInstanceBody,
+  InstanceActionBody,
+  InstanceBody,
+  InstanceDetail,
+  InstanceDetailListBody,
+  InstanceListBody,
+  type InstancePatch,
+  type InstancePut,
+  InstanceSummary,
+  ListInstancesQuery,
+  NewInstance,
+  PatchInstanceBody,
+  PutInstanceBody,
+} from './instances.ts';
+export { CreateUsersBody, NewUser, UserListBody } from './users.ts';
+export { VersionListBody } from './versions.ts';
