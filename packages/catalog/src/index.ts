@@ -27,3 +27,6 @@ export { withTransaction } from './transaction.ts';
 export { instanceIdCollation } from './operations/batch_rows.ts';
 export { type LegacyReport, recordLegacyReports } from './operations/record_legacy_reports.ts';
 export { recordSealedReports, type SealedReport } from './operations/record_sealed_reports.ts';
+export type { QuotaAmounts } from './operations/quota.ts';
+export { type ReserveQuota, reserveQuota } from './operations/reserve_quota.ts';
+export { commitQuota, type QuotaOfInstance, releaseQuota } from './operations/settle_quota.ts';

@@ -1,0 +1,127 @@
+import { newUuid, TroveError } from '@trove/common';
+import type { Knex } from 'knex';
+import { troveNow } from '../database_time.ts';
+import { dialectOf } from '../dialect.ts';
+import type { QuotaRow, QuotaUsageRow, ReservationRow } from '../tables.ts';
+import { countUsage, QUOTA_RESOURCES, type QuotaAmounts, type QuotaResource, reservationId } from './quota.ts';
+
+export interface ReserveQuota {
+  projectId: string;
+  instanceId: string;
+  amounts: QuotaAmounts;
+  /** Limits of a project that has none of its own in `quotas`. */
+  defaults: QuotaAmounts;
+  /** A flavor's MB, 0 for one that is gone: for usage that has to be counted first. */
+  ramOf: (flavorId: string) => number;
+}
+
+interface Usage {
+  id: string;
+  resource: QuotaResource;
+  in_use: number;
+  reserved: number;
+}
+
+/**
+ * Reserves what a new instance takes, before its row is inserted. Usages are locked first, so that of two creates at a time
+ * the second sees what the first has taken; a usage that is missing or NULL (an adopted catalog) is counted under that lock.
+ * Rejects with `QUOTA_EXCEEDED`, naming every resource that would go over.
+ */
+export async function reserveQuota(tx: Knex.Transaction, request: ReserveQuota): Promise<void> {
+  const usages = await lockUsages(tx, request);
+  const limits = await readLimits(tx, request);
+  const over = usages.filter(({ resource, in_use, reserved }) => {
+    const [amount, limit] = [request.amounts[resource], limits[resource]];
+    return amount > 0 && limit >= 0 && in_use + reserved + amount > limit;
+  });
+  if (over.length > 0) {
+    const names = over.map(({ resource }) => `'${resource}'`).join(', ');
+    throw new TroveError('QUOTA_EXCEEDED', `Quota exceeded for resources: [${names}].`);
+  }
+  await addReserved(tx, request);
+  await tx<ReservationRow>('reservations').insert(
+    usages.map(({ id, resource }) => ({
+      id: reservationId(request.instanceId, resource),
+      usage_id: id,
+      delta: request.amounts[resource],
+      status: 'Reserved',
+      created: troveNow(tx) as unknown as string,
+      updated: troveNow(tx) as unknown as string,
+    })),
+  );
+}
+
+async function addReserved(tx: Knex.Transaction, { projectId, amounts }: ReserveQuota): Promise<void> {
+  await tx('quota_usages')
+    .where({ tenant_id: projectId })
+    .whereIn('resource', [...QUOTA_RESOURCES])
+    .update({
+      reserved: tx.raw('reserved + CASE resource WHEN ? THEN ? WHEN ? THEN ? ELSE ? END', [
+        'instances',
+        amounts.instances,
+        'ram',
+        amounts.ram,
+        amounts.volumes,
+      ]),
+      updated: troveNow(tx),
+    });
+}
+
+async function readLimits(tx: Knex.Transaction, { projectId, defaults }: ReserveQuota): Promise<QuotaAmounts> {
+  const rows = await tx<QuotaRow>('quotas').where({ tenant_id: projectId }).select('resource', 'hard_limit');
+  const own = Object.fromEntries(rows.filter((row) => row.hard_limit !== null).map((row) => [row.resource, row.hard_limit]));
+  return { ...defaults, ...own };
+}
+
+/** The project's three usages under lock, none of them NULL. */
+async function lockUsages(tx: Knex.Transaction, request: ReserveQuota): Promise<Usage[]> {
+  let rows = await readUsages(tx, request.projectId);
+  if (rows.length < QUOTA_RESOURCES.length) {
+    await insertMissing(tx, request.projectId);
+    rows = await readUsages(tx, request.projectId);
+  }
+  if (rows.some((row) => row.in_use === null || row.reserved === null)) {
+    await fillUsages(tx, request, rows);
+    rows = await readUsages(tx, request.projectId);
+  }
+  return rows.map((row) => ({
+    id: row.id,
+    resource: row.resource as QuotaResource,
+    in_use: row.in_use ?? 0,
+    reserved: row.reserved ?? 0,
+  }));
+}
+
+async function readUsages(tx: Knex.Transaction, projectId: string): Promise<QuotaUsageRow[]> {
+  const query = tx<QuotaUsageRow>('quota_usages')
+    .where({ tenant_id: projectId })
+    .whereIn('resource', [...QUOTA_RESOURCES])
+    .orderBy('resource')
+    .select('*');
+  return await (dialectOf(tx) === 'mysql' ? query.forUpdate() : query);
+}
+
+/** The upsert locks a row that another transaction inserted meanwhile for writing at once; a plain read lock would deadlock. */
+async function insertMissing(tx: Knex.Transaction, projectId: string): Promise<void> {
+  for (const resource of QUOTA_RESOURCES) {
+    await tx('quota_usages')
+      .insert({ id: newUuid(), tenant_id: projectId, resource, in_use: null, reserved: 0, created: troveNow(tx), updated: troveNow(tx) })
+      .onConflict(['tenant_id', 'resource'])
+      .merge(['resource']);
+  }
+}
+
+/**
+ * What was counted stands in `in_use`; what other creates have reserved is part of the count and is therefore taken off it.
+ */
+async function fillUsages(tx: Knex.Transaction, request: ReserveQuota, rows: readonly QuotaUsageRow[]): Promise<void> {
+  const counted = await countUsage(tx, request.projectId, request.ramOf);
+  for (const row of rows) {
+    if (row.in_use !== null && row.reserved !== null) continue;
+    const reserved = row.reserved ?? 0;
+    const total = counted[row.resource as QuotaResource];
+    await tx<QuotaUsageRow>('quota_usages')
+      .where({ id: row.id })
+      .update({ in_use: row.in_use ?? Math.max(0, total - reserved), reserved });
+  }
+}

@@ -1,0 +1,70 @@
+import type { Knex } from 'knex';
+import { troveNow } from '../database_time.ts';
+import { dialectOf } from '../dialect.ts';
+import type { QuotaUsageRow, ReservationRow } from '../tables.ts';
+import { QUOTA_RESOURCES, type QuotaAmounts, type QuotaResource, reservationId } from './quota.ts';
+
+export interface QuotaOfInstance {
+  projectId: string;
+  instanceId: string;
+}
+
+/**
+ * The create has ended, well or not, and its instance is still there: what was reserved is now in use. A second call, or one for
+ * an instance without a reservation (adopted), changes nothing.
+ */
+export async function commitQuota(tx: Knex.Transaction, { projectId, instanceId }: QuotaOfInstance): Promise<void> {
+  for (const resource of QUOTA_RESOURCES) {
+    const usage = await lockUsage(tx, projectId, resource);
+    const delta = await moveReservation(tx, reservationId(instanceId, resource), 'Reserved', 'Committed');
+    if (usage === undefined || delta === undefined) continue;
+    await changeUsage(tx, usage, { inUse: delta, reserved: -delta });
+  }
+}
+
+/**
+ * Server and volume of the instance are gone and its row is being marked deleted, in this transaction: what it held is free again.
+ * `amounts` is what its row says it holds. Call it once, with the UPDATE that marks the row.
+ */
+export async function releaseQuota(
+  tx: Knex.Transaction,
+  { projectId, instanceId, amounts }: QuotaOfInstance & { amounts: QuotaAmounts },
+): Promise<void> {
+  for (const resource of QUOTA_RESOURCES) {
+    const usage = await lockUsage(tx, projectId, resource);
+    const reserved = await moveReservation(tx, reservationId(instanceId, resource), 'Reserved', 'Rolled Back');
+    if (usage === undefined) continue;
+    if (reserved === undefined) await changeUsage(tx, usage, { inUse: -amounts[resource], reserved: 0 });
+    else await changeUsage(tx, usage, { inUse: 0, reserved: -reserved });
+  }
+}
+
+/** Undefined where the usage has not been counted yet: it is counted when it is first needed. */
+async function lockUsage(tx: Knex.Transaction, projectId: string, resource: QuotaResource): Promise<QuotaUsageRow | undefined> {
+  const query = tx<QuotaUsageRow>('quota_usages').where({ tenant_id: projectId, resource }).first('*');
+  const row = await (dialectOf(tx) === 'mysql' ? query.forUpdate() : query);
+  return row === undefined || row.in_use === null ? undefined : row;
+}
+
+/** The reservation's amount where it stood at `from` and is now at `to`; the affected row decides. */
+async function moveReservation(tx: Knex.Transaction, id: string, from: string, to: string): Promise<number | undefined> {
+  const moved = await tx('reservations').where({ id, status: from }).update({ status: to, updated: troveNow(tx) });
+  if (moved === 0) return undefined;
+  const row = await tx<ReservationRow>('reservations').where({ id }).first('delta');
+  return row?.delta;
+}
+
+/** Trove's floor: usage never goes below 0. */
+async function changeUsage(
+  tx: Knex.Transaction,
+  usage: QuotaUsageRow,
+  change: { inUse: number; reserved: number },
+): Promise<void> {
+  await tx('quota_usages')
+    .where({ id: usage.id })
+    .update({
+      in_use: Math.max(0, (usage.in_use ?? 0) + change.inUse),
+      reserved: Math.max(0, (usage.reserved ?? 0) + change.reserved),
+      updated: troveNow(tx),
+    });
+}
