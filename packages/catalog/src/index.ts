@@ -30,3 +30,13 @@ export { recordSealedReports, type SealedReport } from './operations/record_seal
 export type { QuotaAmounts } from './operations/quota.ts';
 export { type ReserveQuota, reserveQuota } from './operations/reserve_quota.ts';
 export { commitQuota, type QuotaOfInstance, releaseQuota } from './operations/settle_quota.ts';
+export { claimWantedHellos } from './operations/claim_wanted_hellos.ts';
+export { closeInstance } from './operations/close_instance.ts';
+export { eraseTaskSecrets } from './operations/erase_task_secrets.ts';
+export { legacyInstancesToAsk, writeVolumeFigures } from './operations/legacy_volume_figures.ts';
+export { type ObservedServer, serversToObserve, writeObservedStatus } from './operations/observed_servers.ts';
+export { clearFaults, recordFault } from './operations/record_fault.ts';
+export { ensureReportRow, forgetBoot, type Hello, recordHello } from './operations/record_hello.ts';
+export { intendResource, markResource, resourcesOfInstance } from './operations/resources.ts';
+export { type InstanceValues, writeInstance } from './operations/write_instance.ts';
+export { writeServiceStatus } from './operations/write_service_status.ts';

@@ -1,0 +1,29 @@
+import type { Knex } from 'knex';
+import type { InstanceRow } from '../tables.ts';
+
+export interface ObservedServer {
+  readonly instanceId: string;
+  readonly serverId: string;
+  readonly serverStatus: string | null;
+}
+
+/** The next page, by instance id, of instances that have a server and no task of ours at work on them. */
+export async function serversToObserve(executor: Knex, after: string, limit: number): Promise<ObservedServer[]> {
+  const rows = await executor<InstanceRow>('instances')
+    .where('id', '>', after)
+    .where({ deleted: 0 })
+    .whereNotNull('compute_instance_id')
+    .whereNull('active_task_id')
+    .orderBy('id')
+    .limit(limit)
+    .select('id', 'compute_instance_id', 'server_status');
+  return rows.map((row) => ({ instanceId: row.id, serverId: row.compute_instance_id ?? '', serverStatus: row.server_status }));
+}
+
+/** Writes what was seen, unless a task has taken the instance or replaced its server meanwhile. */
+export async function writeObservedStatus(executor: Knex, seen: ObservedServer): Promise<void> {
+  await executor<InstanceRow>('instances')
+    .where({ id: seen.instanceId, compute_instance_id: seen.serverId, deleted: 0 })
+    .whereNull('active_task_id')
+    .update({ server_status: seen.serverStatus });
+}
