@@ -1,0 +1,3 @@
+export { type ProvidedServers, provideServers, type ServerUrls } from './provide_servers.ts';
+export { type TestBroker, testBroker } from './test_broker.ts';
+export { type TestDatabase, testDatabase } from './test_database.ts';

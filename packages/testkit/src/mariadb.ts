@@ -1,0 +1,84 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createConnection } from 'mysql2/promise';
+import { findBinary } from './find_binary.ts';
+import { freePorts } from './free_ports.ts';
+import { giveTo, serverAccount } from './host_account.ts';
+import type { RunningServer } from './running_server.ts';
+import { run, startServerProcess, waitUntilReady } from './server_process.ts';
+
+export interface MariadbBinaries {
+  server: string;
+  install: string;
+}
+
+export function findMariadb(): MariadbBinaries | undefined {
+  const server = findBinary('mariadbd');
+  const install = findBinary('mariadb-install-db');
+  return server && install ? { server, install } : undefined;
+}
+
+/** A database server of its own: data folder, socket and port; nothing it holds is meant to outlast the tests. */
+export async function startMariadb(binaries: MariadbBinaries): Promise<RunningServer> {
+  const account = serverAccount(['mysql']);
+  const folder = await mkdtemp(join(tmpdir(), 'trove-mariadb-'));
+  const [port = 0] = await freePorts(1);
+  const password = randomBytes(12).toString('hex');
+  const initFile = join(folder, 'init.sql');
+  const grant = `GRANT ALL ON *.* TO 'trove'@'127.0.0.1' IDENTIFIED BY '${password}' WITH GRANT OPTION;\n`;
+  await writeFile(initFile, grant, { mode: 0o600 });
+  await giveTo(account, folder, initFile);
+  const data = join(folder, 'data');
+  const install = ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db'];
+  await run(binaries.install, [...install, '--skip-name-resolve'], { cwd: folder, account });
+  const server = startServerProcess({
+    command: binaries.server,
+    args: [
+      '--no-defaults',
+      `--datadir=${data}`,
+      `--socket=${join(folder, 'server.sock')}`,
+      `--pid-file=${join(folder, 'server.pid')}`,
+      `--port=${port}`,
+      `--init-file=${initFile}`,
+      '--bind-address=127.0.0.1',
+      '--skip-name-resolve',
+      '--character-set-server=utf8mb4',
+      '--collation-server=utf8mb4_general_ci',
+      '--max-connections=1000',
+      '--performance-schema=OFF',
+      '--innodb-buffer-pool-size=128M',
+      '--innodb-log-file-size=32M',
+      '--innodb-flush-log-at-trx-commit=2',
+      '--skip-log-bin',
+    ],
+    env: process.env,
+    cwd: folder,
+    account,
+    logFile: join(folder, 'server.log'),
+  });
+  const stop = async (): Promise<void> => {
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+  const url = `mysql://trove:${password}@127.0.0.1:${port}`;
+  try {
+    await waitUntilReady('MariaDB', server, () => answers(url), 60_000);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url, description: `MariaDB from ${binaries.server}`, running: () => server.running(), stop };
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    const connection = await createConnection(url);
+    await connection.query('SELECT 1');
+    await connection.end();
+    return true;
+  } catch {
+    return false;
+  }
+}
