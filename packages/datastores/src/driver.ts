@@ -77,5 +77,7 @@ export interface DatastoreDriver {
   readonly standardPort: number;
   /** What of this kind is installed here: on the PATH, and for PostgreSQL from npm first. */
   findInstallations(): Promise<readonly Installation[]>;
+  /** The installation whose programs are in this folder; undefined where it holds none of this kind. */
+  inspectFolder(folder: string): Promise<Installation | undefined>;
   open(place: DatastorePlace): Datastore;
 }

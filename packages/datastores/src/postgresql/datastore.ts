@@ -1,0 +1,139 @@
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import type { DatabaseSpec, Datastore, DatastorePlace, Page, PageRequest, UserInfo, UserSpec } from '../driver.ts';
+import { ADMIN_USER, keepAdminPassword, readAdminPassword } from '../server/admin_account.ts';
+import { effectiveAccount, makePrivateFolder, makeSocketFolder, socketFolder } from '../server/folders.ts';
+import { ServerProcess } from '../server/server_process.ts';
+import { waitUntilHealthy } from '../server/wait_until_healthy.ts';
+import { createPostgresDatabases, deletePostgresDatabase, listPostgresDatabases } from './databases.ts';
+import { sqlState, translatePostgresError } from './errors.ts';
+import { initialisePostgres } from './initialise.ts';
+import { ensureLibraryLinks } from './libraries.ts';
+import { createPostgresUsers, listPostgresUsers } from './users.ts';
+
+const CONNECT_TIMEOUT_MS = 5000;
+const STARTING_UP = '57P03';
+
+/** PostgreSQL on one instance. The agent comes in over the socket as `os_admin`; over the network that name is refused. */
+export class PostgresDatastore implements Datastore {
+  readonly #place: DatastorePlace;
+  readonly #serverDir: string;
+  readonly #adminFile: string;
+  readonly #socketDir: string;
+  readonly #server: ServerProcess;
+
+  constructor(place: DatastorePlace) {
+    this.#place = place;
+    this.#serverDir = join(place.dataDir, 'server');
+    this.#adminFile = join(place.dataDir, 'admin.json');
+    this.#socketDir = socketFolder(place, `.s.PGSQL.${place.port}.lock`);
+    this.#server = new ServerProcess({
+      runDir: place.runDir,
+      serverDir: this.#serverDir,
+      lockFile: join(this.#serverDir, 'postmaster.pid'),
+      account: effectiveAccount(place),
+    });
+  }
+
+  async initialise(): Promise<void> {
+    const account = effectiveAccount(this.#place);
+    makePrivateFolder(this.#place.dataDir, account);
+    const adminPassword = keepAdminPassword(this.#adminFile, account);
+    await initialisePostgres({ installation: this.#place.installation, serverDir: this.#serverDir, adminPassword, account });
+  }
+
+  async start(): Promise<void> {
+    const running = this.#server.find();
+    ensureLibraryLinks(this.#place.installation.binDir);
+    makeSocketFolder(this.#socketDir, effectiveAccount(this.#place));
+    if (running === undefined) this.#removeStaleLock();
+    const identity = running ?? this.#server.spawn(join(this.#place.installation.binDir, 'postgres'), this.#serverOptions());
+    await waitUntilHealthy(this.#server, identity, async () => (await this.#answer()) === 'serves');
+  }
+
+  /** SIGINT is PostgreSQL's "fast" shutdown: sessions are ended, the data is written out. */
+  async stop(): Promise<void> {
+    await this.#server.stop('SIGINT');
+    if (this.#socketDir !== this.#place.runDir) rmSync(this.#socketDir, { recursive: true, force: true });
+  }
+
+  async status(): ReturnType<Datastore['status']> {
+    if (this.#server.find() === undefined) return 'stopped';
+    const answer = await this.#answer();
+    if (answer === 'serves') return 'healthy';
+    return answer === 'starting' ? 'starting' : 'broken';
+  }
+
+  async createDatabases(databases: readonly DatabaseSpec[]): Promise<void> {
+    await this.#withClient('postgres', (client) => createPostgresDatabases(client, databases));
+  }
+
+  async deleteDatabase(name: string): Promise<void> {
+    await this.#withClient('postgres', (client) => deletePostgresDatabase(client, name));
+  }
+
+  async listDatabases(page: PageRequest): Promise<Page<DatabaseSpec>> {
+    return this.#withClient('postgres', (client) => listPostgresDatabases(client, page));
+  }
+
+  async createUsers(users: readonly UserSpec[]): Promise<void> {
+    const inDatabase = <T>(name: string, work: (client: Client) => Promise<T>): Promise<T> => this.#withClient(name, work);
+    await this.#withClient('postgres', (client) => createPostgresUsers(client, inDatabase, users));
+  }
+
+  async listUsers(page: PageRequest): Promise<Page<UserInfo>> {
+    return this.#withClient('postgres', (client) => listPostgresUsers(client, page));
+  }
+
+  async #answer(): Promise<'serves' | 'starting' | 'silent'> {
+    try {
+      await this.#withClient('postgres', (client) => client.query('SELECT 1'));
+      return 'serves';
+    } catch (error) {
+      const cause = error instanceof Error ? error.cause : undefined;
+      return sqlState(cause) === STARTING_UP ? 'starting' : 'silent';
+    }
+  }
+
+  async #withClient<T>(database: string, work: (client: Client) => Promise<T>): Promise<T> {
+    const client = new Client({
+      host: this.#socketDir,
+      port: this.#place.port,
+      user: ADMIN_USER,
+      password: readAdminPassword(this.#adminFile).reveal(),
+      database,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      application_name: 'trove-guestagent',
+    });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      return await work(client);
+    } catch (error) {
+      throw translatePostgresError(error);
+    } finally {
+      await client.end().catch(() => undefined);
+    }
+  }
+
+  /** After a crash of the machine the lock may name a process that is somebody else's now; PostgreSQL would then refuse to start. */
+  #removeStaleLock(): void {
+    const lock = join(this.#serverDir, 'postmaster.pid');
+    if (existsSync(lock)) rmSync(lock);
+  }
+
+  #serverOptions(): string[] {
+    const { address, port } = this.#place;
+    const settings = [
+      `listen_addresses=${address}`,
+      `unix_socket_directories=${this.#socketDir}`,
+      'unix_socket_permissions=0700',
+      'shared_buffers=16MB',
+      'max_wal_size=256MB',
+      'timezone=UTC',
+      'log_timezone=UTC',
+    ];
+    return ['-D', this.#serverDir, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])];
+  }
+}
