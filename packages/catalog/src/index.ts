@@ -40,3 +40,20 @@ export { ensureReportRow, forgetBoot, type Hello, recordHello } from './operatio
 export { intendResource, markResource, resourcesOfInstance } from './operations/resources.ts';
 export { type InstanceValues, writeInstance } from './operations/write_instance.ts';
 export { writeServiceStatus } from './operations/write_service_status.ts';
+export { insertInstance } from './operations/insert_instance.ts';
+export {
+  isServerKnown,
+  lockInstance,
+  renameInstance,
+  replicasOf,
+  setInstanceTask,
+  setServiceStatus,
+} from './operations/instance_writes.ts';
+export {
+  type DatastoreReading,
+  listBoundFlavors,
+  listDatastores,
+  readDatastore,
+  readDatastoreVersion,
+} from './operations/read_datastores.ts';
+export { type InstanceReading, listInstances, readInstance } from './operations/read_instances.ts';
