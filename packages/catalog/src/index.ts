@@ -1,7 +1,16 @@
+export {
+  catalogVersion,
+  type Dialect,
+  dialectOf,
+  downgradeCatalog,
+  LATEST_VERSION,
+  MigrationError,
+  type MigrationOptions,
+  syncCatalog,
+} from '@trove/migrations';
 export { toBigint, toBigintOrNull } from './bigint.ts';
 export { type Catalog, type CatalogOptions, openCatalog } from './catalog.ts';
 export { dbNow, troveNow } from './database_time.ts';
-export { type Dialect, dialectOf } from './dialect.ts';
 export { isDuplicate, isTransient, isUnavailable } from './errors.ts';
 export type {
   ConductorLastseenRow,
@@ -47,7 +56,6 @@ export {
   renameInstance,
   replicasOf,
   setInstanceTask,
-  setServiceStatus,
 } from './operations/instance_writes.ts';
 export {
   type DatastoreReading,

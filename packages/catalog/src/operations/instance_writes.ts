@@ -1,4 +1,4 @@
-import { SERVICE_STATUSES, type ServiceStatusName, TASK_STATUSES, type TaskStatusName } from '@trove/contracts';
+import { TASK_STATUSES, type TaskStatusName } from '@trove/contracts';
 import type { Knex } from 'knex';
 import { troveNow } from '../database_time.ts';
 import { dialectOf } from '../dialect.ts';
@@ -21,14 +21,6 @@ export async function setInstanceTask(
   await tx('instances')
     .where({ id: instanceId, deleted: 0 })
     .update({ ...columns, task_id: code, task_description: text, task_start_time: troveNow(tx), updated: troveNow(tx) });
-}
-
-/** Overwrites what the guest last said of its service; its next report counts again. */
-export async function setServiceStatus(tx: Knex.Transaction, instanceId: string, status: ServiceStatusName): Promise<void> {
-  const { code, description } = SERVICE_STATUSES[status];
-  await tx('service_statuses')
-    .where({ instance_id: instanceId })
-    .update({ status_id: code, status_description: description, updated_at: troveNow(tx) });
 }
 
 /** Whether the instance's server is one that this deployment made or that its compute driver has seen. */
