@@ -19,3 +19,11 @@ export {
   waitForExit,
 } from './processes.ts';
 export { Secret } from './secret.ts';
+export {
+  type BrokenPart,
+  type HealthCheck,
+  type HealthServer,
+  healthAnswer,
+  startHealthServer,
+} from './service/health_server.ts';
+export { type RunningService, runService, type ServiceContext, type ServiceDefinition } from './service/run_service.ts';

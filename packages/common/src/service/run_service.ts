@@ -1,0 +1,133 @@
+import { parseArgs } from 'node:util';
+import closeWithGrace from 'close-with-grace';
+import { loadConfig } from '../config/load_config.ts';
+import type { ConfigOf, OptionSpec } from '../config/options.ts';
+import { isTroveError, TroveError } from '../errors.ts';
+import { createLogger, type Logger } from '../logger.ts';
+import { type HealthCheck, startHealthServer } from './health_server.ts';
+
+/** A service that has started. */
+export interface RunningService {
+  /** Takes no more, finishes what it has, closes what it opened. */
+  close(): Promise<void>;
+  /** What is broken now, for `/healthcheck` on `health_port`. */
+  health?: HealthCheck;
+  /** Goes behind `ready` on the one line that says so: `on http://127.0.0.1:8779`. */
+  readyText?: string;
+}
+
+export interface ServiceDefinition<Specs extends readonly OptionSpec[]> {
+  /** `trove-api` */
+  name: string;
+  options: Specs;
+  start(config: ConfigOf<Specs>, context: ServiceContext): Promise<RunningService>;
+}
+
+export interface ServiceContext {
+  logger: Logger;
+  /** Absolute or relative as given; for a service that hands its files on to a child. */
+  configFiles: readonly string[];
+  /** Ends the service as a signal would, for one that finds out by itself that it cannot go on. */
+  stop(): void;
+}
+
+const STOP_WITHIN_MS = 30_000;
+const USAGE_EXIT = 2;
+
+/**
+ * All that a service's `main.ts` does with the process: reads `--config-file FILE` (repeatable) and the environment, starts,
+ * says on one line of standard output that it is ready, and stops at the first SIGTERM or SIGINT; a second one ends it at
+ * once. A configuration that does not hold is one line on standard error and exit code 1.
+ */
+export async function runService<const Specs extends readonly OptionSpec[]>(
+  service: ServiceDefinition<Specs>,
+  argv: readonly string[] = process.argv.slice(2),
+): Promise<void> {
+  const configFiles = configFilesOf(service.name, argv);
+  if (!configFiles) return;
+  try {
+    await start(service, configFiles);
+  } catch (error) {
+    process.stderr.write(`${service.name}: ${startFailure(error)}\n`);
+    process.exit(1);
+  }
+}
+
+function configFilesOf(name: string, argv: readonly string[]): string[] | undefined {
+  const usage = `usage: ${name} [--config-file FILE]...\n`;
+  try {
+    const { values } = parseArgs({
+      args: [...argv],
+      options: { 'config-file': { type: 'string', multiple: true, default: [] }, help: { type: 'boolean', default: false } },
+    });
+    if (!values.help) return values['config-file'];
+    process.stdout.write(usage);
+  } catch (error) {
+    process.stderr.write(`${name}: ${error instanceof Error ? error.message : String(error)}\n${usage}`);
+    process.exitCode = USAGE_EXIT;
+  }
+  return undefined;
+}
+
+async function start<Specs extends readonly OptionSpec[]>(service: ServiceDefinition<Specs>, configFiles: string[]): Promise<void> {
+  let unused: string[] = [];
+  const config = loadConfig({
+    files: configFiles,
+    env: process.env,
+    options: service.options,
+    service: service.name,
+    onUnused: (names) => {
+      unused = names;
+    },
+  });
+  const common = commonSettings(config);
+  const logger = createLogger({ service: service.name, level: common.level });
+  if (unused.length > 0) logger.warn('options of Trove that are not used here', { options: unused });
+
+  let running: RunningService | undefined;
+  let closeHealth: (() => Promise<void>) | undefined;
+  const grace = closeWithGrace({ delay: STOP_WITHIN_MS, logger: graceLogger(logger) }, async ({ err, signal }) => {
+    if (err) logger.error('an error that nothing handled ends the service', { error: err });
+    logger.info('stopping', { signal });
+    await closeHealth?.();
+    await running?.close();
+    logger.info('stopped');
+  });
+  running = await service.start(config, { logger, configFiles, stop: () => grace.close() });
+  if (running.health && common.healthPort !== undefined) {
+    const server = await startHealthServer({ host: common.healthHost, port: common.healthPort }, running.health);
+    closeHealth = () => server.close();
+  }
+  process.stdout.write(`${[service.name, 'ready', running.readyText].filter(Boolean).join(' ')}\n`);
+}
+
+interface CommonSettings {
+  level: 'debug' | 'info' | 'warn' | 'error';
+  healthHost: string;
+  healthPort: number | undefined;
+}
+
+/** The shared options that the runner itself needs, whichever of them the service's table has. */
+function commonSettings(config: object): CommonSettings {
+  const defaults = ('DEFAULT' in config ? config.DEFAULT : {}) as Partial<{
+    debug: boolean;
+    log_level: CommonSettings['level'];
+    health_host: string;
+    health_port: number;
+  }>;
+  return {
+    level: defaults.debug ? 'debug' : (defaults.log_level ?? 'info'),
+    healthHost: defaults.health_host ?? '127.0.0.1',
+    healthPort: defaults.health_port,
+  };
+}
+
+function graceLogger(logger: Logger): { error(message?: unknown): void } {
+  return { error: (reason) => logger.error('did not stop in order', { reason: reason instanceof Error ? reason.message : reason }) };
+}
+
+function startFailure(error: unknown): string {
+  if (isTroveError(error, 'CONFIG_INVALID')) return error.message;
+  if (error instanceof TroveError) return `cannot start: ${error.message}`;
+  return `cannot start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+}
