@@ -1,6 +1,6 @@
 import { TroveError } from '@trove/common';
+import type { Dialect } from '@trove/migrations';
 import createKnex, { type Knex } from 'knex';
-import type { Dialect } from './dialect.ts';
 import { NodeSqliteClient } from './sqlite_client.ts';
 
 export interface CatalogOptions {
@@ -31,16 +31,22 @@ export function openCatalog(options: CatalogOptions): Catalog {
           useNullAsDefault: true,
           pool: { min: 1, max: 1 },
           acquireConnectionTimeout,
+          log: silent,
         });
   return { knex, dialect: sqliteFile === undefined ? 'mysql' : 'sqlite', close: () => knex.destroy() };
 }
+
+/** knex prints what it also throws, on its own and with SQL in it. */
+const silent: Knex.Logger = { warn: () => undefined, error: () => undefined, deprecate: () => undefined, debug: () => undefined };
 
 function openMysql(url: string, poolSize: number, acquireConnectionTimeout: number): Knex {
   return createKnex({
     client: 'mysql2',
     connection: mysqlConnection(url),
-    pool: { min: 0, max: poolSize, afterCreate: prepareSession },
+    // A server that refuses is told to the caller at once, instead of being tried again until the acquire time-out.
+    pool: { min: 0, max: poolSize, afterCreate: prepareSession, propagateCreateError: true },
     acquireConnectionTimeout,
+    log: silent,
   });
 }
 

@@ -1,6 +1,11 @@
 import { createRequire } from 'node:module';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Knex } from 'knex';
+import { isTransient } from './errors.ts';
+
+/** How long a statement waits for another handle's transaction to end. */
+const BUSY_MS = 5000;
 
 /** What knex hands to `_query`, and what its sqlite dialect reads from it afterwards. */
 interface QueryObject {
@@ -49,10 +54,12 @@ export class NodeSqliteClient extends BaseClient {
   async acquireRawConnection(): Promise<SqliteConnection> {
     const database = new DatabaseSync(this.connectionSettings.filename);
     // Before WAL: changing the journal mode needs a lock that another process may hold.
-    database.exec('PRAGMA busy_timeout = 5000');
+    database.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
     database.exec('PRAGMA journal_mode = WAL');
     database.exec('PRAGMA synchronous = NORMAL');
     database.exec('PRAGMA foreign_keys = ON');
+    // SQLite's own wait stops the whole process, also the one that it waits for: the rest is waited for in `_query`.
+    database.exec('PRAGMA busy_timeout = 10');
     return { database };
   }
 
@@ -62,18 +69,29 @@ export class NodeSqliteClient extends BaseClient {
 
   async _query(connection: SqliteConnection, query: QueryObject): Promise<QueryObject> {
     if (query.sql === undefined || query.sql === '') throw new Error('the query is empty');
-    const statement = connection.database.prepare(query.sql);
-    statement.setReadBigInts(true);
-    const bindings = (query.bindings ?? []).map(toInput);
-    if (statement.columns().length > 0) {
-      query.response = statement.all(...bindings).map(toRow);
-      return query;
+    const { database } = connection;
+    for (const end = performance.now() + BUSY_MS; ; await delay(5 + Math.random() * 20)) {
+      try {
+        return runStatement(database, query.sql, query);
+      } catch (error) {
+        if (database.isTransaction || !isTransient(error) || performance.now() > end) throw error;
+      }
     }
-    const { changes, lastInsertRowid } = statement.run(...bindings);
-    query.response = { changes: Number(changes), lastInsertRowid: Number(lastInsertRowid) };
-    query.context = { lastID: Number(lastInsertRowid), changes: Number(changes) };
+  }
+}
+
+function runStatement(database: DatabaseSync, sql: string, query: QueryObject): QueryObject {
+  const statement = database.prepare(sql);
+  statement.setReadBigInts(true);
+  const bindings = (query.bindings ?? []).map(toInput);
+  if (statement.columns().length > 0) {
+    query.response = statement.all(...bindings).map(toRow);
     return query;
   }
+  const { changes, lastInsertRowid } = statement.run(...bindings);
+  query.response = { changes: Number(changes), lastInsertRowid: Number(lastInsertRowid) };
+  query.context = { lastID: Number(lastInsertRowid), changes: Number(changes) };
+  return query;
 }
 
 function toInput(value: unknown): SQLInputValue {
