@@ -29,7 +29,10 @@ async function serve(): Promise<void> {
 }
 
 async function startDetached(): Promise<void> {
-  const child = spawn(process.execPath, [import.meta.filename], { detached: true, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [import.meta.filename], {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const ended = once(child, 'exit');
   for await (const line of createInterface({ input: child.stdout })) {
     console.log(line);

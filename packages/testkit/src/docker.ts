@@ -18,7 +18,10 @@ export async function findDocker(): Promise<string | undefined> {
   }
 }
 
-export async function startRabbitmqContainer(docker: string, ready: (url: string) => Promise<void>): Promise<RunningServer> {
+export async function startRabbitmqContainer(
+  docker: string,
+  ready: (url: string) => Promise<void>,
+): Promise<RunningServer> {
   const password = randomBytes(12).toString('hex');
   const image = 'rabbitmq:4-management';
   const environment = { RABBITMQ_DEFAULT_USER: 'trove', RABBITMQ_DEFAULT_PASS: password };
@@ -28,7 +31,10 @@ export async function startRabbitmqContainer(docker: string, ready: (url: string
   return whenReady(container, { url, description: `RabbitMQ in a container of ${image}` }, ready);
 }
 
-export async function startMariadbContainer(docker: string, ready: (url: string) => Promise<void>): Promise<RunningServer> {
+export async function startMariadbContainer(
+  docker: string,
+  ready: (url: string) => Promise<void>,
+): Promise<RunningServer> {
   const password = randomBytes(12).toString('hex');
   const image = 'mariadb:11.4';
   const container = await startContainer(docker, image, { MARIADB_ROOT_PASSWORD: password }, [3306]);
@@ -57,7 +63,8 @@ async function startContainer(
   };
   try {
     const ports: number[] = [];
-    for (const port of innerPorts) ports.push(Number((await run(docker, ['port', id, `${port}/tcp`])).trim().split(':').at(-1)));
+    for (const port of innerPorts)
+      ports.push(Number((await run(docker, ['port', id, `${port}/tcp`])).trim().split(':').at(-1)));
     return { ports, stop };
   } catch (error) {
     await stop();

@@ -2,7 +2,14 @@ import { accessSync, constants, globSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** Folders where package managers put servers that an ordinary PATH does not name. */
-const SERVER_FOLDERS = ['/usr/sbin', '/usr/local/sbin', '/sbin', '/opt/homebrew/bin', '/opt/homebrew/sbin', '/usr/local/opt/*/sbin'];
+const SERVER_FOLDERS = [
+  '/usr/sbin',
+  '/usr/local/sbin',
+  '/sbin',
+  '/opt/homebrew/bin',
+  '/opt/homebrew/sbin',
+  '/usr/local/opt/*/sbin',
+];
 
 /** The first executable of that name in `folders` (patterns allowed), then on the PATH, then where servers usually are. */
 export function findBinary(name: string, folders: readonly string[] = []): string | undefined {

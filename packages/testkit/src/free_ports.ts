@@ -1,5 +1,5 @@
-import { createServer, type Server } from 'node:net';
 import { once } from 'node:events';
+import { createServer, type Server } from 'node:net';
 
 /** Ports of 127.0.0.1 that were free a moment ago, all different. Another process may still be quicker. */
 export async function freePorts(count: number): Promise<number[]> {

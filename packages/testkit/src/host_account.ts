@@ -14,7 +14,9 @@ export function serverAccount(names: readonly string[]): HostAccount {
     const fields = accounts.find(([account]) => account === name);
     if (fields) return { uid: Number(fields[2]), gid: Number(fields[3]) };
   }
-  throw new Error(`running as root, and this machine has none of the accounts ${names.join(', ')}, nobody to run servers as`);
+  throw new Error(
+    `running as root, and this machine has none of the accounts ${names.join(', ')}, nobody to run servers as`,
+  );
 }
 
 export async function giveTo(account: HostAccount, ...paths: string[]): Promise<void> {

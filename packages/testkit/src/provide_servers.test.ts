@@ -1,5 +1,5 @@
-import { createConnection } from 'mysql2/promise';
 import { connect } from 'amqplib';
+import { createConnection } from 'mysql2/promise';
 import { expect, test } from 'vitest';
 import { testBroker } from './test_broker.ts';
 import { testDatabase } from './test_database.ts';

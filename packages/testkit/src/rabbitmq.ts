@@ -5,8 +5,8 @@ import { dirname, join } from 'node:path';
 import { findBinary } from './find_binary.ts';
 import { freePorts } from './free_ports.ts';
 import { giveTo, type HostAccount, serverAccount } from './host_account.ts';
-import { startServerProcess, waitUntilReady } from './server_process.ts';
 import type { RunningServer } from './running_server.ts';
+import { startServerProcess, waitUntilReady } from './server_process.ts';
 
 /** Debian's command on the PATH insists on root or the account rabbitmq, so the script behind it comes first. */
 const SCRIPT_FOLDERS = ['/usr/lib/rabbitmq/bin', '/usr/lib/rabbitmq/lib/*/sbin', '/opt/homebrew/opt/rabbitmq/sbin'];
@@ -48,7 +48,14 @@ export async function startRabbitmq(binaries: RabbitmqBinaries): Promise<Running
     account,
     logFile: join(folder, 'epmd.log'),
   });
-  const node = startServerProcess({ command: binaries.server, args: [], env, cwd: folder, account, logFile: join(folder, 'node.log') });
+  const node = startServerProcess({
+    command: binaries.server,
+    args: [],
+    env,
+    cwd: folder,
+    account,
+    logFile: join(folder, 'node.log'),
+  });
   const stop = async (): Promise<void> => {
     await node.stop();
     await mapper.stop();
@@ -127,4 +134,3 @@ async function managementAnswers(port: number, password: string): Promise<boolea
     return false;
   }
 }
-

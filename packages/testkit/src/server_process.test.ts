@@ -15,12 +15,21 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 function server(script: string) {
   const logFile = join(folder, 'log');
-  return startServerProcess({ command: '/bin/sh', args: ['-c', script], env: process.env, cwd: folder, account: undefined, logFile });
+  return startServerProcess({
+    command: '/bin/sh',
+    args: ['-c', script],
+    env: process.env,
+    cwd: folder,
+    account: undefined,
+    logFile,
+  });
 }
 
 test('a server that ends while starting is reported with what it said', async () => {
   const ended = server('echo port in use; exit 3');
-  await expect(waitUntilReady('It', ended, () => Promise.resolve(false), 10_000)).rejects.toThrow(/ended while starting[^]*port in use/);
+  await expect(waitUntilReady('It', ended, () => Promise.resolve(false), 10_000)).rejects.toThrow(
+    /ended while starting[^]*port in use/,
+  );
 });
 
 test('a stopped server is gone when stop returns', async () => {

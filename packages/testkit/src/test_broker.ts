@@ -19,7 +19,10 @@ const DEFAULT_MANAGEMENT_PORT = 15672;
  */
 export async function testBroker(env: NodeJS.ProcessEnv = process.env): Promise<TestBroker> {
   const text = env['TROVE_TEST_AMQP_URL'];
-  if (!text) throw new Error('TROVE_TEST_AMQP_URL is not set: run "npm test", or "node scripts/test_servers.ts" and what it prints');
+  if (!text)
+    throw new Error(
+      'TROVE_TEST_AMQP_URL is not set: run "npm test", or "node scripts/test_servers.ts" and what it prints',
+    );
   const server = new URL(text);
   const port = server.searchParams.get('management_port') ?? DEFAULT_MANAGEMENT_PORT;
   const management = new Management(server, `http://${server.hostname}:${port}`);
@@ -53,6 +56,7 @@ class Management {
     });
     const text = await response.text();
     const gone = method === 'DELETE' && response.status === 404;
-    if (!response.ok && !gone) throw new Error(`RabbitMQ's management API answered ${method} ${path} with ${response.status}: ${text}`);
+    if (!response.ok && !gone)
+      throw new Error(`RabbitMQ's management API answered ${method} ${path} with ${response.status}: ${text}`);
   }
 }

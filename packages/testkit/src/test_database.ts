@@ -12,7 +12,10 @@ export interface TestDatabase {
 /** An empty database of one's own on the server of `TROVE_TEST_MYSQL_URL`, whose account can make databases. */
 export async function testDatabase(env: NodeJS.ProcessEnv = process.env): Promise<TestDatabase> {
   const text = env['TROVE_TEST_MYSQL_URL'];
-  if (!text) throw new Error('TROVE_TEST_MYSQL_URL is not set: run "npm test", or "node scripts/test_servers.ts" and what it prints');
+  if (!text)
+    throw new Error(
+      'TROVE_TEST_MYSQL_URL is not set: run "npm test", or "node scripts/test_servers.ts" and what it prints',
+    );
   const server = new URL(text);
   const database = `trove_test_${randomBytes(6).toString('hex')}`;
   await onServer(server, (connection) => connection.query(`CREATE DATABASE ${database}`));

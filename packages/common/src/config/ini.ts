@@ -33,7 +33,10 @@ export function parseIni(text: string): IniEntry[] {
     open = undefined;
   };
 
-  for (const [index, rawLine] of text.replace(/^\uFEFF/, '').split(/\r\n|\n|\r/).entries()) {
+  for (const [index, rawLine] of text
+    .replace(/^\uFEFF/, '')
+    .split(/\r\n|\n|\r/)
+    .entries()) {
     const line = rawLine.trimEnd();
     const number = index + 1;
     if (line === '') {

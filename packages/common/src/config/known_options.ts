@@ -4,11 +4,20 @@ import { TROVE_OPTION_NAMES } from './trove_option_names.ts';
 
 /** Options of this project that one service alone has, by section; services may share a file, so each accepts them all. */
 const SINGLE_SERVICE_OPTIONS: Readonly<Record<string, readonly string[]>> = {
-  DEFAULT: ['guest_id', 'tenant_id', 'datastore_manager', 'datastore_version', 'instance_rpc_encr_key', 'instance_rpc_key_version'],
+  DEFAULT: [
+    'guest_id',
+    'tenant_id',
+    'datastore_manager',
+    'datastore_version',
+    'instance_rpc_encr_key',
+    'instance_rpc_key_version',
+  ],
 };
 
 const troveNames = new Map(
-  Object.entries(TROVE_OPTION_NAMES).map(([section, names]) => [section, new Set(names.split(/\s+/).filter(Boolean))] as const),
+  Object.entries(TROVE_OPTION_NAMES).map(
+    ([section, names]) => [section, new Set(names.split(/\s+/).filter(Boolean))] as const,
+  ),
 );
 const shared: readonly OptionSpec[] = Object.values(sharedOptions);
 

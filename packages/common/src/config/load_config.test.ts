@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from 'vitest';
-import { Secret } from '../secret.ts';
+import type { Secret } from '../secret.ts';
 import { loadConfig } from './load_config.ts';
 import { defineOptions } from './options.ts';
 import { sharedOptions } from './shared_options.ts';
@@ -38,7 +38,11 @@ function load(texts: string[], env: Record<string, string> = {}, onUnused?: (nam
 describe('values', () => {
   test('an option that nothing sets has its default, or is undefined or empty', () => {
     const config = load([]);
-    expect(config.DEFAULT).toMatchObject({ report_interval: 30, enable_secure_rpc_messaging: true, control_exchange: 'trove' });
+    expect(config.DEFAULT).toMatchObject({
+      report_interval: 30,
+      enable_secure_rpc_messaging: true,
+      control_exchange: 'trove',
+    });
     expect(config.DEFAULT.transport_url).toBeUndefined();
     expect(config.DEFAULT.taskmanager_rpc_encr_key).toEqual([]);
     expect(config.compute_local.image).toEqual({});
@@ -75,7 +79,8 @@ describe('values', () => {
   });
 
   test('references are replaced from the own section, then from DEFAULT, then from defaults', () => {
-    const text = 'networks = $control_exchange-a, ${report_interval}\n[database]\nconnection = mysql://$control_exchange:x$$1@h/db\n';
+    const text =
+      'networks = $control_exchange-a, ${report_interval}\n[database]\nconnection = mysql://$control_exchange:x$$1@h/db\n';
     const config = load([text]);
     expect(config.DEFAULT.networks).toEqual(['trove-a', '30']);
     expect(config.database.connection?.reveal()).toBe('mysql://trove:x$1@h/db');
@@ -101,23 +106,30 @@ describe('faults', () => {
     ['[DEFAULT\nreport_interval = 1', /a section begins/],
     ['just words', /name = value/],
   ])('%j is refused with its place and the nearest name', (text, message) => {
-    expect(() => load([text])).toThrowError(expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringMatching(message) }));
+    expect(() => load([text])).toThrowError(
+      expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringMatching(message) }),
+    );
   });
 
   test('a file that is not there is refused by name', () => {
     const file = join(folder, 'missing.conf');
-    expect(() => loadConfig({ files: [file], env: {}, options, service: 'trove-test' })).toThrow(/missing\.conf: cannot be read/);
+    expect(() => loadConfig({ files: [file], env: {}, options, service: 'trove-test' })).toThrow(
+      /missing\.conf: cannot be read/,
+    );
   });
 
   test('a bad variable is refused by its name', () => {
-    expect(() => load([], { TROVE_REPORT_INTERVAL: 'x' })).toThrow(/TROVE_REPORT_INTERVAL: \[DEFAULT\] report_interval/);
+    expect(() => load([], { TROVE_REPORT_INTERVAL: 'x' })).toThrow(
+      /TROVE_REPORT_INTERVAL: \[DEFAULT\] report_interval/,
+    );
   });
 });
 
 describe('files that came from Trove', () => {
   test('options of Trove and oslo that are not used here are told once', () => {
     const seen: string[][] = [];
-    const text = '[oslo_messaging_rabbit]\nrabbit_quorum_queue = true\n[keystone_authtoken]\nauth_url = http://x\nauth_url = http://y\n';
+    const text =
+      '[oslo_messaging_rabbit]\nrabbit_quorum_queue = true\n[keystone_authtoken]\nauth_url = http://x\nauth_url = http://y\n';
     load([text], {}, (names) => seen.push(names));
     expect(seen).toEqual([['[oslo_messaging_rabbit] rabbit_quorum_queue', '[keystone_authtoken] auth_url']]);
   });

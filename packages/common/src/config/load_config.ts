@@ -3,7 +3,7 @@ import { TroveError } from '../errors.ts';
 import { type IniEntry, IniSyntaxError, parseIni } from './ini.ts';
 import { isOurOption, isTroveOption, knownOptionNames, knownSections } from './known_options.ts';
 import { nearestName } from './nearest_name.ts';
-import { defaultValue, optionValue, OptionValueError } from './option_value.ts';
+import { defaultValue, OptionValueError, optionValue } from './option_value.ts';
 import { type ConfigOf, environmentName, type OptionSpec } from './options.ts';
 import { substitute } from './substitute.ts';
 
@@ -43,7 +43,8 @@ export function loadConfig<const Specs extends readonly OptionSpec[]>(load: Load
   for (const spec of load.options) {
     const name = environmentName(spec.section, spec.name);
     const text = load.env[name];
-    if (text !== undefined && spec.type !== 'map') settings.set(settingId(spec.section, spec.name), { text, place: name });
+    if (text !== undefined && spec.type !== 'map')
+      settings.set(settingId(spec.section, spec.name), { text, place: name });
   }
   if (unused.size > 0) load.onUnused?.([...unused]);
   return build(load.options, settings) as ConfigOf<Specs>;
@@ -73,10 +74,18 @@ function isKnownEntry(entry: IniEntry, specs: readonly OptionSpec[], place: stri
   const { section, name } = entry;
   if (specs.some((spec) => takes(spec, section, name)) || isOurOption(section, name)) return 'used';
   if (isTroveOption(section, name)) return 'unused';
-  const here = [...specs.filter((spec) => spec.section === section).map((spec) => spec.name), ...knownOptionNames(section)];
+  const here = [
+    ...specs.filter((spec) => spec.section === section).map((spec) => spec.name),
+    ...knownOptionNames(section),
+  ];
   if (here.length === 0) {
     const sections = [...specs.map((spec) => spec.section), ...knownSections()];
-    throw invalid(place, section, name, `there is no such section${hint(nearestName(section, sections), (near) => `[${near}]`)}`);
+    throw invalid(
+      place,
+      section,
+      name,
+      `there is no such section${hint(nearestName(section, sections), (near) => `[${near}]`)}`,
+    );
   }
   throw invalid(place, section, name, `there is no such option${hint(nearestName(name, here), (near) => near)}`);
 }
@@ -98,12 +107,17 @@ function build(specs: readonly OptionSpec[], settings: ReadonlyMap<string, Found
   const config: Record<string, Record<string, unknown>> = {};
   for (const spec of specs) {
     const section = (config[spec.section] ??= {});
-    section[spec.name] = spec.type === 'map' ? mapValue(spec, specs, settings) : singleValue(spec, spec.name, specs, settings);
+    section[spec.name] =
+      spec.type === 'map' ? mapValue(spec, specs, settings) : singleValue(spec, spec.name, specs, settings);
   }
   return config;
 }
 
-function mapValue(spec: OptionSpec, specs: readonly OptionSpec[], settings: ReadonlyMap<string, Found>): Record<string, unknown> {
+function mapValue(
+  spec: OptionSpec,
+  specs: readonly OptionSpec[],
+  settings: ReadonlyMap<string, Found>,
+): Record<string, unknown> {
   const prefix = settingId(spec.section, `${spec.name}.`);
   const entries = [...settings.keys()].filter((id) => id.startsWith(prefix)).map((id) => id.slice(prefix.length));
   return Object.fromEntries(entries.map((key) => [key, singleValue(spec, `${spec.name}.${key}`, specs, settings)]));

@@ -45,7 +45,8 @@ function listOf(text: string): string[] {
 }
 
 function chosen(spec: OptionSpec, text: string): string {
-  if (spec.choices && !spec.choices.includes(text)) throw new OptionValueError(`one of ${spec.choices.join(', ')} is expected`);
+  if (spec.choices && !spec.choices.includes(text))
+    throw new OptionValueError(`one of ${spec.choices.join(', ')} is expected`);
   return text;
 }
 
@@ -58,7 +59,8 @@ function booleanOf(text: string): boolean {
 
 function integerOf(text: string): number {
   const value = Number(text);
-  if (!/^[+-]?\d+$/.test(text) || !Number.isSafeInteger(value)) throw new OptionValueError('a whole number is expected');
+  if (!/^[+-]?\d+$/.test(text) || !Number.isSafeInteger(value))
+    throw new OptionValueError('a whole number is expected');
   return value;
 }
 

@@ -28,7 +28,10 @@ export function checkPublishedKeys(settings: KeySettings): string[] {
     const ring = settings[name] ?? [];
     if (!ring.some(isPublished)) continue;
     if (!settings.allow_published_keys) {
-      throw refusal(name, 'is a default that Trove published; make a key of your own, or set allow_published_keys while you adopt');
+      throw refusal(
+        name,
+        'is a default that Trove published; make a key of your own, or set allow_published_keys while you adopt',
+      );
     }
     const [first] = ring;
     if (ring.length > 1 && first && isPublished(first)) {

@@ -1,3 +1,4 @@
+import { computeLocalOptions } from './compute_local_options.ts';
 import type { OptionSpec } from './options.ts';
 
 /**
@@ -261,39 +262,7 @@ export const sharedOptions = {
     type: 'string',
     help: 'A JSON file, `{"tokens":[{"token","user_id","user_name","project_id","roles":[]}]}`.',
   },
-  compute_local_root: {
-    section: 'compute_local',
-    name: 'root',
-    type: 'string',
-    default: '/var/lib/trove/instances',
-    help: 'The folder that holds the servers of local compute.',
-  },
-  compute_local_user: {
-    section: 'compute_local',
-    name: 'user',
-    type: 'string',
-    default: 'trove-guest',
-    help: 'The account that databases and agents run as where the service runs as root.',
-  },
-  compute_local_network: {
-    section: 'compute_local',
-    name: 'network',
-    type: 'string',
-    default: '127.64.0.0/16',
-    help: 'The loopback network from which local servers take their addresses.',
-  },
-  compute_local_flavors_file: {
-    section: 'compute_local',
-    name: 'flavors_file',
-    type: 'string',
-    help: 'A JSON file of flavors (id, name, ram, vcpus, disk). Unset, it is `flavors.json` in `root`, written at first start.',
-  },
-  compute_local_image: {
-    section: 'compute_local',
-    name: 'image',
-    type: 'map',
-    help: 'A further image: `image.<uuid> = folder of the database server`.',
-  },
+  ...computeLocalOptions,
 } as const satisfies Record<string, OptionSpec>;
 
 function pageSize<const Name extends string>(name: Name, what: string) {

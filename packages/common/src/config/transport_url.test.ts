@@ -4,9 +4,12 @@ import { amqpUrls, formatTransportUrl, parseTransportUrl } from './transport_url
 
 const parse = (text: string) => parseTransportUrl(new Secret(text), 'transport_url');
 
-test.each(['rabbit://u:p@h:1', 'rabbit://u:p@h:1/', 'rabbit://u:p@h:1//', 'rabbit://u:p@h:1/%2F'])('%s means the vhost /', (text) => {
-  expect(parse(text).vhost).toBe('/');
-});
+test.each(['rabbit://u:p@h:1', 'rabbit://u:p@h:1/', 'rabbit://u:p@h:1//', 'rabbit://u:p@h:1/%2F'])(
+  '%s means the vhost /',
+  (text) => {
+    expect(parse(text).vhost).toBe('/');
+  },
+);
 
 test('several hosts keep their order, and a host without an account has that of the one before', () => {
   const url = parse('rabbit://a:p%40ss@one:5000,two,b:c@[::1]:7/trove');
@@ -24,7 +27,9 @@ test('rabbit+ssl and ?ssl=1 mean TLS and its port', () => {
 });
 
 test('client URLs escape account and vhost', () => {
-  expect(amqpUrls(parse('rabbit://u%3A:p%2F@h:1/a%2Fb')).map((url) => url.reveal())).toEqual(['amqp://u%3A:p%2F@h:1/a%2Fb']);
+  expect(amqpUrls(parse('rabbit://u%3A:p%2F@h:1/a%2Fb')).map((url) => url.reveal())).toEqual([
+    'amqp://u%3A:p%2F@h:1/a%2Fb',
+  ]);
   expect(amqpUrls(parse('rabbit://u:p@h:1//'))[0]?.reveal()).toBe('amqp://u:p@h:1/%2F');
 });
 
@@ -34,11 +39,14 @@ test('a parsed URL is written so that it parses to the same', () => {
   expect(formatTransportUrl(parse('rabbit://u:p@h:1')).reveal()).toBe('rabbit://u:p@h:1//');
 });
 
-test.each(['mysql://u:hidden@h/', 'rabbit:', 'rabbit://u:hidden@h:99999/', 'rabbit://u:hidden%@h/', 'rabbit://u:hidden@:1/'])(
-  '%s is refused without showing it',
-  (text) => {
-    expect(() => parse(text)).toThrowError(
-      expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.not.stringContaining('hidden') }),
-    );
-  },
-);
+test.each([
+  'mysql://u:hidden@h/',
+  'rabbit:',
+  'rabbit://u:hidden@h:99999/',
+  'rabbit://u:hidden%@h/',
+  'rabbit://u:hidden@:1/',
+])('%s is refused without showing it', (text) => {
+  expect(() => parse(text)).toThrowError(
+    expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.not.stringContaining('hidden') }),
+  );
+});

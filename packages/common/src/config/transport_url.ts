@@ -36,7 +36,8 @@ export function parseTransportUrl(url: Secret, optionName: string): TransportUrl
   const match = SHAPE.exec(url.reveal().trim());
   const [, scheme = '', authorities = '', path = '', query = ''] = match ?? [];
   const tls = SCHEMES.get(scheme.toLowerCase());
-  if (!match || tls === undefined) throw invalid(optionName, 'is not of the form rabbit://user:password@host:port/vhost');
+  if (!match || tls === undefined)
+    throw invalid(optionName, 'is not of the form rabbit://user:password@host:port/vhost');
   const hosts: TransportHost[] = [];
   const secure = tls || /(^|&)ssl=(1|true|yes|on)(&|$)/i.test(query);
   for (const authority of authorities.split(',')) hosts.push(parseHost(authority, hosts.at(-1), secure, optionName));
@@ -48,7 +49,9 @@ export function amqpUrls(url: TransportUrl): Secret[] {
   return url.hosts.map((host) => {
     const account = `${encodeURIComponent(host.user)}:${encodeURIComponent(host.password.reveal())}`;
     const name = host.host.includes(':') ? `[${host.host}]` : host.host;
-    return new Secret(`${url.tls ? 'amqps' : 'amqp'}://${account}@${name}:${host.port}/${encodeURIComponent(url.vhost)}`);
+    return new Secret(
+      `${url.tls ? 'amqps' : 'amqp'}://${account}@${name}:${host.port}/${encodeURIComponent(url.vhost)}`,
+    );
   });
 }
 
@@ -58,10 +61,17 @@ export function formatTransportUrl(url: TransportUrl): Secret {
     const name = host.host.includes(':') ? `[${host.host}]` : host.host;
     return `${encodeURIComponent(host.user)}:${encodeURIComponent(host.password.reveal())}@${name}:${host.port}`;
   });
-  return new Secret(`${url.tls ? 'rabbit+ssl' : 'rabbit'}://${hosts.join(',')}/${url.vhost === '/' ? '/' : encodeURIComponent(url.vhost)}`);
+  return new Secret(
+    `${url.tls ? 'rabbit+ssl' : 'rabbit'}://${hosts.join(',')}/${url.vhost === '/' ? '/' : encodeURIComponent(url.vhost)}`,
+  );
 }
 
-function parseHost(authority: string, before: TransportHost | undefined, tls: boolean, optionName: string): TransportHost {
+function parseHost(
+  authority: string,
+  before: TransportHost | undefined,
+  tls: boolean,
+  optionName: string,
+): TransportHost {
   const at = authority.lastIndexOf('@');
   const [user, password] = at < 0 ? [undefined, undefined] : splitOnce(authority.slice(0, at));
   const address = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+))(?::(\d+))?$/i.exec(authority.slice(at + 1));
@@ -73,7 +83,8 @@ function parseHost(authority: string, before: TransportHost | undefined, tls: bo
     host,
     port,
     user: user === undefined ? (before?.user ?? 'guest') : decoded(user, optionName),
-    password: user === undefined ? (before?.password ?? new Secret('guest')) : new Secret(decoded(password ?? '', optionName)),
+    password:
+      user === undefined ? (before?.password ?? new Secret('guest')) : new Secret(decoded(password ?? '', optionName)),
   };
 }
 

@@ -38,5 +38,7 @@ test('nothing else is served', async () => {
 
 test('an address in use is a fault of the configuration', async () => {
   server = await startHealthServer({ host: '127.0.0.1', port: 0 }, () => []);
-  await expect(startHealthServer({ host: '127.0.0.1', port: server.port }, () => [])).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+  await expect(startHealthServer({ host: '127.0.0.1', port: server.port }, () => [])).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+  });
 });

@@ -33,7 +33,10 @@ async function brokenParts(check: HealthCheck): Promise<readonly BrokenPart[]> {
 }
 
 /** Serves `GET /healthcheck`. Throws `TroveError` `CONFIG_INVALID` where the address cannot be listened on. */
-export async function startHealthServer(address: { host: string; port: number }, check: HealthCheck): Promise<HealthServer> {
+export async function startHealthServer(
+  address: { host: string; port: number },
+  check: HealthCheck,
+): Promise<HealthServer> {
   const server = createServer((request, response) => {
     if (request.url !== '/healthcheck') return answer(response, 404, 'Not Found');
     if (request.method !== 'GET' && request.method !== 'HEAD') return answer(response, 405, 'Method Not Allowed');
@@ -43,7 +46,11 @@ export async function startHealthServer(address: { host: string; port: number },
   try {
     await once(server, 'listening');
   } catch (error) {
-    throw new TroveError('CONFIG_INVALID', `health_host, health_port: cannot listen on ${address.host}:${address.port}`, { cause: error });
+    throw new TroveError(
+      'CONFIG_INVALID',
+      `health_host, health_port: cannot listen on ${address.host}:${address.port}`,
+      { cause: error },
+    );
   }
   const bound = server.address();
   return {
@@ -58,5 +65,7 @@ export async function startHealthServer(address: { host: string; port: number },
 }
 
 function answer(response: ServerResponse, status: number, body: string): void {
-  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'content-length': Buffer.byteLength(body) }).end(body);
+  response
+    .writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'content-length': Buffer.byteLength(body) })
+    .end(body);
 }

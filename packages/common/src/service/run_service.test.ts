@@ -40,7 +40,10 @@ type Child = ChildProcessByStdio<null, Readable, Readable>;
 function run(text: string, env: Record<string, string> = {}): Child {
   const file = join(folder, 'sample.conf');
   writeFileSync(file, text);
-  return spawn(process.execPath, [main, '--config-file', file], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  return spawn(process.execPath, [main, '--config-file', file], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
 }
 
 async function outcome(child: Child): Promise<{ code: number | null; out: string; err: string }> {
@@ -78,7 +81,9 @@ test('a bad configuration is one line that names file and option, and exit code 
   const { code, out, err } = await outcome(run('report_intervals = 4\n'));
   expect(code).toBe(1);
   expect(out).toBe('');
-  expect(err).toMatch(/^trove-sample: .*sample\.conf:1: \[DEFAULT\] report_intervals: there is no such option; did you mean report_interval\?\n$/);
+  expect(err).toMatch(
+    /^trove-sample: .*sample\.conf:1: \[DEFAULT\] report_intervals: there is no such option; did you mean report_interval\?\n$/,
+  );
 });
 
 test('options of Trove that are not used are listed once at start, and nothing else is said', async () => {

@@ -58,7 +58,10 @@ function configFilesOf(name: string, argv: readonly string[]): string[] | undefi
   try {
     const { values } = parseArgs({
       args: [...argv],
-      options: { 'config-file': { type: 'string', multiple: true, default: [] }, help: { type: 'boolean', default: false } },
+      options: {
+        'config-file': { type: 'string', multiple: true, default: [] },
+        help: { type: 'boolean', default: false },
+      },
     });
     if (!values.help) return values['config-file'];
     process.stdout.write(usage);
@@ -69,7 +72,10 @@ function configFilesOf(name: string, argv: readonly string[]): string[] | undefi
   return undefined;
 }
 
-async function start<Specs extends readonly OptionSpec[]>(service: ServiceDefinition<Specs>, configFiles: string[]): Promise<void> {
+async function start<Specs extends readonly OptionSpec[]>(
+  service: ServiceDefinition<Specs>,
+  configFiles: string[],
+): Promise<void> {
   let unused: string[] = [];
   const config = loadConfig({
     files: configFiles,
@@ -84,19 +90,18 @@ async function start<Specs extends readonly OptionSpec[]>(service: ServiceDefini
   const logger = createLogger({ service: service.name, level: common.level });
   if (unused.length > 0) logger.warn('options of Trove that are not used here', { options: unused });
 
-  let running: RunningService | undefined;
-  let closeHealth: (() => Promise<void>) | undefined;
+  const closers: (() => Promise<void>)[] = [];
   const grace = closeWithGrace({ delay: STOP_WITHIN_MS, logger: graceLogger(logger) }, async ({ err, signal }) => {
     if (err) logger.error('an error that nothing handled ends the service', { error: err });
     logger.info('stopping', { signal });
-    await closeHealth?.();
-    await running?.close();
+    for (const close of closers.toReversed()) await close();
     logger.info('stopped');
   });
-  running = await service.start(config, { logger, configFiles, stop: () => grace.close() });
+  const running = await service.start(config, { logger, configFiles, stop: () => grace.close() });
+  closers.push(() => running.close());
   if (running.health && common.healthPort !== undefined) {
-    const server = await startHealthServer({ host: common.healthHost, port: common.healthPort }, running.health);
-    closeHealth = () => server.close();
+    const health = await startHealthServer({ host: common.healthHost, port: common.healthPort }, running.health);
+    closers.push(() => health.close());
   }
   process.stdout.write(`${[service.name, 'ready', running.readyText].filter(Boolean).join(' ')}\n`);
 }
@@ -123,7 +128,10 @@ function commonSettings(config: object): CommonSettings {
 }
 
 function graceLogger(logger: Logger): { error(message?: unknown): void } {
-  return { error: (reason) => logger.error('did not stop in order', { reason: reason instanceof Error ? reason.message : reason }) };
+  return {
+    error: (reason) =>
+      logger.error('did not stop in order', { reason: reason instanceof Error ? reason.message : reason }),
+  };
 }
 
 function startFailure(error: unknown): string {
