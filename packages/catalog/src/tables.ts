@@ -159,7 +159,7 @@ export interface TaskStepRow {
 
 export interface ResourceRow {
   token: string;
-  kind: 'server' | 'volume' | 'address' | 'broker_account' | 'queue' | 'key';
+  kind: 'server' | 'volume' | 'address' | 'broker_account' | 'queue' | 'key' | 'snapshot';
   external_id: string | null;
   instance_id: string;
   task_id: string | null;
