@@ -1,3 +1,4 @@
+export { createTaskEngine } from './engine/create_engine.ts';
 export type { TaskEngine, TaskEngineHealth, TaskEngineOptions } from './engine/options.ts';
 export { fileDelete } from './filing/file_delete.ts';
 export { fileTask } from './filing/file_task.ts';

@@ -1,0 +1,174 @@
+import { isTroveError, systemClock } from '@trove/common';
+import { dueTasks, markParked } from './due.ts';
+import { type Lease, takeTask } from './lease.ts';
+import type { TaskEngine, TaskEngineHealth, TaskEngineOptions } from './options.ts';
+import { GraceOver, type WorkerSettings, workOn } from './work_on.ts';
+
+/** So that an alarm is never a moment too early for the database's clock. */
+const ALARM_SLACK_MS = 2;
+
+/** The engine over a catalog: any number of them, in any number of processes, share its tasks. */
+export function createTaskEngine(options: TaskEngineOptions): TaskEngine {
+  return new PollingEngine(options);
+}
+
+class PollingEngine implements TaskEngine {
+  readonly #settings: WorkerSettings;
+  readonly #concurrency: number;
+  readonly #pollMs: { readonly min: number; readonly max: number };
+  readonly #graceMs: number;
+  readonly #draining = new AbortController();
+  /** Work under way, by task id; its lease where it has one already. */
+  readonly #running = new Map<string, { lease?: Lease; ended: Promise<void> }>();
+  readonly #alarms = new Set<NodeJS.Timeout>();
+  #polling: Promise<void> | undefined;
+  #kick = Promise.withResolvers<void>();
+  /** More was due than there was room for. */
+  #hungry = false;
+  #problem: string | undefined;
+
+  constructor(options: TaskEngineOptions) {
+    this.#concurrency = options.concurrency ?? 8;
+    this.#pollMs = options.pollMs ?? { min: 2000, max: 5000 };
+    this.#graceMs = options.graceMs ?? 20_000;
+    this.#settings = {
+      catalog: options.catalog,
+      kinds: options.kinds,
+      owner: options.owner,
+      leaseMs: options.leaseMs ?? 30_000,
+      clock: options.clock ?? systemClock,
+      logger: options.logger,
+      faults: options.faults ?? (() => undefined),
+      draining: this.#draining.signal,
+    };
+  }
+
+  start(): void {
+    this.#polling ??= this.#pollForEver();
+  }
+
+  health(): TaskEngineHealth {
+    const running = this.#running.size;
+    return this.#problem === undefined ? { ok: true, running } : { ok: false, problem: this.#problem, running };
+  }
+
+  ring(taskId: string): void {
+    if (this.#polling === undefined) return;
+    void this.#answer(taskId);
+  }
+
+  async close(): Promise<void> {
+    this.#draining.abort();
+    this.#kick.resolve();
+    for (const alarm of this.#alarms) clearTimeout(alarm);
+    await this.#polling;
+    const graceOver = setTimeout(() => {
+      for (const { lease } of this.#running.values()) lease?.abort(new GraceOver('the grace time is over'));
+    }, this.#graceMs);
+    await Promise.all([...this.#running.values()].map(({ ended }) => ended));
+    clearTimeout(graceOver);
+  }
+
+  async #pollForEver(): Promise<void> {
+    const { logger, clock } = this.#settings;
+    while (!this.#draining.signal.aborted) {
+      try {
+        await this.#poll();
+        this.#problem = undefined;
+      } catch (error) {
+        if (this.#problem === undefined) logger.error('tasks cannot be read from the catalog', { error });
+        this.#problem = 'tasks cannot be read from the catalog';
+      }
+      const pause = new AbortController();
+      const pauseMs = this.#pollMs.min + Math.random() * (this.#pollMs.max - this.#pollMs.min);
+      await Promise.race([clock.sleep(pauseMs, pause.signal).catch(() => undefined), this.#kick.promise]);
+      pause.abort();
+      this.#kick = Promise.withResolvers<void>();
+    }
+  }
+
+  async #poll(): Promise<void> {
+    const { catalog, kinds } = this.#settings;
+    const room = this.#concurrency - this.#running.size;
+    this.#hungry = room <= 0;
+    if (room <= 0) return;
+    await markParked(catalog, kinds);
+    const due = await dueTasks(catalog, kinds, room * 4);
+    this.#hungry = due.length > room;
+    // Shuffled: several workers read the same list, and each takes from another place.
+    for (const taskId of shuffled(due)) {
+      if (this.#draining.signal.aborted) return;
+      await this.#takeUp(taskId);
+    }
+  }
+
+  /** A doorbell for a task that waits for its predecessor is the predecessor's too. */
+  async #answer(taskId: string): Promise<void> {
+    const { catalog, logger } = this.#settings;
+    try {
+      const row: { after_task: string | null } | undefined = await catalog.knex('tasks').where({ id: taskId }).first('after_task');
+      if (row === undefined) return;
+      await this.#takeUp(taskId);
+      if (row.after_task !== null) await this.#takeUp(row.after_task);
+    } catch (error) {
+      logger.warn('doorbell not answered', { task_id: taskId, error });
+    }
+  }
+
+  /** Takes the task if there is room and it is to be had, and leaves it running. */
+  async #takeUp(taskId: string): Promise<void> {
+    if (this.#running.has(taskId) || this.#draining.signal.aborted) return;
+    if (this.#running.size >= this.#concurrency) {
+      this.#hungry = true;
+      return;
+    }
+    const decided = Promise.withResolvers<void>();
+    const work = this.#work(taskId, decided.resolve);
+    const ended = work.catch(decided.reject).finally(() => this.#over(taskId));
+    this.#running.set(taskId, { ended });
+    await decided.promise;
+  }
+
+  /** Calls `decided` once it is known whether the task is this worker's; rejects only before that. */
+  async #work(taskId: string, decided: () => void): Promise<void> {
+    const taken = await takeTask(this.#settings, taskId);
+    decided();
+    if (taken === undefined) return;
+    try {
+      const outcome = await workOn(this.#settings, taken, (lease) => this.#hold(taskId, lease));
+      if (outcome.is === 'waiting') this.#wakeIn(taskId, outcome.ms);
+      if (outcome.is === 'ended' && outcome.successor !== null) this.#wakeIn(outcome.successor, 0);
+    } catch (error) {
+      const message = isTroveError(error, 'STALE_FENCE') ? 'task let go: its lease is lost' : 'task let go: its lease will run out';
+      this.#settings.logger.warn(message, { task_id: taskId, error });
+    }
+  }
+
+  #hold(taskId: string, lease: Lease): void {
+    const entry = this.#running.get(taskId);
+    if (entry !== undefined) entry.lease = lease;
+  }
+
+  #over(taskId: string): void {
+    this.#running.delete(taskId);
+    if (this.#hungry) this.#kick.resolve();
+  }
+
+  /** Whoever polls first takes the task; this only saves the poll's delay. */
+  #wakeIn(taskId: string, ms: number): void {
+    if (this.#draining.signal.aborted) return;
+    const alarm = setTimeout(() => {
+      this.#alarms.delete(alarm);
+      this.ring(taskId);
+    }, ms + ALARM_SLACK_MS);
+    alarm.unref();
+    this.#alarms.add(alarm);
+  }
+}
+
+function shuffled<T>(items: readonly T[]): readonly T[] {
+  return items
+    .map((item) => ({ item, order: Math.random() }))
+    .sort((left, right) => left.order - right.order)
+    .map(({ item }) => item);
+}

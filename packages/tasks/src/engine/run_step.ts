@@ -1,0 +1,89 @@
+import { fullJitterMs, isTroveError, toTroveError } from '@trove/common';
+import type { Json, Step, StepResult } from '../types.ts';
+import { mayTurnBack, type Standing } from './decide.ts';
+import { writeCompensating, writeDone, writeIntent, writeWait } from './journal.ts';
+import { callOutside, stepToken } from './outside_call.ts';
+import type { JournalEntry } from './task_row.ts';
+import type { Outcome, Work } from './work.ts';
+
+const RETRY_BASE_MS = 500;
+
+/** One try of a step. Undefined where the task goes on from the journal as it now is. */
+export async function runStep(work: Work, step: Step): Promise<Outcome | undefined> {
+  const resumed = work.journal.has(step.name);
+  const entry = await beginStep(work, step);
+  await work.faults({ taskId: work.task.id, kind: work.task.kind, step: step.name, at: 'before_run' });
+  let result: StepResult;
+  try {
+    result = await observeOrRun(work, step, resumed);
+  } catch (error) {
+    return await afterError(work, step, entry, error);
+  }
+  await work.faults({ taskId: work.task.id, kind: work.task.kind, step: step.name, at: 'after_run' });
+  if ('done' in result) return await stepDone(work, step, entry, result.done);
+  const { ms, progress } = result.wait;
+  const changes = progress === undefined ? { state: entry.state } : { output: JSON.stringify({ progress }) };
+  return await putDown(work, { step: step.name, ms, changes, attempt: entry.attempts + 1 });
+}
+
+async function beginStep(work: Work, step: Step): Promise<JournalEntry> {
+  const begun = work.journal.get(step.name);
+  if (begun !== undefined) return begun;
+  const token = stepToken(work.task.id, step.name);
+  await writeIntent(work.held, step.name, token);
+  const entry: JournalEntry = { name: step.name, state: 'intent', token, output: null, attempts: 0 };
+  work.journal.set(step.name, entry);
+  return entry;
+}
+
+/** On a resumed try the world is asked first what an earlier one made. */
+async function observeOrRun(work: Work, step: Step, resumed: boolean): Promise<StepResult> {
+  if (resumed && step.observe !== undefined) {
+    const found = await callOutside(work, step, async (context) => await step.observe?.(context));
+    if (found !== undefined) return { done: found };
+  }
+  return await callOutside(work, step, (context) => step.run(context));
+}
+
+async function stepDone(work: Work, step: Step, entry: JournalEntry, output: Json): Promise<undefined> {
+  work.standing = await writeDone(work.held, step.name, output);
+  work.journal.set(step.name, { ...entry, state: 'done', output });
+  work.logger.info('step done', { step: step.name });
+}
+
+type Wait = Parameters<typeof writeWait>[1];
+
+async function putDown(work: Work, wait: Wait): Promise<Outcome | undefined> {
+  const goesOn = (standing: Standing): boolean =>
+    standing.pastDeadline || (standing.cancelRequested && mayTurnBack(work.steps, work.journal));
+  const written = await writeWait(work.held, wait, goesOn);
+  if (written === 'waiting') return { is: 'waiting', ms: wait.ms };
+  work.standing = written;
+  return undefined;
+}
+
+async function afterError(work: Work, step: Step, entry: JournalEntry, error: unknown): Promise<Outcome | undefined> {
+  if (mustLetGo(work, error)) throw error;
+  const attempts = entry.attempts + 1;
+  const forGood = isPermanent(error) || attempts >= step.retry.attempts;
+  work.logger.warn('step failed', { step: step.name, attempts, for_good: forGood, error });
+  if (!forGood) {
+    work.journal.set(step.name, { ...entry, attempts });
+    const ms = fullJitterMs(attempts, RETRY_BASE_MS, step.retry.capMs);
+    return await putDown(work, { step: step.name, ms, changes: { attempts }, attempt: attempts + 1 });
+  }
+  const { code, message } = toTroveError(error, `Step "${step.name}" failed.`);
+  await writeCompensating(work.held, step.name, { code, message }, work.kind.compensationDeadlineMs);
+  work.journal.set(step.name, { ...entry, attempts, state: 'failed' });
+  work.standing = { ...work.standing, pastDeadline: false };
+  return { is: 'compensating', error: { code, message } };
+}
+
+/** The lease is gone, here or as a guest with a newer fence says: nothing more may be written. */
+export function mustLetGo(work: Work, error: unknown): boolean {
+  return work.held.lease.signal.aborted || isTroveError(error, 'STALE_FENCE');
+}
+
+export function isPermanent(error: unknown): boolean {
+  return isTroveError(error) && !error.retryable;
+}

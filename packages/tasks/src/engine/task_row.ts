@@ -1,0 +1,57 @@
+import { type TaskRow, type TaskStepRow, toBigint } from '@trove/catalog';
+import type { Json, JsonObject, Task } from '../types.ts';
+
+/** What rests in `tasks.error`. A parked task stands still until a release that knows it takes it up, and has not failed. */
+export interface StoredError {
+  readonly code: string;
+  readonly message: string;
+  /** Steps whose effects could not be undone. */
+  readonly left?: readonly string[];
+  readonly parked?: true;
+  /** Of a parked task: its error before. */
+  readonly before?: StoredError | null;
+}
+
+export interface JournalEntry {
+  readonly name: string;
+  readonly state: TaskStepRow['state'];
+  readonly token: string;
+  readonly output: Json;
+  /** Tries that ended with an error; tries that died with their worker are not counted. */
+  readonly attempts: number;
+}
+
+export type Journal = ReadonlyMap<string, JournalEntry>;
+
+export const UNFINISHED = ['pending', 'running', 'waiting', 'compensating'] as const;
+
+export function toTask(row: TaskRow): Task {
+  return {
+    id: row.id,
+    kind: row.kind,
+    instanceId: row.instance_id,
+    projectId: row.project_id,
+    params: JSON.parse(row.params) as JsonObject,
+    state: row.state,
+    step: row.step,
+    attempt: row.attempt,
+    fence: toBigint(row.fence),
+    cancelRequested: row.cancel_requested === 1,
+    codeVersion: row.code_version,
+    error: storedError(row.error),
+  };
+}
+
+export function storedError(text: string | null): StoredError | null {
+  return text === null ? null : (JSON.parse(text) as StoredError);
+}
+
+export function toJournalEntry(row: TaskStepRow): JournalEntry {
+  return {
+    name: row.name,
+    state: row.state,
+    token: row.token,
+    output: row.output === null ? null : (JSON.parse(row.output) as Json),
+    attempts: row.attempts,
+  };
+}

@@ -1,0 +1,29 @@
+import type { Logger } from '@trove/common';
+import type { Step, Task, TaskKind } from '../types.ts';
+import type { Standing } from './decide.ts';
+import type { Held } from './journal.ts';
+import type { Faults } from './options.ts';
+import type { JournalEntry, StoredError } from './task_row.ts';
+
+/** A task in this worker's hands. Journal, standing and error follow each write. */
+export interface Work {
+  readonly held: Held;
+  readonly kind: TaskKind;
+  readonly task: Task;
+  readonly steps: readonly Step[];
+  readonly logger: Logger;
+  readonly faults: Faults;
+  /** Aborted when the engine closes: the next step is left to others. */
+  readonly draining: AbortSignal;
+  readonly journal: Map<string, JournalEntry>;
+  standing: Standing;
+  /** Tries of the current undo that ended with an error. */
+  undoAttempts: number;
+}
+
+/** How the work on a task ended here. */
+export type Outcome =
+  | { readonly is: 'ended'; readonly successor: string | null }
+  | { readonly is: 'waiting'; readonly ms: number }
+  | { readonly is: 'drained' }
+  | { readonly is: 'compensating'; readonly error: StoredError | null };

@@ -1,0 +1,90 @@
+import type { TaskKind } from '../types.ts';
+import { goBack } from './compensate.ts';
+import { nextMove, unknownStep } from './decide.ts';
+import { parked } from './due.ts';
+import { endTask } from './end_task.ts';
+import { type Held, readJournal, releaseLease, writeCompensating, writeParked } from './journal.ts';
+import { holdLease, type Lease, type LeaseSettings, type TakenTask } from './lease.ts';
+import type { Faults } from './options.ts';
+import { runStep } from './run_step.ts';
+import { storedError, toTask } from './task_row.ts';
+import type { Outcome, Work } from './work.ts';
+
+const PARKED_MS = 300_000;
+
+export interface WorkerSettings extends LeaseSettings {
+  readonly faults: Faults;
+  readonly draining: AbortSignal;
+}
+
+/** Why work is given up when the engine closes and the grace time is over. */
+export class GraceOver extends Error {}
+
+/**
+ * Works on a taken task until it ends, waits or must be left to others. Rejects with `STALE_FENCE` where the lease was lost,
+ * and with any error that is not a step's: the lease is then left to run out, which is what spaces the tries.
+ */
+export async function workOn(settings: WorkerSettings, taken: TakenTask, onLease?: (lease: Lease) => void): Promise<Outcome> {
+  const lease = holdLease(settings, taken);
+  onLease?.(lease);
+  const held: Held = { catalog: settings.catalog, owner: settings.owner, lease };
+  try {
+    const outcome = await proceed(settings, held, taken);
+    if (outcome.is === 'drained') await releaseLease(held);
+    return outcome;
+  } catch (error) {
+    if (!(lease.signal.reason instanceof GraceOver)) throw error;
+    await releaseLease(held);
+    return { is: 'drained' };
+  } finally {
+    lease.stop();
+  }
+}
+
+async function proceed(settings: WorkerSettings, held: Held, taken: TakenTask): Promise<Outcome> {
+  const { row, standing } = taken;
+  const kind = kindOf(settings.kinds, row.kind);
+  const task = toTask(row);
+  const journal = await readJournal(held);
+  const steps = kind.steps(task);
+  const unknown = unknownStep(steps, journal);
+  const logger = settings.logger.child({ task_id: task.id, task_kind: task.kind, instance_id: task.instanceId });
+  if (unknown !== undefined) {
+    logger.warn('task parked: its journal has a step that this release does not know', { step: unknown });
+    const error = parked(`this release has no step "${unknown}" of task kind "${task.kind}"`);
+    await writeParked(held, { ...error, before: storedError(row.error) }, PARKED_MS, task.state);
+    return { is: 'waiting', ms: PARKED_MS };
+  }
+  logger.info('task taken', { state: task.state, fence: task.fence.toString() });
+  const { faults, draining } = settings;
+  const undoAttempts = task.state === 'compensating' ? task.attempt : 0;
+  const work: Work = { held, kind, task, steps, logger, faults, draining, journal, standing, undoAttempts };
+  return await advance(work);
+}
+
+async function advance(work: Work): Promise<Outcome> {
+  if (work.task.state === 'compensating') return await goBack(work, work.task.error);
+  const outcome = await goForward(work);
+  return outcome.is === 'compensating' ? await goBack(work, outcome.error) : outcome;
+}
+
+async function goForward(work: Work): Promise<Outcome> {
+  for (;;) {
+    if (work.draining.aborted) return { is: 'drained' };
+    const move = nextMove(work.steps, work.journal, work.standing);
+    if (move.do === 'finish') return await endTask(work, { state: 'done' });
+    if (move.do === 'compensate') {
+      await writeCompensating(work.held, null, move.error, work.kind.compensationDeadlineMs);
+      work.standing = { ...work.standing, pastDeadline: false };
+      return { is: 'compensating', error: move.error };
+    }
+    const outcome = await runStep(work, move.step);
+    if (outcome !== undefined) return outcome;
+  }
+}
+
+function kindOf(kinds: readonly TaskKind[], name: string): TaskKind {
+  const kind = kinds.find((one) => one.kind === name);
+  if (kind === undefined) throw new RangeError('a task of a kind that was not asked for');
+  return kind;
+}
