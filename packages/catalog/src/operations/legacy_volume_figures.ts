@@ -3,10 +3,11 @@ import { dbNow } from '../database_time.ts';
 import { ensureReportRow } from './record_hello.ts';
 
 /** The next page, by id, of legacy instances that report and have no task at work: they tell their volume's figures only when asked. */
-export async function legacyInstancesToAsk(executor: Knex, args: { after: string; limit: number; reportedWithinMs: number }): Promise<
-  { instanceId: string; known: boolean }[]
-> {
-  const rows: { id: string; volume_used: number | null }[] = await executor('instances as i')
+export async function legacyInstancesToAsk(
+  executor: Knex,
+  args: { after: string; limit: number; reportedWithinMs: number },
+): Promise<string[]> {
+  const rows: { id: string }[] = await executor('instances as i')
     .join('instance_reports as r', 'r.instance_id', 'i.id')
     .where('i.id', '>', args.after)
     .where('i.deleted', 0)
@@ -15,8 +16,8 @@ export async function legacyInstancesToAsk(executor: Knex, args: { after: string
     .where('r.received_at', '>', executor.raw('? - ?', [dbNow(executor), args.reportedWithinMs * 1000]))
     .orderBy('i.id')
     .limit(args.limit)
-    .select('i.id', 'r.volume_used');
-  return rows.map((row) => ({ instanceId: row.id, known: row.volume_used !== null }));
+    .select('i.id');
+  return rows.map((row) => row.id);
 }
 
 /** Stores a legacy guest's figures, in GB. */
