@@ -14,12 +14,17 @@ function harness(routes: Record<string, Route>, stdinText?: string) {
   const out: string[] = [];
   const err: string[] = [];
   const fetchFunction: typeof fetch = async (input, init) => {
-    const url = new URL(String(input));
+    const url = new URL(input instanceof Request ? input.url : input);
     const request = `${init?.method ?? 'GET'} ${url.pathname.replace('/v1.0/p1', '')}${url.search}`;
     const body: unknown = typeof init?.body === 'string' ? JSON.parse(init.body) : undefined;
     asked.push({ request, body, token: new Headers(init?.headers).get('x-auth-token') });
-    const answer = routes[request]?.(body) ?? { status: 404, body: { itemNotFound: { code: 404, message: 'not here' } } };
-    return new Response(answer.body === undefined ? null : JSON.stringify(answer.body), { status: answer.status ?? 200 });
+    const answer = routes[request]?.(body) ?? {
+      status: 404,
+      body: { itemNotFound: { code: 404, message: 'not here' } },
+    };
+    return new Response(answer.body === undefined ? null : JSON.stringify(answer.body), {
+      status: answer.status ?? 200,
+    });
   };
   const cli = createCli({
     fetch: fetchFunction,
@@ -56,16 +61,47 @@ describe('tables', () => {
     const lines = out().trimEnd().split('\n');
     expect(lines).toHaveLength(5);
     expect(lines[0]).toMatch(/^\+-+(\+-+)+\+$/);
-    expect(lines[1]?.split('|').map((cell) => cell.trim())).toEqual(
-      ['', 'id', 'name', 'datastore', 'datastore_version', 'status', 'flavor_id', 'size', 'region', ''],
-    );
-    expect(lines[3]?.split('|').map((cell) => cell.trim())).toEqual(['', ID, 'm2', 'mysql', '5.6', 'ACTIVE', '25', '3', 'RegionOne', '']);
+    expect(lines[1]?.split('|').map((cell) => cell.trim())).toEqual([
+      '',
+      'id',
+      'name',
+      'datastore',
+      'datastore_version',
+      'status',
+      'flavor_id',
+      'size',
+      'region',
+      '',
+    ]);
+    expect(lines[3]?.split('|').map((cell) => cell.trim())).toEqual([
+      '',
+      ID,
+      'm2',
+      'mysql',
+      '5.6',
+      'ACTIVE',
+      '25',
+      '3',
+      'RegionOne',
+      '',
+    ]);
   });
 
   test('one thing is Property and Value in order of names: nested ones flat, links left out, null None, false False, the port shown', async () => {
-    const { run, out } = harness({ ...listed(instance()), [`GET /instances/${ID}`]: () => ({ body: { instance: instance() } }) });
+    const { run, out } = harness({
+      ...listed(instance()),
+      [`GET /instances/${ID}`]: () => ({ body: { instance: instance() } }),
+    });
     expect(await run('show', 'm2')).toBe(EXIT.ok);
-    const cells = out().split('\n').filter((line) => line.startsWith('|')).map((line) => line.split('|').slice(1, 3).map((cell) => cell.trim()));
+    const cells = out()
+      .split('\n')
+      .filter((line) => line.startsWith('|'))
+      .map((line) =>
+        line
+          .split('|')
+          .slice(1, 3)
+          .map((cell) => cell.trim()),
+      );
     expect(cells).toEqual([
       ['Property', 'Value'],
       ['addresses', '127.0.0.1:40001 (private)'],
@@ -85,7 +121,10 @@ describe('tables', () => {
   });
 
   test('--json prints what the server said, and nothing else', async () => {
-    const { run, out } = harness({ ...listed(instance()), [`GET /instances/${ID}`]: () => ({ body: { instance: instance() } }) });
+    const { run, out } = harness({
+      ...listed(instance()),
+      [`GET /instances/${ID}`]: () => ({ body: { instance: instance() } }),
+    });
     await run('show', 'm2', '--json');
     expect(JSON.parse(out())).toEqual(instance());
   });
@@ -101,7 +140,9 @@ describe('tables', () => {
 describe('finding an instance by name', () => {
   test('a name on a later page is found', async () => {
     const { run } = harness({
-      'GET /instances': () => ({ body: { instances: [], links: [{ rel: 'next', href: 'https://x/instances?marker=m1' }] } }),
+      'GET /instances': () => ({
+        body: { instances: [], links: [{ rel: 'next', href: 'https://x/instances?marker=m1' }] },
+      }),
       'GET /instances?marker=m1': () => ({ body: { instances: [instance()] } }),
       [`GET /instances/${ID}`]: () => ({ body: { instance: instance() } }),
     });
@@ -134,7 +175,20 @@ describe('create', () => {
   test("the operator's line becomes Trove's body", async () => {
     let body: unknown;
     const { run } = harness(routes((sent) => (body = sent)));
-    const code = await run('create', 'm10', '25', '--size', '3', '--nic', `net-id=${OTHER}`, '--databases', 'a', 'b', '--users', 'u:p:w');
+    const code = await run(
+      'create',
+      'm10',
+      '25',
+      '--size',
+      '3',
+      '--nic',
+      `net-id=${OTHER}`,
+      '--databases',
+      'a',
+      'b',
+      '--users',
+      'u:p:w',
+    );
     expect(code).toBe(EXIT.ok);
     expect(body).toEqual({
       instance: {
@@ -162,7 +216,9 @@ describe('create', () => {
   test('--wait that ends in ERROR shows the fault and is exit code 5', async () => {
     const { run, err } = harness({
       ...routes(() => {}),
-      [`GET /instances/${ID}`]: () => ({ body: { instance: instance({ status: 'ERROR', fault: { message: 'no room' } }) } }),
+      [`GET /instances/${ID}`]: () => ({
+        body: { instance: instance({ status: 'ERROR', fault: { message: 'no room' } }) },
+      }),
     });
     expect(await run('create', 'm2', '25', '--wait')).toBe(EXIT.waitFailed);
     expect(err()).toContain('no room');
@@ -171,7 +227,9 @@ describe('create', () => {
 
 describe('errors', () => {
   test("the server's text is shown, with exit code 1", async () => {
-    const { run, err } = harness({ 'GET /flavors': () => ({ status: 400, body: { badRequest: { code: 400, message: 'Not so.' } } }) });
+    const { run, err } = harness({
+      'GET /flavors': () => ({ status: 400, body: { badRequest: { code: 400, message: 'Not so.' } } }),
+    });
     expect(await run('flavor-list')).toBe(EXIT.refused);
     expect(err()).toBe('trove: Not so. (HTTP 400)\n');
   });
@@ -187,7 +245,8 @@ describe('errors', () => {
   test('with no server the text says how to start one, with exit code 4', async () => {
     const err: string[] = [];
     const cli = createCli({
-      fetch: () => Promise.reject(new TypeError('fetch failed', { cause: Object.assign(new Error(), { code: 'ECONNREFUSED' }) })),
+      fetch: () =>
+        Promise.reject(new TypeError('fetch failed', { cause: Object.assign(new Error(), { code: 'ECONNREFUSED' }) })),
       stdout: { write: () => true },
       stderr: { write: (text) => err.push(text) },
       env: { TROVE_TOKEN: 't', TROVE_PROJECT_ID: 'p', TROVE_HOME: '/nowhere' },
@@ -198,7 +257,12 @@ describe('errors', () => {
 
   test('with neither token nor standalone folder the text says how to start one, with exit code 2', async () => {
     const err: string[] = [];
-    const cli = createCli({ fetch, stdout: { write: () => true }, stderr: { write: (text) => err.push(text) }, env: { TROVE_HOME: '/nowhere' } });
+    const cli = createCli({
+      fetch,
+      stdout: { write: () => true },
+      stderr: { write: (text) => err.push(text) },
+      env: { TROVE_HOME: '/nowhere' },
+    });
     expect(await cli.run(['list'])).toBe(EXIT.usage);
     expect(err.join('')).toContain('npm start');
   });
@@ -208,7 +272,10 @@ describe('passwords', () => {
   const found = { [`GET /instances/${ID}`]: () => ({ body: { instance: instance() } }) };
 
   test('one left out is read from standard input; none is ever printed', async () => {
-    const { run, asked, out, err } = harness({ ...found, [`POST /instances/${ID}/users`]: () => ({ status: 202 }) }, 'hidden7\n');
+    const { run, asked, out, err } = harness(
+      { ...found, [`POST /instances/${ID}/users`]: () => ({ status: 202 }) },
+      'hidden7\n',
+    );
     expect(await run('user-create', ID, 'u1', '--databases', 'a')).toBe(EXIT.ok);
     expect(asked.at(-1)?.body).toEqual({ users: [{ name: 'u1', password: 'hidden7', databases: [{ name: 'a' }] }] });
     expect(out() + err()).not.toContain('hidden7');

@@ -26,7 +26,10 @@ export function findConnection(env: Environment, userName?: string): Connection 
     return { base: baseUrl(url ?? endpointOf(home), project), token: new Secret(token) };
   }
   const entry = pickUser(readTokens(home, env), userName ?? env.TROVE_USER, home);
-  return { base: baseUrl(url ?? endpointOf(home), env.TROVE_PROJECT_ID ?? entry.project_id), token: new Secret(entry.token) };
+  return {
+    base: baseUrl(url ?? endpointOf(home), env.TROVE_PROJECT_ID ?? entry.project_id),
+    token: new Secret(entry.token),
+  };
 }
 
 interface TokenEntry {
@@ -39,7 +42,8 @@ function readTokens(home: string, env: Environment): TokenEntry[] {
   const text = readText(join(home, 'tokens.json'));
   if (text === undefined) throw new CliError(EXIT.usage, howToConnect(home, env));
   const tokens = parseTokens(text);
-  if (tokens === undefined || tokens.length === 0) throw new CliError(EXIT.usage, `${join(home, 'tokens.json')} holds no tokens.`);
+  if (tokens === undefined || tokens.length === 0)
+    throw new CliError(EXIT.usage, `${join(home, 'tokens.json')} holds no tokens.`);
   return tokens;
 }
 
@@ -88,7 +92,9 @@ function howToConnect(home: string, env: Environment): string {
     '  For another one, set TROVE_URL, TROVE_TOKEN and TROVE_PROJECT_ID.',
   ];
   if (env.OS_USERNAME !== undefined) {
-    lines.push('  OS_USERNAME and OS_PASSWORD are not used: get a token with `openstack token issue` and set OS_TOKEN.');
+    lines.push(
+      '  OS_USERNAME and OS_PASSWORD are not used: get a token with `openstack token issue` and set OS_TOKEN.',
+    );
   }
   return lines.join('\n');
 }

@@ -22,7 +22,11 @@ export async function findFlavorId(client: TroveClient, idOrName: string): Promi
   const direct = await client.find(`/flavors/${encodeURIComponent(idOrName)}`);
   if (direct !== undefined) return idOrName;
   const flavors = await client.list('/flavors', 'flavors');
-  return idByName(flavors.map((flavor) => ({ id: flavor.str_id ?? flavor.id ?? '', name: flavor.name ?? '' })), 'flavor', idOrName);
+  return idByName(
+    flavors.map((flavor) => ({ id: flavor.str_id ?? flavor.id ?? '', name: flavor.name ?? '' })),
+    'flavor',
+    idOrName,
+  );
 }
 
 function idByName(items: readonly JsonObject[], kind: string, name: string): string {
@@ -30,5 +34,8 @@ function idByName(items: readonly JsonObject[], kind: string, name: string): str
   const [first] = found;
   if (first === undefined) throw new CliError(EXIT.notFound, `No ${kind} with the id or name '${name}'.`);
   if (found.length === 1) return asText(first.id);
-  throw new CliError(EXIT.refused, `${found.length} ${kind}s are named '${name}'. Use an id: ${found.map((item) => asText(item.id)).join(', ')}.`);
+  throw new CliError(
+    EXIT.refused,
+    `${found.length} ${kind}s are named '${name}'. Use an id: ${found.map((item) => asText(item.id)).join(', ')}.`,
+  );
 }

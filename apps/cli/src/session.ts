@@ -1,7 +1,7 @@
 import type { CliIo } from './cli.ts';
 import { findConnection } from './connection.ts';
-import { createTroveClient, type Json, type JsonObject, type TroveClient } from './trove_client.ts';
 import { propertyTable, renderTable } from './table.ts';
+import { createTroveClient, type Json, type JsonObject, type TroveClient } from './trove_client.ts';
 import type { Columns } from './views.ts';
 
 /** What each command has: a client, made when first asked for, and how to print. */
@@ -40,5 +40,8 @@ export function createSession(io: CliIo, options: () => { json?: boolean; as?: s
 
 function listTable(items: readonly JsonObject[], columns: Columns): string {
   const cells = Object.values(columns);
-  return renderTable(Object.keys(columns), items.map((item) => cells.map((cell) => cell(item))));
+  return renderTable(
+    Object.keys(columns),
+    items.map((item) => cells.map((cell) => cell(item))),
+  );
 }

@@ -1,10 +1,21 @@
 import Table from 'cli-table3';
 
 const ASCII = {
-  top: '-', 'top-mid': '+', 'top-left': '+', 'top-right': '+',
-  bottom: '-', 'bottom-mid': '+', 'bottom-left': '+', 'bottom-right': '+',
-  left: '|', 'left-mid': '+', mid: '-', 'mid-mid': '+',
-  right: '|', 'right-mid': '+', middle: '|',
+  top: '-',
+  'top-mid': '+',
+  'top-left': '+',
+  'top-right': '+',
+  bottom: '-',
+  'bottom-mid': '+',
+  'bottom-left': '+',
+  'bottom-right': '+',
+  left: '|',
+  'left-mid': '+',
+  mid: '-',
+  'mid-mid': '+',
+  right: '|',
+  'right-mid': '+',
+  middle: '|',
 };
 
 /** A table with lines around it and one under its head, as the OpenStack clients print; ends with a newline. */
@@ -32,5 +43,10 @@ function escaped(character: string): string {
 }
 
 export function propertyTable(properties: Readonly<Record<string, string>>): string {
-  return renderTable(['Property', 'Value'], Object.keys(properties).sort().map((name) => [name, properties[name] ?? '']));
+  return renderTable(
+    ['Property', 'Value'],
+    Object.keys(properties)
+      .sort()
+      .map((name) => [name, properties[name] ?? '']),
+  );
 }

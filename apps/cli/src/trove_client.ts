@@ -67,7 +67,8 @@ function withPage(path: string, limit: string | undefined, marker: string | unde
 
 function nextMarker(links: Json | undefined): string | undefined {
   for (const link of asArray(links).map(asObject)) {
-    if (link.rel === 'next' && typeof link.href === 'string') return new URL(link.href).searchParams.get('marker') ?? undefined;
+    if (link.rel === 'next' && typeof link.href === 'string')
+      return new URL(link.href).searchParams.get('marker') ?? undefined;
   }
   return undefined;
 }
@@ -117,7 +118,10 @@ function parse(text: string, contentType: string | null): Json {
   try {
     return JSON.parse(text) as Json;
   } catch {
-    throw new CliError(EXIT.refused, `The answer is not JSON (${contentType ?? 'no content type'}): is this a Trove endpoint?`);
+    throw new CliError(
+      EXIT.refused,
+      `The answer is not JSON (${contentType ?? 'no content type'}): is this a Trove endpoint?`,
+    );
   }
 }
 

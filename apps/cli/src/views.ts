@@ -35,7 +35,8 @@ export const USER_COLUMNS: Columns = {
 /** The lines of `trove show`: each member of the instance, the nested ones by what matters of them, links left out. */
 export function instanceProperties(instance: JsonObject): Record<string, string> {
   const lines: Record<string, string> = {};
-  for (const [name, value] of Object.entries(instance)) Object.assign(lines, NESTED[name]?.(value) ?? { [name]: asText(value) });
+  for (const [name, value] of Object.entries(instance))
+    Object.assign(lines, NESTED[name]?.(value) ?? { [name]: asText(value) });
   return lines;
 }
 
@@ -48,7 +49,11 @@ const NESTED: Readonly<Record<string, (value: Json) => Record<string, string>>> 
   addresses: (value) => ({ addresses: asArray(value).map(asObject).map(address).join(', ') }),
   configuration: (value) => ({ configuration: asText(asObject(value).id) }),
   replica_of: (value) => ({ replica_of: asText(asObject(value).id) }),
-  replicas: (value) => ({ replicas: asArray(value).map((replica) => asText(asObject(replica).id)).join(', ') }),
+  replicas: (value) => ({
+    replicas: asArray(value)
+      .map((replica) => asText(asObject(replica).id))
+      .join(', '),
+  }),
   fault: (value) => faultProperties(asObject(value)),
 };
 
@@ -75,5 +80,7 @@ function address(entry: JsonObject): string {
 }
 
 function names(value: Json | undefined): string {
-  return asArray(value).map((entry) => asText(asObject(entry).name)).join(', ');
+  return asArray(value)
+    .map((entry) => asText(asObject(entry).name))
+    .join(', ');
 }

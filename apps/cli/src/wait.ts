@@ -16,12 +16,20 @@ export const WAIT_FLAG = ['--wait', 'wait until it is done'] as const;
 export const TIMEOUT_FLAG = ['--timeout <seconds>', 'give up waiting after this long', DEFAULT_TIMEOUT_S] as const;
 
 /** Waits until the instance is ACTIVE and its database healthy. A fault, or the time-out, is exit code 5. */
-export async function waitUntilReady(io: CliIo, client: TroveClient, id: string, options: WaitOptions): Promise<JsonObject> {
+export async function waitUntilReady(
+  io: CliIo,
+  client: TroveClient,
+  id: string,
+  options: WaitOptions,
+): Promise<JsonObject> {
   const last = await poll(io, client, id, options, (instance) => isReady(instance) || instance.status === 'ERROR');
   const instance = last ?? {};
   if (instance.status !== 'ERROR' && last !== undefined) return instance;
   const fault = asObject(instance.fault).message;
-  throw new CliError(EXIT.waitFailed, last === undefined ? 'The instance is gone.' : `The instance is in ERROR: ${asText(fault ?? 'no fault given')}`);
+  throw new CliError(
+    EXIT.waitFailed,
+    last === undefined ? 'The instance is gone.' : `The instance is in ERROR: ${asText(fault ?? 'no fault given')}`,
+  );
 }
 
 /** Waits until the instance is no longer found. */
@@ -51,7 +59,11 @@ async function poll(
       const elapsedMs = performance.now() - started;
       progress.show(instance, elapsedMs);
       if (isEnd(instance)) return instance;
-      if (elapsedMs > limitMs) throw new CliError(EXIT.waitFailed, `Still ${asText(instance.status)} after ${options.timeout ?? DEFAULT_TIMEOUT_S} s.`);
+      if (elapsedMs > limitMs)
+        throw new CliError(
+          EXIT.waitFailed,
+          `Still ${asText(instance.status)} after ${options.timeout ?? DEFAULT_TIMEOUT_S} s.`,
+        );
       await delay(POLL_MS);
     }
   } finally {
@@ -70,7 +82,9 @@ function progressLine(io: CliIo): { show(instance: JsonObject, elapsedMs: number
   let shown = '';
   return {
     show(instance, elapsedMs) {
-      const state = [asText(instance.status), asText(instance.operating_status)].filter((word) => word !== '').join(', ');
+      const state = [asText(instance.status), asText(instance.operating_status)]
+        .filter((word) => word !== '')
+        .join(', ');
       const line = `${asText(instance.name)}: ${state}`;
       if (io.stderr.isTTY === true) io.stderr.write(`\r\u001b[K${line} (${(elapsedMs / 1000).toFixed(0)} s)`);
       else if (line !== shown) io.stderr.write(`${line}\n`);

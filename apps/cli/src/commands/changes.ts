@@ -61,7 +61,13 @@ function addRestart(program: Command, session: Session): void {
     });
 }
 
-async function report(session: Session, client: TroveClient, id: string, options: WaitOptions, line: string): Promise<void> {
+async function report(
+  session: Session,
+  client: TroveClient,
+  id: string,
+  options: WaitOptions,
+  line: string,
+): Promise<void> {
   if (options.wait !== true) return session.say(line);
   const instance = await waitUntilReady(session.io, client, id, options);
   session.printOne(instance, instanceProperties(instance));

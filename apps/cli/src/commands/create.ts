@@ -35,7 +35,8 @@ export function addCreate(program: Command, session: Session): void {
       const client = session.client();
       const body = createBody(name, await findFlavorId(client, flavor), options);
       const created = asObject((await client.send('POST', '/instances', { instance: body })).instance);
-      const instance = options.wait === true ? await waitUntilReady(session.io, client, asText(created.id), options) : created;
+      const instance =
+        options.wait === true ? await waitUntilReady(session.io, client, asText(created.id), options) : created;
       session.printOne(instance, instanceProperties(instance));
     });
 }
@@ -70,7 +71,11 @@ function datastoreOf(options: CreateOptions): JsonObject {
 function userOf(text: string, databases: readonly string[]): Json {
   const colon = text.indexOf(':');
   if (colon < 1 || colon === text.length - 1) throw new CliError(EXIT.usage, '--users takes user:password.');
-  return { name: text.slice(0, colon), password: text.slice(colon + 1), databases: databases.map((name) => ({ name })) };
+  return {
+    name: text.slice(0, colon),
+    password: text.slice(colon + 1),
+    databases: databases.map((name) => ({ name })),
+  };
 }
 
 const NIC_MEMBERS: Readonly<Record<string, string>> = {
@@ -85,7 +90,10 @@ function nicOf(text: string): Json {
     const [key = '', value] = part.split('=', 2);
     const member = NIC_MEMBERS[key];
     if (member === undefined || value === undefined || value === '') {
-      throw new CliError(EXIT.usage, `--nic takes ${Object.keys(NIC_MEMBERS).join(', ')}, each as key=value, not '${part}'.`);
+      throw new CliError(
+        EXIT.usage,
+        `--nic takes ${Object.keys(NIC_MEMBERS).join(', ')}, each as key=value, not '${part}'.`,
+      );
     }
     nic[member] = value;
   }

@@ -27,7 +27,10 @@ export function addUsers(program: Command, session: Session): void {
     .description('create a user')
     .argument('<instance>', 'id or name')
     .argument('<name>')
-    .argument('[password]', 'read from standard input where it is left out: other users of this machine can see arguments')
+    .argument(
+      '[password]',
+      'read from standard input where it is left out: other users of this machine can see arguments',
+    )
     .option('--host <host>', 'where the user may come from')
     .option('--databases <name...>', 'databases that the user may use')
     .action(async (idOrName: string, name: string, given: string | undefined, options: UserOptions) => {

@@ -15,8 +15,16 @@ test("a replay gives each row's answers in their order, the last one for ever, a
   const replayed = replayOutside(calls, () => row);
   expect(await replayed.select('q')).toEqual([{ n: 3 }]);
   row = 1;
-  expect([await replayed.select('q'), await replayed.select('q'), await replayed.select('q')]).toEqual([[{ n: 1 }], [{ n: 2 }], [{ n: 2 }]]);
+  expect([await replayed.select('q'), await replayed.select('q'), await replayed.select('q')]).toEqual([
+    [{ n: 1 }],
+    [{ n: 2 }],
+    [{ n: 2 }],
+  ]);
   await expect(replayed.select('other')).rejects.toThrow('no 1 select');
-  const planted = replayOutside(calls, () => row, () => [{ n: 99 }]);
+  const planted = replayOutside(
+    calls,
+    () => row,
+    () => [{ n: 99 }],
+  );
   expect(await planted.select('q')).toEqual([{ n: 99 }]);
 });

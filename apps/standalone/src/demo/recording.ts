@@ -11,7 +11,10 @@ export interface RecordedCall {
 export type AnyCall = (...values: readonly unknown[]) => Promise<unknown>;
 
 /** An `Outside` that writes down every answer; `row()` names the row that asks. */
-export function recordOutside(outside: Outside, row: () => number): { outside: Outside; calls: readonly RecordedCall[] } {
+export function recordOutside(
+  outside: Outside,
+  row: () => number,
+): { outside: Outside; calls: readonly RecordedCall[] } {
   const calls: RecordedCall[] = [];
   const recorder = wrap((method, values) =>
     (Reflect.get(outside, method) as AnyCall).call(outside, ...values).then((answer) => {
@@ -29,7 +32,11 @@ export type Plant = (method: keyof Outside, argument: string, answer: unknown) =
  * An `Outside` that gives a recorded run's answers again, to each row in its order, the last one for ever. A plant
  * changes answers of one row: that stands for a world which is not as it should be.
  */
-export function replayOutside(calls: readonly RecordedCall[], row: () => number, plant: Plant = (_m, _a, answer) => answer): Outside {
+export function replayOutside(
+  calls: readonly RecordedCall[],
+  row: () => number,
+  plant: Plant = (_m, _a, answer) => answer,
+): Outside {
   const positions = new Map<string, number>();
   return wrap(async (method, values) => {
     if (method === 'sleep') return undefined;
@@ -46,6 +53,9 @@ export function replayOutside(calls: readonly RecordedCall[], row: () => number,
 
 function wrap(answer: (method: keyof Outside, values: readonly unknown[]) => Promise<unknown>): Outside {
   return new Proxy({} as Outside, {
-    get: (_target, method) => (...values: readonly unknown[]) => answer(method as keyof Outside, values),
+    get:
+      (_target, method) =>
+      (...values: readonly unknown[]) =>
+        answer(method as keyof Outside, values),
   });
 }

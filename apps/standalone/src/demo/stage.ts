@@ -40,7 +40,16 @@ export function createStage(outside: Outside, print: (text: string) => void): St
     async select(sql) {
       print(`sql> ${sql}\n`);
       const rows = await outside.select(sql);
-      print(rows.map((row) => `     ${Object.values(row).map((value) => value ?? 'NULL').join(' | ')}\n`).join(''));
+      print(
+        rows
+          .map(
+            (row) =>
+              `     ${Object.values(row)
+                .map((value) => value ?? 'NULL')
+                .join(' | ')}\n`,
+          )
+          .join(''),
+      );
       return rows;
     },
     async showUntil(name, until, timeoutMs = DEFAULT_TIMEOUT_MS) {
@@ -54,7 +63,9 @@ export function createStage(outside: Outside, print: (text: string) => void): St
       return properties;
     },
     async idOf(name) {
-      const known = ids.get(name) ?? parseList((await outside.trove('admin', ['list'])).stdout).find((row) => row.name === name)?.id;
+      const known =
+        ids.get(name) ??
+        parseList((await outside.trove('admin', ['list'])).stdout).find((row) => row.name === name)?.id;
       if (known === undefined) throw new Error(`trove list shows no ${name}`);
       ids.set(name, known);
       return known;

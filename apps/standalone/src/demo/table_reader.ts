@@ -2,7 +2,12 @@
 
 function cellsOf(text: string): string[][] {
   const lines = text.split('\n').filter((line) => line.startsWith('|'));
-  return lines.map((line) => line.split('|').slice(1, -1).map((cell) => cell.trim()));
+  return lines.map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
 }
 
 /** The lines of a Property/Value table. */

@@ -38,7 +38,9 @@ test('two homes have different keys', () => {
 test('an admin and a member share a project, a second member has another', () => {
   const home = newHome();
   prepareHome(home);
-  const { tokens } = JSON.parse(readHomeFile(home.tokensFile)) as { tokens: { user_name: string; project_id: string; roles: string[] }[] };
+  const { tokens } = JSON.parse(readHomeFile(home.tokensFile)) as {
+    tokens: { user_name: string; project_id: string; roles: string[] }[];
+  };
   expect(tokens.map(({ user_name, project_id, roles }) => [user_name, project_id, roles.includes('admin')])).toEqual([
     ['admin', PROJECTS.shared, true],
     ['member', PROJECTS.shared, false],

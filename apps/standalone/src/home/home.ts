@@ -17,7 +17,10 @@ export interface Home {
 }
 
 /** The project that the admin and the first member share, and the second member's. */
-export const PROJECTS = { shared: '56cca8484d3e48869126ada4f355c284', other: 'c7d7ffd3f1c24a5da8cbc1b3f1b3bb5e' } as const;
+export const PROJECTS = {
+  shared: '56cca8484d3e48869126ada4f355c284',
+  other: 'c7d7ffd3f1c24a5da8cbc1b3f1b3bb5e',
+} as const;
 
 export function homeAt(folder: string): Home {
   const at = (...names: string[]) => resolve(folder, ...names);

@@ -40,7 +40,12 @@ function sqliteLook(file: string): CatalogLook {
 
 function mysqlLook(url: string): CatalogLook {
   const query = async (...statements: readonly string[]): Promise<readonly SqlRow[]> => {
-    const connection = await createConnection({ uri: url, dateStrings: true, supportBigNumbers: true, multipleStatements: true });
+    const connection = await createConnection({
+      uri: url,
+      dateStrings: true,
+      supportBigNumbers: true,
+      multipleStatements: true,
+    });
     try {
       let rows: unknown = [];
       for (const statement of statements) [rows] = await connection.query(statement);
@@ -66,6 +71,9 @@ function mysqlLook(url: string): CatalogLook {
 
 function plain(row: object): SqlRow {
   return Object.fromEntries(
-    Object.entries(row).map(([name, value]) => [name, value === null || typeof value === 'number' ? value : String(value)]),
+    Object.entries(row).map(([name, value]) => [
+      name,
+      value === null || typeof value === 'number' ? value : String(value),
+    ]),
   );
 }

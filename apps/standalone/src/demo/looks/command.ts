@@ -3,7 +3,11 @@ import { once } from 'node:events';
 import type { CommandResult } from '../outside.ts';
 
 /** Runs one of the repository's programs as a process of its own, to its end. */
-export async function runProgram(script: string, argv: readonly string[], env: NodeJS.ProcessEnv): Promise<CommandResult> {
+export async function runProgram(
+  script: string,
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<CommandResult> {
   const child = spawn(process.execPath, [script, ...argv], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const out: Buffer[] = [];
   const err: Buffer[] = [];

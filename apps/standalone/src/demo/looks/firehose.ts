@@ -18,8 +18,15 @@ export async function openFirehose(amqpUrl: string, managementUrl: string, vhost
     queue,
     (message) => {
       if (message === null) return;
-      const { exchange_name, routing_keys } = message.properties.headers as { exchange_name: string; routing_keys: string[] };
-      seen.push({ exchange: exchange_name, routingKey: routing_keys[0] ?? '', body: message.content.toString('base64') });
+      const { exchange_name, routing_keys } = message.properties.headers as {
+        exchange_name: string;
+        routing_keys: string[];
+      };
+      seen.push({
+        exchange: exchange_name,
+        routingKey: routing_keys[0] ?? '',
+        body: message.content.toString('base64'),
+      });
     },
     { noAck: true },
   );

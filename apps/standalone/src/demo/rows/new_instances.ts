@@ -24,9 +24,13 @@ export const clearCreate = defineRow({
     },
     {
       expected: 'within a minute ACTIVE, with both',
-      look: ({ built, facts }) => same([built.status, built.server_id, built.volume_id], ['ACTIVE', facts.serverId, facts.volumeId]),
+      look: ({ built, facts }) =>
+        same([built.status, built.server_id, built.volume_id], ['ACTIVE', facts.serverId, facts.volumeId]),
     },
-    { expected: 'encrypted_key is NULL', look: ({ key }) => holds(String(key?.encrypted_key), key !== undefined && key.encrypted_key === null) },
+    {
+      expected: 'encrypted_key is NULL',
+      look: ({ key }) => holds(String(key?.encrypted_key), key !== undefined && key.encrypted_key === null),
+    },
     { expected: 'no key in its guest_info.conf', look: ({ facts }) => noKey(facts) },
   ],
 });
@@ -48,25 +52,46 @@ export const sealedCreate = defineRow({
   expectations: [
     {
       expected: 'the switch is commented out in all three files',
-      look: ({ files }) => same(files.filter((text) => /^\s*#\s*enable_secure_rpc_messaging/m.test(text) && !/^enable_secure_rpc_messaging/m.test(text)).length, CONFIG_FILES.length),
+      look: ({ files }) =>
+        same(
+          files.filter(
+            (text) => /^\s*#\s*enable_secure_rpc_messaging/m.test(text) && !/^enable_secure_rpc_messaging/m.test(text),
+          ).length,
+          CONFIG_FILES.length,
+        ),
     },
     { expected: 'ACTIVE', look: ({ built }) => same(built.status, 'ACTIVE') },
     {
       expected: "encrypted_key is set, by the taskmanager: the api's file has no inst_rpc_key_encr_key to make it with",
       look: ({ key, files }) => {
         const apiCould = /^inst_rpc_key_encr_key/m.test(files[0] ?? '');
-        return holds(`${String(key?.encrypted_key).slice(0, 12)}…, ${apiCould ? 'the api has the key' : 'the api has no such key'}`, typeof key?.encrypted_key === 'string' && !apiCould);
+        return holds(
+          `${String(key?.encrypted_key).slice(0, 12)}…, ${apiCould ? 'the api has the key' : 'the api has no such key'}`,
+          typeof key?.encrypted_key === 'string' && !apiCould,
+        );
       },
     },
     {
       expected: 'instance_rpc_encr_key in its guest_info.conf, 32 characters',
-      look: ({ facts }) => holds(`${keyIn(facts.guestInfo)?.length ?? 0} characters`, /^[A-Za-z0-9]{32}$/.test(keyIn(facts.guestInfo) ?? '')),
+      look: ({ facts }) =>
+        holds(
+          `${keyIn(facts.guestInfo)?.length ?? 0} characters`,
+          /^[A-Za-z0-9]{32}$/.test(keyIn(facts.guestInfo) ?? ''),
+        ),
     },
     {
       expected: 'that value is what encrypted_key decrypts to',
       look: ({ files, key, id, facts }) => {
-        const opened = openEncryptedKey(String(key?.encrypted_key), firstKey(files[1] ?? ''), id, Number(key?.rpc_policy));
-        return holds(opened === keyIn(facts.guestInfo) ? 'the same 32 characters' : 'another value', opened === keyIn(facts.guestInfo));
+        const opened = openEncryptedKey(
+          String(key?.encrypted_key),
+          firstKey(files[1] ?? ''),
+          id,
+          Number(key?.rpc_policy),
+        );
+        return holds(
+          opened === keyIn(facts.guestInfo) ? 'the same 32 characters' : 'another value',
+          opened === keyIn(facts.guestInfo),
+        );
       },
     },
   ],
@@ -93,9 +118,18 @@ export const databases = defineRow({
     return seen;
   },
   expectations: (['m2', 'm10', 'm20'] as const).flatMap((name) => [
-    { expected: `${name}: empty, then ${DATABASES[name]}`, look: (all: DatabaseSeen[]) => same([of(all, name)?.before, of(all, name)?.after], [[], [DATABASES[name]]]) },
-    { expected: `${name}: an ordinary client finds it there`, look: (all: DatabaseSeen[]) => same(of(all, name)?.connected, DATABASES[name]) },
-    { expected: `${name}: asked in ${SPOKEN[name] === 'clear' ? 'clear' : 'sealed envelopes'}`, look: (all: DatabaseSeen[]) => same(of(all, name)?.spoken, SPOKEN[name]) },
+    {
+      expected: `${name}: empty, then ${DATABASES[name]}`,
+      look: (all: DatabaseSeen[]) => same([of(all, name)?.before, of(all, name)?.after], [[], [DATABASES[name]]]),
+    },
+    {
+      expected: `${name}: an ordinary client finds it there`,
+      look: (all: DatabaseSeen[]) => same(of(all, name)?.connected, DATABASES[name]),
+    },
+    {
+      expected: `${name}: asked in ${SPOKEN[name] === 'clear' ? 'clear' : 'sealed envelopes'}`,
+      look: (all: DatabaseSeen[]) => same(of(all, name)?.spoken, SPOKEN[name]),
+    },
   ]),
 });
 
@@ -117,7 +151,13 @@ async function makeDatabase(stage: Stage, name: keyof typeof DATABASES): Promise
   const { address, port } = await stage.outside.server(id);
   const connected = await stage.outside.connect({ address, port, user: 'walker', password: CLIENT_PASSWORD, database });
   stage.print(`a client at ${address}:${port} is connected to ${connected}\n`);
-  return { name, before, after, connected, spoken: [clear ? 'clear' : '', sealed ? 'sealed' : ''].filter((word) => word !== '').join(' and ') };
+  return {
+    name,
+    before,
+    after,
+    connected,
+    spoken: [clear ? 'clear' : '', sealed ? 'sealed' : ''].filter((word) => word !== '').join(' and '),
+  };
 }
 
 export const datastores = defineRow({
@@ -130,23 +170,45 @@ export const datastores = defineRow({
     return { atHand, list, versions };
   },
   expectations: [
-    { expected: 'id and name of the datastore', look: ({ atHand, list }) => holds(JSON.stringify(list), list.some((row) => row.name === atHand.datastore && (row.id ?? '') !== '')) },
+    {
+      expected: 'id and name of the datastore',
+      look: ({ atHand, list }) =>
+        holds(
+          JSON.stringify(list),
+          list.some((row) => row.name === atHand.datastore && (row.id ?? '') !== ''),
+        ),
+    },
     {
       expected: 'id and name of its version',
-      look: ({ atHand, versions }) => holds(JSON.stringify(versions), versions.some((row) => row.id === atHand.versionId && row.name === atHand.version)),
+      look: ({ atHand, versions }) =>
+        holds(
+          JSON.stringify(versions),
+          versions.some((row) => row.id === atHand.versionId && row.name === atHand.version),
+        ),
     },
   ],
 });
 
-async function create(stage: Stage, name: string, more: readonly string[]): Promise<{ created: Properties; built: Properties }> {
+async function create(
+  stage: Stage,
+  name: string,
+  more: readonly string[],
+): Promise<{ created: Properties; built: Properties }> {
   const answer = await stage.trove(['create', name, '25', '--size', '3', ...more]);
   const created = parseProperties(answer.stdout);
-  const built = await stage.showUntil(name, ({ status, operating_status }) => status === 'ACTIVE' && operating_status === 'HEALTHY', 60_000);
+  const built = await stage.showUntil(
+    name,
+    ({ status, operating_status }) => status === 'ACTIVE' && operating_status === 'HEALTHY',
+    60_000,
+  );
   return { created, built };
 }
 
 function noKey(facts: ServerFacts): { seen: string; asExpected: boolean } {
-  return holds(keyIn(facts.guestInfo) === undefined ? 'none' : 'there is one', facts.guestInfo.includes('guest_id') && keyIn(facts.guestInfo) === undefined);
+  return holds(
+    keyIn(facts.guestInfo) === undefined ? 'none' : 'there is one',
+    facts.guestInfo.includes('guest_id') && keyIn(facts.guestInfo) === undefined,
+  );
 }
 
 function firstKey(file: string): string {

@@ -29,5 +29,5 @@ export const OLD_COLUMNS: Readonly<Record<string, string>> = {
 export function normalType(type: string): string {
   const lower = type.toLowerCase();
   if (/^tinyint|^bool/.test(lower)) return 'bool';
-  return /^int/.test(lower) ? 'int' : lower;
+  return lower.startsWith('int') ? 'int' : lower;
 }

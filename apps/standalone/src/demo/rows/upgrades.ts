@@ -25,7 +25,10 @@ async function upgrade(stage: Stage, name: string): Promise<Upgraded> {
   const passed = (await stage.outside.tapped()).length;
   await stage.trove(['upgrade', name, versionId]);
   const during = parseProperties((await stage.trove(['show', name])).stdout);
-  const after = await stage.showUntil(name, ({ status, operating_status }) => status === 'ACTIVE' && operating_status === 'HEALTHY');
+  const after = await stage.showUntil(
+    name,
+    ({ status, operating_status }) => status === 'ACTIVE' && operating_status === 'HEALTHY',
+  );
   const [key] = await stage.select(keyQuery(id));
   const newServer = await stage.outside.server(id);
   const messages = messagesOf((await stage.outside.tapped()).slice(passed).map(readMessage), id);
@@ -37,30 +40,45 @@ export const upgradeToSealed = defineRow({
   title: 'trove upgrade m2: from clear to sealed',
   async act(stage) {
     const upgraded = await upgrade(stage, 'm2');
-    return { ...upgraded, databases: parseList((await stage.trove(['database-list', 'm2'])).stdout).map((row) => row.name) };
+    return {
+      ...upgraded,
+      databases: parseList((await stage.trove(['database-list', 'm2'])).stdout).map((row) => row.name),
+    };
   },
   expectations: [
     { expected: 'status UPGRADE', look: ({ during }) => same(during.status, 'UPGRADE') },
     {
       expected: 'the server is rebuilt: what was planted outside the volume is gone',
-      look: ({ oldServer, newServer }) => holds(newServer.rootMarker ? 'still there' : 'gone', !oldServer.rootMarker && !newServer.rootMarker),
+      look: ({ oldServer, newServer }) =>
+        holds(newServer.rootMarker ? 'still there' : 'gone', !oldServer.rootMarker && !newServer.rootMarker),
     },
     {
       expected: 'same id, same address, same volume, and what was planted in it',
       look: ({ oldServer, newServer }) => {
         const { seen, asExpected } = same(identity(newServer), identity(oldServer));
-        return holds(`${seen}, ${newServer.volumeMarker ? 'the file is there' : 'the file is gone'}`, asExpected && newServer.volumeMarker);
+        return holds(
+          `${seen}, ${newServer.volumeMarker ? 'the file is there' : 'the file is gone'}`,
+          asExpected && newServer.volumeMarker,
+        );
       },
     },
     { expected: 'then ACTIVE', look: ({ after }) => same(after.status, 'ACTIVE') },
     {
       expected: '`updated` moved',
-      look: ({ before, after }) => holds(`${before.updated} to ${after.updated}`, (after.updated ?? '') > (before.updated ?? 'z')),
+      look: ({ before, after }) =>
+        holds(`${before.updated} to ${after.updated}`, (after.updated ?? '') > (before.updated ?? 'z')),
     },
-    { expected: 'encrypted_key is set', look: ({ key }) => holds(`${String(key?.encrypted_key).slice(0, 12)}…`, typeof key?.encrypted_key === 'string') },
+    {
+      expected: 'encrypted_key is set',
+      look: ({ key }) => holds(`${String(key?.encrypted_key).slice(0, 12)}…`, typeof key?.encrypted_key === 'string'),
+    },
     {
       expected: 'a key in its guest_info.conf',
-      look: ({ newServer }) => holds(`${keyIn(newServer.guestInfo)?.length ?? 0} characters`, /^[A-Za-z0-9]{32}$/.test(keyIn(newServer.guestInfo) ?? '')),
+      look: ({ newServer }) =>
+        holds(
+          `${keyIn(newServer.guestInfo)?.length ?? 0} characters`,
+          /^[A-Za-z0-9]{32}$/.test(keyIn(newServer.guestInfo) ?? ''),
+        ),
     },
     { expected: 'database-list m2 still shows foo2', look: ({ databases }) => same(databases, ['foo2']) },
   ],
@@ -80,7 +98,10 @@ export const upgradeOrder = defineRow({
     return { ...upgraded, steps: await stage.select(STEPS(upgraded.id)) };
   },
   expectations: [
-    { expected: 'status UPGRADE, then ACTIVE', look: ({ during, after }) => same([during.status, after.status], ['UPGRADE', 'ACTIVE']) },
+    {
+      expected: 'status UPGRADE, then ACTIVE',
+      look: ({ during, after }) => same([during.status, after.status], ['UPGRADE', 'ACTIVE']),
+    },
     {
       expected: 'the journal: pre_upgrade, key stored, rebuild, hello, post_upgrade, all done',
       look: ({ steps }) => {
@@ -92,7 +113,11 @@ export const upgradeOrder = defineRow({
     },
     {
       expected: 'the tap: pre_upgrade called in clear',
-      look: ({ messages }) => holds(clearMethods(messages), messages.some(({ method }) => method === 'pre_upgrade')),
+      look: ({ messages }) =>
+        holds(
+          clearMethods(messages),
+          messages.some(({ method }) => method === 'pre_upgrade'),
+        ),
     },
     {
       expected: 'the tap: after it sealed calls to the guest, and no method in clear any more',
@@ -106,7 +131,11 @@ export const upgradeOrder = defineRow({
     },
     {
       expected: 'a key in the catalog and in its guest_info.conf',
-      look: ({ key, newServer }) => holds(`${String(key?.encrypted_key).slice(0, 12)}…, ${keyIn(newServer.guestInfo)?.length ?? 0} characters`, typeof key?.encrypted_key === 'string' && keyIn(newServer.guestInfo)?.length === 32),
+      look: ({ key, newServer }) =>
+        holds(
+          `${String(key?.encrypted_key).slice(0, 12)}…, ${keyIn(newServer.guestInfo)?.length ?? 0} characters`,
+          typeof key?.encrypted_key === 'string' && keyIn(newServer.guestInfo)?.length === 32,
+        ),
     },
   ],
 });

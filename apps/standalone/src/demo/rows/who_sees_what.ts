@@ -17,7 +17,10 @@ export const keysInTheCatalog = defineRow({
       look: (rows) => {
         const keys = ['m2', 'm4', 'm20'].map((name) => keyOf(rows, name));
         const different = new Set(keys).size;
-        return holds(`${keys.filter((key) => typeof key === 'string').length} set, ${different} different`, keys.every((key) => typeof key === 'string') && different === 3);
+        return holds(
+          `${keys.filter((key) => typeof key === 'string').length} set, ${different} different`,
+          keys.every((key) => typeof key === 'string') && different === 3,
+        );
       },
     },
   ],
@@ -33,7 +36,10 @@ export const adminSees = defineRow({
     return { values, json: json.stdout };
   },
   expectations: [
-    { expected: `one more line, ${FIELD}: True, False, True, True`, look: ({ values }) => same(values, ['True', 'False', 'True', 'True']) },
+    {
+      expected: `one more line, ${FIELD}: True, False, True, True`,
+      look: ({ values }) => same(values, ['True', 'False', 'True', 'True']),
+    },
     {
       expected: 'in JSON a boolean of the instance object',
       look: ({ json }) => {
@@ -55,9 +61,16 @@ export const memberSees = defineRow({
   expectations: [
     {
       expected: 'the field is absent',
-      look: ({ shown }) => holds(`${shown.filter((properties) => FIELD in properties).length} of ${shown.length} have it`, shown.every((properties) => properties.status === 'ACTIVE' && !(FIELD in properties))),
+      look: ({ shown }) =>
+        holds(
+          `${shown.filter((properties) => FIELD in properties).length} of ${shown.length} have it`,
+          shown.every((properties) => properties.status === 'ACTIVE' && !(FIELD in properties)),
+        ),
     },
-    { expected: 'a member of another project does not find the instance', look: ({ stranger }) => holds(`exit code ${stranger.code}`, stranger.code === 3 && stranger.stdout === '') },
+    {
+      expected: 'a member of another project does not find the instance',
+      look: ({ stranger }) => holds(`exit code ${stranger.code}`, stranger.code === 3 && stranger.stdout === ''),
+    },
   ],
 });
 
@@ -78,9 +91,15 @@ export const tapSees = defineRow({
     const refused = await stage.trove(['database-create', 'm20', 'foo20']);
     const ids = { m2: await stage.idOf('m2'), m10: await stage.idOf('m10'), m20: await stage.idOf('m20') };
     const all = (await stage.outside.tapped()).map(readMessage);
-    const of = { m2: messagesOf(all.slice(passed), ids.m2), m20: messagesOf(all, ids.m20), m10: messagesOf(all.slice(passed), ids.m10) };
+    const of = {
+      m2: messagesOf(all.slice(passed), ids.m2),
+      m20: messagesOf(all, ids.m20),
+      m10: messagesOf(all.slice(passed), ids.m10),
+    };
     const answers = all.slice(passed).filter(({ sealed }) => sealed?.kind === 3 || sealed?.kind === 4).length;
-    stage.print(`${all.length} messages since the bus began; of m20 ${of.m20.length}, of m2 since its upgrade ${of.m2.length}, of m10 ${of.m10.length}\n`);
+    stage.print(
+      `${all.length} messages since the bus began; of m20 ${of.m20.length}, of m2 since its upgrade ${of.m2.length}, of m10 ${of.m10.length}\n`,
+    );
     return { of, refused, answers };
   },
   expectations: [
@@ -90,16 +109,28 @@ export const tapSees = defineRow({
         const messages = of[name];
         const words = WORDS.filter((word) => messages.some(({ text }) => text.includes(word)));
         const clear = messages.filter(({ sealed }) => sealed === undefined).length;
-        return holds(`${messages.length} messages, ${clear} in clear, words found: ${words.join(', ') || 'none'}`, messages.length > 0 && clear === 0 && words.length === 0);
+        return holds(
+          `${messages.length} messages, ${clear} in clear, words found: ${words.join(', ') || 'none'}`,
+          messages.length > 0 && clear === 0 && words.length === 0,
+        );
       },
     })),
-    { expected: 'the refused call was refused', look: ({ refused }) => holds(`exit code ${refused.code}`, refused.code === 1) },
-    { expected: 'their answers passed the tap too, sealed', look: ({ answers }) => holds(`${answers} answers`, answers >= 3) },
+    {
+      expected: 'the refused call was refused',
+      look: ({ refused }) => holds(`exit code ${refused.code}`, refused.code === 1),
+    },
+    {
+      expected: 'their answers passed the tap too, sealed',
+      look: ({ answers }) => holds(`${answers} answers`, answers >= 3),
+    },
     {
       expected: "m10: Trove's plain JSON",
       look: ({ of }) => {
         const methods = [...new Set(of.m10.flatMap(({ method }) => (method === undefined ? [] : [method])))];
-        return holds(`methods in clear: ${methods.join(', ')}`, methods.includes('list_databases') && of.m10.every(({ sealed }) => sealed === undefined));
+        return holds(
+          `methods in clear: ${methods.join(', ')}`,
+          methods.includes('list_databases') && of.m10.every(({ sealed }) => sealed === undefined),
+        );
       },
     },
   ],

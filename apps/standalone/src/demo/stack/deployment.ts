@@ -73,7 +73,9 @@ root = ${deployment.instancesFolder}
 [static_auth]
 tokens_file = ${deployment.tokensFile}
 `,
-    'trove-taskmanager.conf': common(`inst_rpc_key_encr_key = ${instanceKey}\ninst_rpc_uplink_encr_key = ${uplinkKey}\n`),
+    'trove-taskmanager.conf': common(
+      `inst_rpc_key_encr_key = ${instanceKey}\ninst_rpc_uplink_encr_key = ${uplinkKey}\n`,
+    ),
     'trove-conductor.conf': common(`inst_rpc_uplink_encr_key = ${uplinkKey}\n`),
   };
 }
