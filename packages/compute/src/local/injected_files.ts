@@ -1,0 +1,38 @@
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { TroveError, writeFileDurably } from '@trove/common';
+import type { InjectedFiles } from '../driver.ts';
+import { type Account, makeGuestFolder } from './account.ts';
+
+const NAME = /^(\/[A-Za-z0-9_][A-Za-z0-9_.-]*)+$/;
+
+/** Refuses names that would lead outside the server; asked before anything is touched. */
+export function checkInjectedNames(files: InjectedFiles): void {
+  for (const name of Object.keys(files)) {
+    if (!NAME.test(name)) throw new TroveError('COMPUTE_ERROR', 'An injected file needs an absolute name without "..".');
+  }
+}
+
+/** Replaces the folder's content by these files, readable to the guest's account only. */
+export function writeInjectedFiles(folder: string, files: InjectedFiles, account: Account | undefined): void {
+  rmSync(folder, { recursive: true, force: true });
+  makeGuestFolder(folder, account);
+  for (const [name, text] of Object.entries(files)) {
+    const path = join(folder, name);
+    makeFoldersBetween(folder, dirname(path), account);
+    writeFileDurably(path, text, account === undefined ? {} : { owner: account });
+  }
+}
+
+/** The files as they are on the server now. */
+export function readInjectedFiles(folder: string): InjectedFiles {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const paths = entries.map((entry) => join(entry.parentPath, entry.name)).sort();
+  return Object.fromEntries(paths.map((path) => [`/${relative(folder, path)}`, readFileSync(path, 'utf8')]));
+}
+
+function makeFoldersBetween(top: string, folder: string, account: Account | undefined): void {
+  if (folder === top) return;
+  makeFoldersBetween(top, dirname(folder), account);
+  makeGuestFolder(folder, account);
+}

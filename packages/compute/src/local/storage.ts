@@ -1,0 +1,151 @@
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { promisify } from 'node:util';
+import { TroveError, uuidV5 } from '@trove/common';
+import type { CreateVolume } from '../driver.ts';
+import { type Account, makeGuestFolder } from './account.ts';
+import { readJson, writeJson } from './json_file.ts';
+import type { Layout } from './layout.ts';
+
+interface VolumeRecord {
+  readonly id: string;
+  readonly client_token: string;
+  readonly deployment_id: string;
+  readonly instance_id: string;
+  readonly size: number;
+}
+
+interface SnapshotRecord {
+  readonly id: string;
+  readonly client_token: string;
+  readonly volume_id: string;
+}
+
+interface Found {
+  readonly instanceId: string;
+  readonly folder: string;
+}
+
+const VOLUME_NAMESPACE = '6a7c9e55-8c42-5a0b-9a53-0b5d2f7f3e01';
+const SNAPSHOT_NAMESPACE = '6a7c9e55-8c42-5a0b-9a53-0b5d2f7f3e02';
+const run = promisify(execFile);
+
+/** Volumes and snapshots: folders whose record stands beside them. A record is written last, so what has one is whole. */
+export class Storage {
+  readonly #layout: Layout;
+  readonly #account: Account | undefined;
+
+  constructor(layout: Layout, account: Account | undefined) {
+    this.#layout = layout;
+    this.#account = account;
+  }
+
+  createVolume(request: CreateVolume): { volumeId: string } {
+    const id = uuidV5(VOLUME_NAMESPACE, request.clientToken);
+    const folder = this.#layout.volumeDir(request.instanceId, id);
+    mkdirSync(dirname(folder), { recursive: true, mode: 0o755 });
+    makeGuestFolder(folder, this.#account);
+    const record: VolumeRecord = {
+      id,
+      client_token: request.clientToken,
+      deployment_id: request.deploymentId,
+      instance_id: request.instanceId,
+      size: request.size,
+    };
+    writeJson(`${folder}.json`, record);
+    return { volumeId: id };
+  }
+
+  findVolume(clientToken: string): { volumeId: string } | undefined {
+    const found = this.#locate('volume', uuidV5(VOLUME_NAMESPACE, clientToken));
+    const record = found === undefined ? undefined : readJson<VolumeRecord>(`${found.folder}.json`);
+    return record?.client_token === clientToken ? { volumeId: record.id } : undefined;
+  }
+
+  deleteVolume(volumeId: string): void {
+    const found = this.#locate('volume', volumeId);
+    if (found !== undefined) this.#remove(found);
+  }
+
+  async snapshotVolume(volumeId: string, clientToken: string, signal: AbortSignal): Promise<{ snapshotId: string }> {
+    const volume = this.#need('volume', volumeId);
+    const id = uuidV5(SNAPSHOT_NAMESPACE, clientToken);
+    const folder = this.#layout.snapshotDir(volume.instanceId, id);
+    if (existsSync(`${folder}.json`)) return { snapshotId: id };
+    mkdirSync(dirname(folder), { recursive: true, mode: 0o755 });
+    rmSync(folder, { recursive: true, force: true });
+    await copyFolder(volume.folder, folder, signal);
+    const record: SnapshotRecord = { id, client_token: clientToken, volume_id: volumeId };
+    writeJson(`${folder}.json`, record);
+    return { snapshotId: id };
+  }
+
+  /** Whole or not at all: the copy takes the volume's place by two renames, and a repeat ends what was interrupted. */
+  async restoreVolume(volumeId: string, snapshotId: string, signal: AbortSignal): Promise<void> {
+    const volume = this.#need('volume', volumeId);
+    const snapshot = this.#need('snapshot', snapshotId);
+    const incoming = `${volume.folder}.incoming`;
+    const outgoing = `${volume.folder}.outgoing`;
+    rmSync(incoming, { recursive: true, force: true });
+    await copyFolder(snapshot.folder, incoming, signal);
+    rmSync(outgoing, { recursive: true, force: true });
+    if (existsSync(volume.folder)) renameSync(volume.folder, outgoing);
+    renameSync(incoming, volume.folder);
+    rmSync(outgoing, { recursive: true, force: true });
+  }
+
+  deleteSnapshot(snapshotId: string): void {
+    const found = this.#locate('snapshot', snapshotId);
+    if (found !== undefined) this.#remove(found);
+  }
+
+  /** The folder of a volume of that instance; `COMPUTE_ERROR` where it has none of that id. */
+  volumeFolder(instanceId: string, volumeId: string): string {
+    const folder = this.#layout.volumeDir(instanceId, volumeId);
+    if (!existsSync(`${folder}.json`)) throw new TroveError('COMPUTE_ERROR', 'The volume is not there.');
+    return folder;
+  }
+
+  #need(kind: 'volume' | 'snapshot', id: string): Found {
+    const found = this.#locate(kind, id);
+    if (found === undefined) throw new TroveError('COMPUTE_ERROR', `The ${kind} is not there.`);
+    return found;
+  }
+
+  #locate(kind: 'volume' | 'snapshot', id: string): Found | undefined {
+    for (const instanceId of this.#layout.instanceIds()) {
+      const folder = kind === 'volume' ? this.#layout.volumeDir(instanceId, id) : this.#layout.snapshotDir(instanceId, id);
+      if (existsSync(`${folder}.json`)) return { instanceId, folder };
+    }
+    return undefined;
+  }
+
+  /** The record goes last: what is half removed is found again by a repeat. */
+  #remove(found: Found): void {
+    rmSync(found.folder, { recursive: true, force: true });
+    rmSync(`${found.folder}.json`, { force: true });
+    removeIfEmpty(dirname(found.folder));
+    removeIfEmpty(this.#layout.instanceDir(found.instanceId));
+  }
+}
+
+/** A folder that holds something yet, or that is gone, is left as it is. */
+export function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch (error) {
+    const expected = error instanceof Error && 'code' in error && ['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(String(error.code));
+    if (!expected) throw error;
+  }
+}
+
+/** Owners, modes and links as they are: `fs.cp` would give everything to us. */
+async function copyFolder(from: string, to: string, signal: AbortSignal): Promise<void> {
+  try {
+    await run('cp', ['-a', from, to], { signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw new TroveError('COMPUTE_ERROR', 'The volume could not be copied.', { cause: error, retryable: true });
+  }
+}
