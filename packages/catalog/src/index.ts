@@ -12,6 +12,24 @@ export { toBigint, toBigintOrNull } from './bigint.ts';
 export { type Catalog, type CatalogOptions, openCatalog } from './catalog.ts';
 export { dbNow, troveNow } from './database_time.ts';
 export { isDuplicate, isTransient, isUnavailable } from './errors.ts';
+export { storeAdoptedUplinks } from './keys/adopted_uplinks.ts';
+export {
+  acceptOnlyPendingKey,
+  activateKey,
+  activeKeyVersion,
+  type FencedKey,
+  nextKeyVersion,
+  type PendingKey,
+  pendingKeyVersion,
+  readInstanceKey,
+  readKeyCheckValue,
+  retireKeys,
+  revokePendingKey,
+  storePendingKey,
+} from './keys/key_operations.ts';
+export { type CatalogKeyStore, createKeyStore } from './keys/key_store.ts';
+export type { KeyRings } from './keys/rings.ts';
+export { openTaskSecret, sealTaskSecret } from './keys/task_secret.ts';
 export type {
   ConductorLastseenRow,
   DatabaseBigint,
