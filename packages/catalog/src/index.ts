@@ -83,3 +83,4 @@ export {
   readDatastoreVersion,
 } from './operations/read_datastores.ts';
 export { type InstanceReading, listInstances, readInstance } from './operations/read_instances.ts';
+export { replaceTaskParams } from './operations/replace_task_params.ts';
