@@ -1,0 +1,17 @@
+import { basename, join } from 'node:path';
+import { defineConfig } from 'vitest/config';
+
+const report = process.cwd() === import.meta.dirname ? 'scripts' : basename(process.cwd());
+
+/** One for all packages: each runs in its own folder and leaves a report that scripts/test.ts sums up. */
+export default defineConfig({
+  test: {
+    include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'scripts/**/*.test.ts'],
+    passWithNoTests: true,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    maxWorkers: 2,
+    reporters: ['default', 'json'],
+    outputFile: { json: join(import.meta.dirname, '.test-reports', `${report}.json`) },
+  },
+});
