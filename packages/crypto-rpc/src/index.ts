@@ -1,27 +1,45 @@
-import { TroveError } from '@trove/common';
-import type { Bus } from './bus/bus.ts';
-import type { AmqpBusOptions, MemoryBroker } from './bus/options.ts';
-import type * as T from './rpc/types.ts';
-
-export type * from './bus/bus.ts';
+export { createAmqpBus } from './bus/amqp_bus.ts';
+export type {
+  BindingSpec,
+  Bus,
+  ConsumeOptions,
+  DeclareOptions,
+  Delivery,
+  ExchangeSpec,
+  Publication,
+  QueueSpec,
+  Subscription,
+  Topology,
+} from './bus/bus.ts';
+export { createMemoryBroker } from './bus/memory_broker.ts';
 export type { AmqpBusOptions, MemoryBroker, TappedMessage } from './bus/options.ts';
+export { keyCheckValue, legacyCipherKey, uplinkKey } from './keys/derive.ts';
 export type { GuestKey, GuestPeer, KeyStore, RpcPolicy } from './keys/key_store.ts';
+export { createConductorServer } from './rpc/conductor_server.ts';
+export { createGuestClient } from './rpc/guest_client.ts';
+export { createGuestServer } from './rpc/guest_server.ts';
 export { type OnRefused, REFUSAL_REASONS, type RefusalFacts, type RefusalReason } from './rpc/refusal.ts';
-export type * from './rpc/types.ts';
-
-const later = (): never => {
-  throw new TroveError('NOT_IMPLEMENTED', 'being written');
-};
-export const createAmqpBus: (options: AmqpBusOptions) => Promise<Bus> = later;
-export const createMemoryBroker: () => MemoryBroker = later;
-export const createTaskmanagerClient: (options: T.TaskmanagerClientOptions) => T.TaskmanagerClient = later;
-export const createTaskmanagerServer: (options: T.TaskmanagerServerOptions) => T.RpcServer = later;
-export const createGuestClient: (options: T.GuestClientOptions) => T.GuestClient = later;
-export const createGuestServer: (options: T.GuestServerOptions) => T.GuestServer = later;
-export const createConductorServer: (options: T.ConductorServerOptions) => T.RpcServer = later;
-/** Kup, 32 bytes: what a conductor may know of Ki. */
-export const uplinkKey: (instanceKey: string) => Buffer = later;
-/** What a conductor may know of a v1 peer's key: its 32-character cipher key, as ASCII. */
-export const legacyCipherKey: (instanceKey: string) => Buffer = later;
-/** The key check value: 12 hex digits. */
-export const keyCheckValue: (instanceKey: string) => string = later;
+export { createTaskmanagerClient } from './rpc/taskmanager_client.ts';
+export { createTaskmanagerServer } from './rpc/taskmanager_server.ts';
+export type {
+  CallContext,
+  Caller,
+  CallOptions,
+  ConductorHandlers,
+  ConductorServerOptions,
+  ControlKeys,
+  EventReport,
+  GuestCallOptions,
+  GuestClient,
+  GuestClientOptions,
+  GuestHandlers,
+  GuestServer,
+  GuestServerOptions,
+  HeartbeatReport,
+  HelloAnswer,
+  RpcServer,
+  TaskmanagerClient,
+  TaskmanagerClientOptions,
+  TaskmanagerServerOptions,
+  VerifiedReport,
+} from './rpc/types.ts';

@@ -60,6 +60,11 @@ export interface Topology {
   readonly bindings?: readonly BindingSpec[];
 }
 
+export interface DeclareOptions {
+  /** True: made now only. For durable queues that are many, such as one per guest: the broker keeps them by itself. */
+  readonly once?: boolean;
+}
+
 export interface ConsumeOptions {
   /** Unacknowledged deliveries at a time. */
   readonly prefetch: number;
@@ -77,14 +82,21 @@ export interface Subscription {
  */
 export interface Bus {
   readonly state: 'connecting' | 'connected' | 'closed';
-  /** Made now, and again after each reconnect, before consumers resume. */
-  declare(topology: Topology): Promise<void>;
-  /** Resolves when the broker has taken it. `BUS_UNAVAILABLE` (retryable) when there is none within the bus's time-out. */
+  /**
+   * Made now, and again after each reconnect, before consumers resume. An exclusive queue ends with its connection and is
+   * not made again, nor are its consumers: whoever wants one declares it, under a new name, in `onConnected`.
+   */
+  declare(topology: Topology, options?: DeclareOptions): Promise<void>;
+  /**
+   * Resolves when the broker has taken it. `BUS_UNAVAILABLE` (retryable) when there is none within the bus's time-out;
+   * `RPC_REFUSED` when it has no such exchange, when a mandatory message reaches no queue, or (retryable) when a queue is full.
+   */
   publish(publication: Publication): Promise<void>;
   /** Consumes again after each reconnect and after the queue was deleted under it (it declares what it was told). */
   consume(queue: string, options: ConsumeOptions, onDelivery: (delivery: Delivery) => Promise<void>): Promise<Subscription>;
+  /** Also forgets that it was declared. One that is not there is no error. */
   deleteQueue(name: string): Promise<void>;
-  /** Called at each connection, the first too; returns how to stop listening. */
+  /** Called at each connection, the present one too if it stands; returns how to stop listening. */
   onConnected(listener: () => void): () => void;
   /** Takes no more, lets handlers end, closes. */
   close(): Promise<void>;

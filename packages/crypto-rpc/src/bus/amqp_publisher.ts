@@ -1,0 +1,109 @@
+import { TroveError } from '@trove/common';
+import type { ChannelModel, ConfirmChannel, Options } from 'amqplib';
+import type { Publication } from './bus.ts';
+import { LinkLost } from './link.ts';
+
+interface Pending {
+  readonly publication: Publication;
+  returned: boolean;
+}
+
+interface OpenChannel {
+  readonly channel: ConfirmChannel;
+  readonly pending: Set<Pending>;
+  /** Why the broker closed it, where it did. */
+  reason: string;
+}
+
+/** Publishes with confirms over one channel, which it opens again when a publication made the broker close it. */
+export class AmqpPublisher {
+  readonly #connection: ChannelModel;
+  #open: Promise<OpenChannel> | undefined;
+
+  constructor(connection: ChannelModel) {
+    this.#connection = connection;
+  }
+
+  async publish(publication: Publication): Promise<void> {
+    const open = await this.#channel();
+    const pending: Pending = { publication, returned: false };
+    open.pending.add(pending);
+    try {
+      await confirmed(open.channel, publication);
+    } catch (error) {
+      return await this.#afterFailure(open, publication, error);
+    } finally {
+      open.pending.delete(pending);
+    }
+    if (pending.returned) throw new TroveError('RPC_REFUSED', 'Nobody takes this message.');
+  }
+
+  async #afterFailure(open: OpenChannel, publication: Publication, error: unknown): Promise<void> {
+    if (error instanceof Error && error.message === 'message nacked') {
+      throw new TroveError('RPC_REFUSED', 'The queue is full.', { retryable: true, cause: error });
+    }
+    if (open.reason === '') throw new LinkLost('connection ended', { cause: error });
+    const culprit = open.reason.includes(`'${publication.exchange}'`) || open.pending.size === 1;
+    if (culprit) {
+      throw new TroveError('RPC_REFUSED', 'The broker refused the message.', { cause: new Error(open.reason) });
+    }
+    // Another publication made the broker close the channel that carried this one too.
+    return await this.publish(publication);
+  }
+
+  #channel(): Promise<OpenChannel> {
+    this.#open ??= this.#openChannel().catch((error: unknown) => {
+      this.#open = undefined;
+      throw new LinkLost('no channel', { cause: error });
+    });
+    return this.#open;
+  }
+
+  async #openChannel(): Promise<OpenChannel> {
+    const channel = await this.#connection.createConfirmChannel();
+    const open: OpenChannel = { channel, pending: new Set(), reason: '' };
+    channel.on('error', (error: Error) => {
+      open.reason = error.message;
+    });
+    channel.on('close', () => {
+      this.#open = undefined;
+    });
+    channel.on('return', (message) => {
+      // The broker returns before it confirms, and tells the message by nothing but its content.
+      for (const pending of open.pending) {
+        const { exchange, routingKey, body } = pending.publication;
+        const same = exchange === message.fields.exchange && routingKey === message.fields.routingKey;
+        if (same && !pending.returned && body.equals(message.content)) {
+          pending.returned = true;
+          return;
+        }
+      }
+    });
+    return open;
+  }
+}
+
+function confirmed(channel: ConfirmChannel, publication: Publication): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const { exchange, routingKey, body } = publication;
+  channel.publish(exchange, routingKey, body, publishOptions(publication), (error: unknown) => {
+    if (error === null || error === undefined) resolve();
+    else reject(error instanceof Error ? error : new Error('not confirmed'));
+  });
+  return promise;
+}
+
+function publishOptions(publication: Publication): Options.Publish {
+  const { contentType, contentEncoding, headers, messageId, userId, expirationMs, persistent, priority, mandatory } = publication;
+  return {
+    contentType,
+    persistent,
+    mandatory,
+    ...(contentEncoding === undefined ? {} : { contentEncoding }),
+    ...(headers === undefined ? {} : { headers }),
+    ...(messageId === undefined ? {} : { messageId }),
+    ...(userId === undefined ? {} : { userId }),
+    ...(expirationMs === undefined ? {} : { expiration: Math.max(0, Math.ceil(expirationMs)) }),
+    ...(priority === undefined ? {} : { priority }),
+  };
+}

@@ -1,0 +1,139 @@
+import { type Logger, silentLogger, systemClock } from '@trove/common';
+import type { ConsumeOptions, Delivery } from './bus.ts';
+import { type Link, type LinkConsumer, LinkLost, settleOnce } from './link.ts';
+import { ManagedBus } from './managed_bus.ts';
+import { MemoryExchanges } from './memory_exchanges.ts';
+import type { HeldMessage, MemoryQueue, QueueConsumer } from './memory_queue.ts';
+import type { MemoryBroker } from './options.ts';
+
+const TIMEOUT_MS = 5000;
+
+/** A broker inside this process, with the semantics of RabbitMQ that this project relies on. */
+export function createMemoryBroker(options: { readonly logger?: Logger } = {}): MemoryBroker {
+  const logger = options.logger ?? silentLogger;
+  const exchanges = new MemoryExchanges();
+  const links = new Set<MemoryLink>();
+  return {
+    bus: (account) => {
+      const openLink = async (): Promise<Link> => {
+        const link = new MemoryLink(exchanges, account?.user, () => links.delete(link));
+        links.add(link);
+        return link;
+      };
+      return new ManagedBus({ openLink, logger, clock: systemClock, timeoutMs: TIMEOUT_MS });
+    },
+    tap: (listener) => {
+      exchanges.taps.add(listener);
+      return () => exchanges.taps.delete(listener);
+    },
+    cut: () => {
+      for (const link of [...links]) void link.close();
+    },
+  };
+}
+
+class MemoryLink implements Link {
+  readonly #exchanges: MemoryExchanges;
+  readonly #user: string | undefined;
+  readonly #onClosed: () => void;
+  readonly #ending = Promise.withResolvers<void>();
+  readonly #consumers = new Set<{ queue: MemoryQueue; consumer: QueueConsumer }>();
+  #open = true;
+
+  constructor(exchanges: MemoryExchanges, user: string | undefined, onClosed: () => void) {
+    this.#exchanges = exchanges;
+    this.#user = user;
+    this.#onClosed = onClosed;
+  }
+
+  get closed(): Promise<void> {
+    return this.#ending.promise;
+  }
+
+  readonly declare: Link['declare'] = async (topology) => {
+    this.#check();
+    this.#exchanges.declare(topology, this);
+  };
+
+  readonly publish: Link['publish'] = async (publication) => {
+    this.#check();
+    this.#exchanges.publish(publication, publication.userId ?? this.#user);
+  };
+
+  readonly deleteQueue: Link['deleteQueue'] = async (name) => {
+    this.#check();
+    this.#exchanges.deleteQueue(name);
+  };
+
+  readonly consume: Link['consume'] = async (name, options, onDelivery, onEnded): Promise<LinkConsumer> => {
+    this.#check();
+    const queue = this.#exchanges.queue(name, this);
+    const consumer = makeConsumer(queue, options, onDelivery, onEnded);
+    if (!queue.addConsumer(consumer)) throw new Error('another consumer has the queue to itself');
+    const entry = { queue, consumer };
+    this.#consumers.add(entry);
+    return {
+      cancel: async () => queue.removeConsumer(consumer),
+      release: async () => {
+        this.#consumers.delete(entry);
+        release(queue, consumer);
+      },
+    };
+  };
+
+  readonly close = async (): Promise<void> => {
+    if (!this.#open) return;
+    this.#open = false;
+    for (const { queue, consumer } of this.#consumers) release(queue, consumer);
+    this.#exchanges.forget(this);
+    this.#onClosed();
+    this.#ending.resolve();
+  };
+
+  #check(): void {
+    if (!this.#open) throw new LinkLost('the link is closed');
+  }
+}
+
+function release(queue: MemoryQueue, consumer: QueueConsumer): void {
+  queue.removeConsumer(consumer);
+  const back = [...consumer.unsettled];
+  consumer.unsettled.clear();
+  queue.giveBack(back);
+}
+
+function makeConsumer(
+  queue: MemoryQueue,
+  options: ConsumeOptions,
+  onDelivery: (delivery: Delivery) => void,
+  onEnded: () => void,
+): QueueConsumer {
+  const unsettled = new Set<HeldMessage>();
+  // A turn of the event loop between broker and consumer, as over a socket.
+  const take = (message: HeldMessage): void => {
+    setImmediate(() => onDelivery(toDelivery(queue, unsettled, message)));
+  };
+  return { exclusive: options.exclusive ?? false, prefetch: options.prefetch, unsettled, take, onEnded };
+}
+
+function toDelivery(queue: MemoryQueue, unsettled: Set<HeldMessage>, message: HeldMessage): Delivery {
+  const settle = settleOnce((how) => {
+    // Taken back already: its link has ended.
+    if (!unsettled.delete(message)) return;
+    if (how === 'ack') queue.pump();
+    else if (how === 'reject') queue.reject(message);
+    else queue.giveBack([message]);
+  });
+  const { exchange, routingKey, body, contentType, headers, messageId } = message.publication;
+  return {
+    exchange,
+    routingKey,
+    body: Buffer.from(body),
+    contentType,
+    headers: headers ?? {},
+    messageId,
+    userId: message.userId,
+    redelivered: message.redelivered,
+    ...settle,
+  };
+}

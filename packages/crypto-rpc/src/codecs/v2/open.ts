@@ -1,0 +1,70 @@
+import { createDecipheriv, timingSafeEqual } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { type SessionKeys, sessionKeys } from '../../keys/derive.ts';
+import { Refusal } from '../../rpc/refusal.ts';
+import { HEADER_LENGTH, type Header, TAG_LENGTH } from './header.ts';
+import { partyName } from './party.ts';
+
+const SENDERS = 20_000;
+const SESSIONS_PER_SENDER = 2;
+
+interface KnownSession extends SessionKeys {
+  readonly rootKey: Buffer;
+  readonly session: Buffer;
+}
+
+export interface Opener {
+  /** Keys under which this header's commitment is right. Throws a `Refusal` (`commitment`) where there are none. */
+  commit(rootKey: Buffer, header: Header): SessionKeys;
+  /** The padded plaintext; from here on the session is remembered. Throws a `Refusal` (`open`). */
+  open(rootKey: Buffer, header: Header, keys: SessionKeys): Buffer;
+}
+
+/** A receiver. It remembers at most two sessions per sender and key version, each only after a message opened under it. */
+export function createOpener(): Opener {
+  const senders = new LRUCache<string, readonly KnownSession[]>({ max: SENDERS });
+
+  const find = (rootKey: Buffer, header: Header): KnownSession | undefined =>
+    senders
+      .get(senderName(header))
+      ?.find((known) => known.session.equals(header.session) && known.rootKey.equals(rootKey));
+
+  const remember = (rootKey: Buffer, header: Header, keys: SessionKeys): void => {
+    if (find(rootKey, header) !== undefined) return;
+    const older = senders.get(senderName(header)) ?? [];
+    const fresh = { ...keys, rootKey, session: Buffer.from(header.session) };
+    senders.set(senderName(header), [fresh, ...older].slice(0, SESSIONS_PER_SENDER));
+  };
+
+  return {
+    commit: (rootKey, header) => {
+      const known = find(rootKey, header);
+      const keys = known ?? sessionKeys(rootKey, header.senderBytes, header.receiverBytes, header.session);
+      if (!timingSafeEqual(keys.commitment, header.commitment)) throw new Refusal('commitment');
+      return keys;
+    },
+    open: (rootKey, header, keys) => {
+      const plaintext = decrypt(header, keys.sealKey);
+      remember(rootKey, header, keys);
+      return plaintext;
+    },
+  };
+}
+
+function senderName(header: Header): string {
+  return `${partyName(header.sender)}>${partyName(header.receiver)}#${header.keyVersion}`;
+}
+
+function decrypt(header: Header, sealKey: Buffer): Buffer {
+  try {
+    // Without authTagLength Node takes a tag of 4 bytes for a good one.
+    const decipher = createDecipheriv('aes-256-gcm', sealKey, header.nonce, { authTagLength: TAG_LENGTH });
+    decipher.setAAD(header.envelope.subarray(0, HEADER_LENGTH));
+    decipher.setAuthTag(header.tag);
+    const plaintext = decipher.update(header.ciphertext);
+    decipher.final();
+    return plaintext;
+  } catch {
+    throw new Refusal('open');
+  }
+}

@@ -1,0 +1,167 @@
+import { randomBytes } from 'node:crypto';
+import { type Clock, systemClock, TroveError } from '@trove/common';
+import { type ArgsOf, type ConductorApi, conductorApi, type GuestApi, guestApi, type ResultOf } from '@trove/contracts';
+import type { Delivery, Subscription } from '../bus/bus.ts';
+import { ZERO_16 } from '../codecs/v2/header.ts';
+import { createOpener } from '../codecs/v2/open.ts';
+import { CONDUCTOR, guestParty, type Party } from '../codecs/v2/party.ts';
+import { requestText } from '../codecs/v2/payload.ts';
+import { createSealer, type Sealer } from '../codecs/v2/seal.ts';
+import { downlinkKey, keyCheckValue, uplinkKey } from '../keys/derive.ts';
+import { createClearGuestServer } from './clear_guest_server.ts';
+import { dispatch, type HandlerTable } from './dispatch.ts';
+import { receive } from './pipeline.ts';
+import { SEALED_CONTENT_TYPE } from './sealed_caller.ts';
+import { headerOf, openingChecks, present, requestChecks, type SealedRequest } from './sealed_checks.ts';
+import { type ResponderOptions, respond } from './sealed_responder.ts';
+import { eventKey, guestQueue, heartbeatKey, UP_EXCHANGE } from './topology.ts';
+import type { GuestServer, GuestServerOptions } from './types.ts';
+
+const REQUESTS_AT_A_TIME = 10;
+const HEARTBEAT_LIFE_MS = 90_000;
+const EVENT_LIFE_MS = 24 * 60 * 60 * 1000;
+
+/** The agent's side: v2 with a key, else plaintext as Trove's agents speak it. */
+export function createGuestServer(options: GuestServerOptions): GuestServer {
+  return options.instanceKey === undefined
+    ? createClearGuestServer(options)
+    : new SealedGuestServer(options, options.instanceKey.reveal());
+}
+
+class SealedGuestServer implements GuestServer {
+  readonly #options: GuestServerOptions;
+  readonly #clock: Clock;
+  readonly #me: Party;
+  readonly #keyVersion: number;
+  readonly #uplink: Buffer;
+  readonly #kcv: string;
+  readonly #sealer: Sealer;
+  readonly #handlers: HandlerTable;
+  readonly #checks;
+  readonly #responder: ResponderOptions;
+  #subscription: Subscription | undefined;
+  #bootNonce = randomBytes(16);
+  #sequence = 0n;
+
+  constructor(options: GuestServerOptions, instanceKey: string) {
+    const clock = options.clock ?? systemClock;
+    const downlink = downlinkKey(instanceKey);
+    const keyVersion = options.keyVersion ?? 1;
+    this.#options = options;
+    this.#clock = clock;
+    this.#me = guestParty(options.instanceId);
+    this.#keyVersion = keyVersion;
+    this.#uplink = uplinkKey(instanceKey);
+    this.#kcv = keyCheckValue(instanceKey);
+    this.#sealer = createSealer(() => clock.monotonic());
+    this.#handlers = { ...options.handlers, hello: async (args: ArgsOf<GuestApi['hello']>) => this.#hello(args) };
+    this.#responder = {
+      bus: options.bus,
+      me: this.#me,
+      name: options.instanceId,
+      sealer: this.#sealer,
+      clock,
+      bootNonce: () => this.#bootNonce,
+    };
+    const opening = openingChecks({
+      me: this.#me,
+      allowed: [{ role: 'taskmanager', kinds: ['call'] }],
+      findSender: () => ({ policy: 2, rootKey: (version) => (version === keyVersion ? downlink : undefined) }),
+      opener: createOpener(),
+    });
+    this.#checks = [...opening, ...requestChecks(guestApi)];
+  }
+
+  get bootNonce(): Buffer {
+    return this.#bootNonce;
+  }
+
+  async start(): Promise<void> {
+    const queue = guestQueue(this.#options.instanceId);
+    // Its queue is made for it: a guest's account may declare nothing.
+    this.#subscription = await this.#options.bus.consume(
+      queue,
+      { prefetch: REQUESTS_AT_A_TIME, exclusive: true },
+      (delivery) => this.#onDelivery(delivery, queue),
+    );
+  }
+
+  readonly report: GuestServer['report'] = async (name, args) => {
+    const { instanceId } = this.#options;
+    const method: ConductorApi[typeof name] = conductorApi[name];
+    const isHeartbeat = name === 'heartbeat';
+    const lifeMs = isHeartbeat ? HEARTBEAT_LIFE_MS : EVENT_LIFE_MS;
+    const messageId = randomBytes(16);
+    const { version } = method;
+    const text = requestText({ method: name, version, args, context: {}, fence: null, idempotencyKey: null, replyQueue: null });
+    await this.#options.bus.publish({
+      exchange: UP_EXCHANGE,
+      routingKey: isHeartbeat ? heartbeatKey(instanceId) : eventKey(instanceId),
+      body: this.#sealReport(messageId, lifeMs, text),
+      contentType: SEALED_CONTENT_TYPE,
+      messageId: messageId.toString('hex'),
+      expirationMs: lifeMs,
+      persistent: !isHeartbeat,
+      mandatory: true,
+    });
+  };
+
+  async close(): Promise<void> {
+    await this.#subscription?.cancel();
+  }
+
+  #sealReport(messageId: Buffer, lifeMs: number, text: string): Buffer {
+    const issued = this.#clock.now();
+    this.#sequence += 1n;
+    return this.#sealer.seal(
+      this.#uplink,
+      {
+        kind: 'report',
+        keyVersion: this.#keyVersion,
+        sender: this.#me,
+        receiver: CONDUCTOR,
+        messageId,
+        requestId: ZERO_16,
+        requestHash: ZERO_16,
+        bootNonce: this.#bootNonce,
+        sequence: this.#sequence,
+        issued,
+        expires: issued + lifeMs,
+      },
+      text,
+    );
+  }
+
+  /** Who this guest is now. Behind what the catalog has of this very boot, it is a resumed snapshot and becomes someone new. */
+  #hello(args: ArgsOf<GuestApi['hello']>): ResultOf<GuestApi['hello']> {
+    const sameBoot = args.stored_boot_nonce === this.#bootNonce.toString('hex');
+    if (sameBoot && args.stored_sequence !== null && this.#sequence < BigInt(args.stored_sequence)) {
+      this.#bootNonce = randomBytes(16);
+      this.#sequence = 0n;
+    }
+    return { boot_nonce: this.#bootNonce.toString('hex'), sequence: this.#sequence.toString(), kcv: this.#kcv };
+  }
+
+  async #onDelivery(delivery: Delivery, queue: string): Promise<void> {
+    const { logger, onRefused } = this.#options;
+    const message: SealedRequest = { delivery };
+    if (!(await receive(this.#checks, message, { queue, logger, onRefused }))) return;
+    // The taskmanager's journal is the durable copy: a lost call is asked again under the same idempotency key.
+    delivery.ack();
+    const header = headerOf(message);
+    const request = present(message.request, 'content');
+    const caller = {
+      role: 'taskmanager',
+      messageId: header.messageId.toString('hex'),
+      context: request.context,
+      fence: request.fence,
+      idempotencyKey: request.idempotencyKey,
+      expiresMs: header.expires,
+      legacy: false,
+    } as const;
+    const outcome = await dispatch(this.#handlers, present(message.method, 'method'), request.args, caller, logger);
+    if (request.replyQueue === null) throw new TroveError('INTERNAL', 'A call without a reply queue passed the checks.');
+    const rootKey = present(message.rootKey, 'key_version');
+    await respond(this.#responder, { header, rootKey, replyQueue: request.replyQueue }, outcome);
+  }
+}

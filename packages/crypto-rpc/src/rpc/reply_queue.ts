@@ -1,0 +1,70 @@
+import { type Logger, TroveError } from '@trove/common';
+import type { Bus, Delivery, Subscription, Topology } from '../bus/bus.ts';
+
+const WAIT_MS = 5000;
+const PREFETCH = 200;
+
+export interface ReplyQueueOptions {
+  readonly bus: Bus;
+  readonly logger: Logger;
+  /** A new random name for each connection. */
+  readonly newName: () => string;
+  /** The exclusive queue of this name, its first queue, with its binding. */
+  readonly topology: (name: string) => Topology;
+  readonly onDelivery: (delivery: Delivery) => Promise<void>;
+}
+
+/**
+ * The queue on which a caller hears answers. Each connection gets a new one: the broker may not have noticed yet that the
+ * old connection, and so the exclusive queue of the old name, is gone.
+ */
+export class ReplyQueue {
+  readonly #options: ReplyQueueOptions;
+  readonly #stop: () => void;
+  readonly #waiting = new Set<(name: string) => void>();
+  #name: string | undefined;
+  #subscription: Subscription | undefined;
+
+  constructor(options: ReplyQueueOptions) {
+    this.#options = options;
+    this.#stop = options.bus.onConnected(() => {
+      this.#name = undefined;
+      void this.#open();
+    });
+  }
+
+  /** The name under which answers arrive now; `BUS_UNAVAILABLE` where the broker has not made it within 5 s. */
+  async name(): Promise<string> {
+    if (this.#name !== undefined && this.#options.bus.state === 'connected') return this.#name;
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    const timer = setTimeout(() => reject(unavailable()), WAIT_MS);
+    this.#waiting.add(resolve);
+    return promise.finally(() => {
+      clearTimeout(timer);
+      this.#waiting.delete(resolve);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#stop();
+    await this.#subscription?.cancel();
+  }
+
+  async #open(): Promise<void> {
+    const name = this.#options.newName();
+    const topology = this.#options.topology(name);
+    const queue = topology.queues?.[0]?.name ?? name;
+    try {
+      await this.#options.bus.declare(topology);
+      this.#subscription = await this.#options.bus.consume(queue, { prefetch: PREFETCH }, this.#options.onDelivery);
+      this.#name = name;
+      for (const resolve of [...this.#waiting]) resolve(name);
+    } catch (error) {
+      this.#options.logger.warn('reply queue could not be made', { error });
+    }
+  }
+}
+
+function unavailable(): TroveError {
+  return new TroveError('BUS_UNAVAILABLE', 'The message bus is not available.', { retryable: true });
+}
