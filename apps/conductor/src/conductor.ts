@@ -1,0 +1,57 @@
+import { type Catalog, createKeyStore, type KeyRings } from '@trove/catalog';
+import { type BrokenPart, type Clock, type Logger, systemClock } from '@trove/common';
+import { type Bus, createConductorServer } from '@trove/crypto-rpc';
+import { conductorHandlers } from './handlers.ts';
+import type { ConductorSettings } from './options.ts';
+import { logRefusals } from './refusals.ts';
+
+/** All that a conductor works with. Whoever opened it closes it, after the conductor. */
+export interface ConductorDeps {
+  readonly catalog: Catalog;
+  readonly sealedBus: Bus;
+  /** The same object where both are one vhost. */
+  readonly legacyBus: Bus;
+  /** Only uplink keys are opened with them. */
+  readonly keyRings: KeyRings;
+  readonly settings: ConductorSettings;
+  readonly logger: Logger;
+  readonly clock?: Clock;
+}
+
+/** A conductor as a value: any number of them share one catalog and one bus. */
+export interface Conductor {
+  start(): Promise<void>;
+  /** Takes no more; what it has taken is written first. */
+  close(): Promise<void>;
+  health(): Promise<readonly BrokenPart[]>;
+}
+
+export function buildConductor(deps: ConductorDeps): Conductor {
+  const { catalog, sealedBus, legacyBus, settings, logger } = deps;
+  const clock = deps.clock ?? systemClock;
+  const server = createConductorServer({
+    ...{ sealedBus, legacyBus, logger, clock },
+    keyStore: createKeyStore(catalog, deps.keyRings, { role: 'conductor', clock }),
+    controlExchange: settings.control_exchange,
+    conductorQueue: settings.conductor_queue,
+    host: settings.host,
+    allowPlaintext: settings.allow_plaintext,
+    handlers: conductorHandlers({ catalog, logger }),
+    onRefused: logRefusals(logger),
+  });
+  return { start: () => server.start(), close: () => server.close(), health: () => brokenParts(deps) };
+}
+
+async function brokenParts({ catalog, sealedBus, legacyBus }: ConductorDeps): Promise<readonly BrokenPart[]> {
+  const broken: BrokenPart[] = [];
+  try {
+    await catalog.knex.raw('SELECT 1');
+  } catch {
+    broken.push({ part: 'catalog', reason: 'does not answer' });
+  }
+  if (sealedBus.state !== 'connected') broken.push({ part: 'bus', reason: `sealed bus is ${sealedBus.state}` });
+  if (legacyBus !== sealedBus && legacyBus.state !== 'connected') {
+    broken.push({ part: 'bus', reason: `clear bus is ${legacyBus.state}` });
+  }
+  return broken;
+}

@@ -1,0 +1,24 @@
+import type { Catalog, KeyRings } from '@trove/catalog';
+import type { Clock, Logger, Secret } from '@trove/common';
+import type { ComputeDriver } from '@trove/compute';
+import type { Bus, ControlKeys } from '@trove/crypto-rpc';
+import type { TaskEngineOptions } from '@trove/tasks';
+import type { TaskmanagerSettings } from './options.ts';
+
+/** All that a taskmanager works with. Whoever opened it closes it, after the taskmanager. */
+export interface TaskmanagerDeps {
+  readonly catalog: Catalog;
+  readonly sealedBus: Bus;
+  /** The same object where both are one vhost. */
+  readonly legacyBus: Bus;
+  readonly controlKeys: ControlKeys;
+  readonly keyRings: KeyRings;
+  readonly compute: ComputeDriver;
+  readonly settings: TaskmanagerSettings;
+  /** The bus as guests reach it: what stands in their file. */
+  readonly guestTransport: { readonly clear: Secret; readonly sealed: Secret };
+  readonly logger: Logger;
+  readonly clock?: Clock;
+  /** For tests: faults at step boundaries, and a quicker poll. */
+  readonly engine?: Pick<TaskEngineOptions, 'faults' | 'pollMs' | 'leaseMs'>;
+}

@@ -1,0 +1,28 @@
+import type { Catalog } from '@trove/catalog';
+import type { BrokenPart } from '@trove/common';
+import type { Bus } from '@trove/crypto-rpc';
+import type { TaskEngine } from '@trove/tasks';
+
+export interface Parts {
+  readonly catalog: Pick<Catalog, 'knex'>;
+  readonly sealedBus: Pick<Bus, 'state'>;
+  readonly legacyBus: Pick<Bus, 'state'>;
+  readonly engine: Pick<TaskEngine, 'health'>;
+}
+
+/** What does not work now: the catalog, either bus, the engine. */
+export async function brokenParts(parts: Parts): Promise<readonly BrokenPart[]> {
+  const broken: BrokenPart[] = [];
+  try {
+    await parts.catalog.knex.raw('SELECT 1');
+  } catch {
+    broken.push({ part: 'catalog', reason: 'does not answer' });
+  }
+  if (parts.sealedBus.state !== 'connected') broken.push({ part: 'bus', reason: `sealed bus is ${parts.sealedBus.state}` });
+  if (parts.legacyBus !== parts.sealedBus && parts.legacyBus.state !== 'connected') {
+    broken.push({ part: 'bus', reason: `clear bus is ${parts.legacyBus.state}` });
+  }
+  const engine = parts.engine.health();
+  if (!engine.ok) broken.push({ part: 'engine', reason: engine.problem ?? 'not running' });
+  return broken;
+}

@@ -1,0 +1,94 @@
+import { hostname } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { openCatalog } from '@trove/catalog';
+import { type Logger, runService, type Secret, TroveError } from '@trove/common';
+import { createDetachedAgentRunner, guestAccount, LocalCompute } from '@trove/compute';
+import { createAmqpBus } from '@trove/crypto-rpc';
+import { findInstallations, inspectFolder } from '@trove/datastores';
+import { checkKeys } from './check_keys.ts';
+import { guestTransport } from './guest_transport.ts';
+import { type TaskmanagerConfig, taskmanagerOptions } from './options.ts';
+import { buildTaskmanager } from './taskmanager.ts';
+
+const NAME = 'trove-taskmanager';
+const AGENT = fileURLToPath(new URL('../../guestagent/bin/trove-guestagent.js', import.meta.url));
+
+await runService({
+  name: NAME,
+  options: taskmanagerOptions,
+  async start(config, { logger }) {
+    const defaults = config.DEFAULT;
+    const urls = busUrls(defaults);
+    checkKeys(defaults, urls, logger);
+    const catalog = openCatalog({ connection: catalogUrl(config) });
+    const host = hostOf(defaults.host);
+    const compute = openCompute(config, host, logger);
+    const legacyBus = await createAmqpBus({ transportUrl: urls.clear, connectionName: NAME, logger });
+    const oneBus = urls.clear.reveal() === urls.sealed.reveal();
+    const sealedBus = oneBus ? legacyBus : await createAmqpBus({ transportUrl: urls.sealed, connectionName: NAME, logger });
+    const taskmanager = buildTaskmanager({
+      ...{ catalog, sealedBus, legacyBus, compute, logger },
+      controlKeys: { ring: defaults.taskmanager_rpc_encr_key },
+      keyRings: {
+        instance: defaults.inst_rpc_key_encr_key,
+        uplink: defaults.inst_rpc_uplink_encr_key,
+        format: defaults.at_rest_format,
+      },
+      settings: { ...defaults, host },
+      guestTransport: {
+        clear: guestTransport(urls.clear, 'transport_url', defaults.guest_transport_url),
+        sealed: guestTransport(urls.sealed, 'sealed_transport_url', defaults.guest_transport_url),
+      },
+    });
+    await compute.adoptAll();
+    await taskmanager.start();
+    return {
+      health: () => taskmanager.health(),
+      readyText: `as ${host}`,
+      async close() {
+        await taskmanager.close();
+        await compute.close({ stopServers: false });
+        await legacyBus.close();
+        if (!oneBus) await sealedBus.close();
+        await catalog.close();
+      },
+    };
+  },
+});
+
+function busUrls(defaults: TaskmanagerConfig['DEFAULT']): { clear: Secret; sealed: Secret } {
+  const clear = defaults.transport_url;
+  if (clear === undefined) throw new TroveError('CONFIG_INVALID', '[DEFAULT] transport_url is not set.');
+  return { clear, sealed: defaults.sealed_transport_url ?? clear };
+}
+
+function catalogUrl({ database }: TaskmanagerConfig): string {
+  const url = database.connection?.reveal();
+  if (url === undefined) throw new TroveError('CONFIG_INVALID', '[database] connection is not set.');
+  if (url.startsWith('sqlite:')) {
+    throw new TroveError('CONFIG_INVALID', '[database] connection: SQLite has one writer at a time and is for trove-standalone only; give a mysql:// URL.');
+  }
+  return url;
+}
+
+/** 0.0.0.0, Trove's default, names no host: servers belong to the machine then. */
+function hostOf(host: string): string {
+  return host === '0.0.0.0' ? hostname() : host;
+}
+
+function openCompute(config: TaskmanagerConfig, host: string, logger: Logger): LocalCompute {
+  const { compute_driver: driver } = config.DEFAULT;
+  if (driver !== 'local') throw new TroveError('CONFIG_INVALID', `[DEFAULT] compute_driver: "${driver}" is not part of this release.`);
+  const local = config.compute_local;
+  return new LocalCompute({
+    root: local.root,
+    network: local.network,
+    flavorsFile: local.flavors_file,
+    namedImages: local.image,
+    host,
+    installations: { find: findInstallations, inspect: inspectFolder },
+    account: guestAccount(local.user),
+    runner: createDetachedAgentRunner({ program: AGENT }),
+    logger,
+  });
+}

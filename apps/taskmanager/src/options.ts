@@ -1,0 +1,47 @@
+import { type ConfigOf, defineOptions, sharedOptions } from '@trove/common';
+
+/** What a taskmanager reads from its files and its environment. */
+export const taskmanagerOptions = defineOptions([
+  sharedOptions.transport_url,
+  sharedOptions.sealed_transport_url,
+  sharedOptions.guest_transport_url,
+  sharedOptions.control_exchange,
+  sharedOptions.host,
+  sharedOptions.debug,
+  sharedOptions.log_level,
+  sharedOptions.report_interval,
+  sharedOptions.agent_call_low_timeout,
+  sharedOptions.agent_call_high_timeout,
+  sharedOptions.enable_secure_rpc_messaging,
+  sharedOptions.taskmanager_rpc_encr_key,
+  sharedOptions.inst_rpc_key_encr_key,
+  sharedOptions.inst_rpc_uplink_encr_key,
+  sharedOptions.allow_published_keys,
+  sharedOptions.at_rest_format,
+  sharedOptions.taskmanager_queue,
+  sharedOptions.conductor_queue,
+  sharedOptions.health_host,
+  sharedOptions.health_port,
+  sharedOptions.compute_driver,
+  sharedOptions.database_connection,
+  sharedOptions.compute_local_root,
+  sharedOptions.compute_local_user,
+  sharedOptions.compute_local_network,
+  sharedOptions.compute_local_flavors_file,
+  sharedOptions.compute_local_image,
+]);
+
+export type TaskmanagerConfig = ConfigOf<typeof taskmanagerOptions>;
+
+/** The part of it that the service itself works by, wherever its bus, catalog and compute come from. */
+export type TaskmanagerSettings = Pick<
+  TaskmanagerConfig['DEFAULT'],
+  | 'control_exchange'
+  | 'host'
+  | 'report_interval'
+  | 'agent_call_low_timeout'
+  | 'agent_call_high_timeout'
+  | 'enable_secure_rpc_messaging'
+  | 'taskmanager_queue'
+  | 'conductor_queue'
+>;

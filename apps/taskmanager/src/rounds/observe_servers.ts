@@ -1,0 +1,22 @@
+import { type Catalog, serversToObserve, writeObservedStatus } from '@trove/catalog';
+import type { ComputeDriver } from '@trove/compute';
+import { forEachOf } from './round.ts';
+
+const PAGE = 200;
+const AT_ONCE = 8;
+
+/** Writes what the driver says of each server that no task works on: NULL where it does not know it. */
+export async function observeServers(deps: { catalog: Catalog; compute: ComputeDriver }, signal: AbortSignal): Promise<void> {
+  const { knex } = deps.catalog;
+  for (let after = ''; !signal.aborted; ) {
+    const page = await serversToObserve(knex, after, PAGE);
+    await forEachOf(page, AT_ONCE, async (observed) => {
+      const server = await deps.compute.getServer(observed.serverId);
+      const serverStatus = server?.status ?? null;
+      if (serverStatus !== observed.serverStatus) await writeObservedStatus(knex, { ...observed, serverStatus });
+    });
+    const last = page.at(-1);
+    if (last === undefined || page.length < PAGE) return;
+    after = last.instanceId;
+  }
+}

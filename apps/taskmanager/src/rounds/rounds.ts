@@ -1,0 +1,35 @@
+import type { Logger } from '@trove/common';
+import type { TaskTools } from '../tasks/shared/tools.ts';
+import { createLegacyVolumes } from './legacy_volumes.ts';
+import { observeServers } from './observe_servers.ts';
+import { createRound, type Round } from './round.ts';
+import { greetWanted } from './wanted_hellos.ts';
+
+const HELLO_EVERY_MS = 1000;
+const OBSERVE_EVERY_MS = 30_000;
+const LEGACY_EVERY_MS = 10_000;
+const UPLINKS_EVERY_MS = 300_000;
+
+export interface RoundsDeps extends TaskTools {
+  readonly logger: Logger;
+  /** Gives conductors their half of keys that Trove made. */
+  readonly adoptUplinks: () => Promise<{ written: number; unreadable: string[] }>;
+}
+
+/** Everything that a taskmanager does by the clock. */
+export function createRounds(deps: RoundsDeps): readonly Round[] {
+  const { logger, clock, settings } = deps;
+  const reportedWithinMs = 3 * settings.reportIntervalMs;
+  const round = (name: string, everyMs: number, turn: (signal: AbortSignal) => Promise<void>): Round =>
+    createRound({ name, everyMs, turn, clock, logger });
+  return [
+    round('hello', HELLO_EVERY_MS, () => greetWanted(deps)),
+    round('observe', OBSERVE_EVERY_MS, (signal) => observeServers(deps, signal)),
+    round('legacy volumes', LEGACY_EVERY_MS, createLegacyVolumes({ ...deps, lowMs: settings.lowMs, reportedWithinMs })),
+    round('adopted keys', UPLINKS_EVERY_MS, async () => {
+      const { written, unreadable } = await deps.adoptUplinks();
+      if (written > 0) logger.info('the conductor can now understand guests that have a key of Trove', { instances: written });
+      if (unreadable.length > 0) logger.error('keys of instances do not open under inst_rpc_key_encr_key', { instances: unreadable });
+    }),
+  ];
+}

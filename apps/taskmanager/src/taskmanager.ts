@@ -1,0 +1,110 @@
+import { randomBytes } from 'node:crypto';
+import { createKeyStore, type DeploymentRow, storeAdoptedUplinks } from '@trove/catalog';
+import { type BrokenPart, systemClock, TroveError } from '@trove/common';
+import { createGuestClient, createTaskmanagerServer } from '@trove/crypto-rpc';
+import { createTaskEngine, type TaskKind } from '@trove/tasks';
+import { taskmanagerHandlers } from './calls/pass_on.ts';
+import type { TaskmanagerDeps } from './deps.ts';
+import { createGuestHello } from './guests/guest_hello.ts';
+import { createGuestKeys } from './guests/guest_keys.ts';
+import { logRefusals } from './guests/refusals.ts';
+import { brokenParts } from './health.ts';
+import { createRounds } from './rounds/rounds.ts';
+import { createInstance } from './tasks/create_instance/index.ts';
+import { deleteInstance } from './tasks/delete_instance/index.ts';
+import { restartInstance } from './tasks/restart_instance/index.ts';
+import type { TaskSettings, TaskTools } from './tasks/shared/tools.ts';
+import { upgradeInstance } from './tasks/upgrade_instance/index.ts';
+
+/** A taskmanager as a value: any number of them share one catalog and one bus. */
+export interface Taskmanager {
+  start(): Promise<void>;
+  /** Takes no more, lets steps and calls end or gives them up with their leases, so that others go on. */
+  close(): Promise<void>;
+  health(): Promise<readonly BrokenPart[]>;
+}
+
+export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
+  const { catalog, sealedBus, legacyBus, controlKeys, keyRings, settings, logger } = deps;
+  const clock = deps.clock ?? systemClock;
+  const taskSettings = taskSettingsOf(deps);
+  const keyStore = createKeyStore(catalog, keyRings, { role: 'taskmanager', clock });
+  const onRefused = logRefusals(logger);
+  const controlExchange = settings.control_exchange;
+  const guests = createGuestClient({ sealedBus, legacyBus, keyStore, controlExchange, logger, clock, onRefused });
+  const keys = createGuestKeys({ catalog, rings: keyRings, keyStore });
+  const hello = createGuestHello({ catalog, guests, keys, logger });
+  const tools: TaskTools = {
+    ...{ catalog, compute: deps.compute, guests, keys, hello, clock },
+    controlRing: controlKeys.ring,
+    settings: taskSettings,
+    deploymentId: () => readDeploymentId(deps),
+  };
+  const engine = createTaskEngine({
+    catalog,
+    kinds: taskKinds(tools),
+    owner: `${settings.host}/${process.pid}/${randomBytes(4).toString('hex')}`,
+    logger,
+    clock,
+    ...deps.engine,
+  });
+  const server = createTaskmanagerServer({
+    bus: sealedBus,
+    legacyBus,
+    controlKeys,
+    controlExchange,
+    host: settings.host,
+    taskmanagerQueue: settings.taskmanager_queue,
+    handlers: taskmanagerHandlers({
+      guests,
+      hello,
+      ring: (taskId) => engine.ring(taskId),
+      patienceMs: { low: taskSettings.lowMs, high: taskSettings.highMs },
+    }),
+    logger,
+    clock,
+    onRefused,
+  });
+  const rounds = createRounds({ ...tools, logger, adoptUplinks: () => storeAdoptedUplinks(catalog, keyRings) });
+
+  return {
+    async start() {
+      engine.start();
+      for (const round of rounds) round.start();
+      await server.start();
+    },
+    async close() {
+      await server.close();
+      await Promise.all(rounds.map((round) => round.stop()));
+      await engine.close();
+      await guests.close();
+    },
+    health: () => brokenParts({ catalog, sealedBus, legacyBus, engine }),
+  };
+}
+
+function taskKinds(tools: TaskTools): readonly TaskKind[] {
+  return [createInstance(tools), deleteInstance(tools), upgradeInstance(tools), restartInstance(tools)];
+}
+
+function taskSettingsOf({ settings, guestTransport }: TaskmanagerDeps): TaskSettings {
+  return {
+    secureMessaging: settings.enable_secure_rpc_messaging,
+    lowMs: settings.agent_call_low_timeout * 1000,
+    highMs: settings.agent_call_high_timeout * 1000,
+    reportIntervalMs: settings.report_interval * 1000,
+    agent: {
+      transportUrl: guestTransport.clear,
+      sealedTransportUrl: guestTransport.sealed,
+      controlExchange: settings.control_exchange,
+      conductorQueue: settings.conductor_queue,
+      reportIntervalSeconds: settings.report_interval,
+    },
+  };
+}
+
+async function readDeploymentId({ catalog }: TaskmanagerDeps): Promise<string> {
+  const row = await catalog.knex<DeploymentRow>('deployment').first('deployment_id');
+  if (row === undefined) throw new TroveError('CATALOG_UNAVAILABLE', 'The catalog has no deployment id: run trove-manage db_sync.', { retryable: true });
+  return row.deployment_id;
+}

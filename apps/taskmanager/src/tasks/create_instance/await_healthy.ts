@@ -1,0 +1,52 @@
+import { type ServiceStatusRow } from '@trove/catalog';
+import { TroveError } from '@trove/common';
+import type { Step, StepContext, StepResult } from '@trove/tasks';
+import { textMember } from '../shared/outputs.ts';
+import { judgeBuild } from '../shared/service_verdict.ts';
+import { CATALOG_TIMEOUT_MS, PERSISTENT_RETRY, type TaskTools } from '../shared/tools.ts';
+import { isKeyed } from './declare_guest.ts';
+import { askToPrepare } from './prepare.ts';
+
+const LOOK_EVERY_MS = 2000;
+
+/** Waits until the database serves: a sealed guest is asked for the outcome, a legacy one says it in its heartbeats. */
+export function awaitHealthy(tools: TaskTools): Step {
+  return {
+    name: 'await_healthy',
+    timeoutMs: CATALOG_TIMEOUT_MS + tools.settings.lowMs,
+    retry: PERSISTENT_RETRY,
+    run: (context) => (isKeyed(context) ? askOutcome(tools, context) : readHeartbeats(tools, context)),
+    undo: async () => {},
+  };
+}
+
+const WAIT: StepResult = { wait: { ms: LOOK_EVERY_MS, progress: 'the guest is making its database' } };
+
+async function askOutcome(tools: TaskTools, context: StepContext): Promise<StepResult> {
+  const idempotencyKey = textMember(context.outputs['prepare'], 'idempotency_key');
+  const { guests, settings, hello } = tools;
+  const { instanceId } = context.task;
+  const options = { deadlineMs: settings.lowMs, signal: context.signal };
+  try {
+    const outcome = await guests.call(instanceId, 'get_outcome', { idempotency_key: idempotencyKey }, options);
+    if (outcome.state === 'done') return { done: { healthy: true } };
+    if (outcome.state === 'failed') throw new TroveError('COMPUTE_ERROR', outcome.error?.message ?? 'The guest failed to make its database.');
+    if (outcome.state === 'unknown') await askToPrepare(tools, context, idempotencyKey);
+  } catch (error) {
+    if (!(error instanceof TroveError)) throw error;
+    if (error.code === 'STALE_BOOT') await hello.greet(instanceId, { pending: false, deadlineMs: settings.lowMs });
+    else if (error.code !== 'GUEST_TIMEOUT') throw error;
+  }
+  return WAIT;
+}
+
+async function readHeartbeats({ catalog }: TaskTools, context: StepContext): Promise<StepResult> {
+  const row = await catalog
+    .knex<ServiceStatusRow>('service_statuses')
+    .where({ instance_id: context.task.instanceId })
+    .orderBy('updated_at', 'desc')
+    .first('status_description');
+  const verdict = judgeBuild(row?.status_description);
+  if (verdict === 'failed') throw new TroveError('COMPUTE_ERROR', `The guest reported "${row?.status_description}".`);
+  return verdict === 'ready' ? { done: { healthy: true } } : WAIT;
+}

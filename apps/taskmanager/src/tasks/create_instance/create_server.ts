@@ -1,0 +1,87 @@
+import { intendResource, markResource, writeInstance } from '@trove/catalog';
+import { TroveError } from '@trove/common';
+import type { CreateServer, Flavor, Server } from '@trove/compute';
+import type { Json, Step, StepContext } from '@trove/tasks';
+import { guestFiles } from '../shared/guest_files.ts';
+import { numberMember, objectMember, optionalText, textMember } from '../shared/outputs.ts';
+import { adoptServer, removeServersOf } from '../shared/servers.ts';
+import { COMPUTE_TIMEOUT_MS, RETRY, type TaskTools } from '../shared/tools.ts';
+import { isKeyed } from './declare_guest.ts';
+
+export function createServer(tools: TaskTools): Step {
+  const { compute } = tools;
+  return {
+    name: 'create_server',
+    timeoutMs: COMPUTE_TIMEOUT_MS,
+    retry: RETRY,
+    async observe(context) {
+      const server = await adoptServer(compute, context.token, context.signal);
+      return server === undefined ? undefined : take(context, server);
+    },
+    async run(context) {
+      const { instanceId, id: taskId } = context.task;
+      await context.fenced((tx) => intendResource(tx, { token: context.token, kind: 'server', instanceId, taskId }));
+      const server = await compute.createServer(await serverRequest(tools, context), context.signal);
+      return { done: await take(context, server) };
+    },
+    async undo(context) {
+      await removeServersOf(tools, context, context.token);
+      const { instanceId, fence } = context.task;
+      const values = { compute_instance_id: null, addresses: null, server_status: null };
+      await context.fenced((tx) => writeInstance(tx, { instanceId, fence, values }));
+    },
+  };
+}
+
+async function serverRequest(tools: TaskTools, context: StepContext): Promise<CreateServer> {
+  const { instanceId, projectId, params } = context.task;
+  const key = isKeyed(context) ? await tools.keys.textOf(instanceId, 'active') : undefined;
+  const identity = {
+    instanceId,
+    projectId,
+    datastoreManager: textMember(params, 'datastore_manager'),
+    datastoreVersion: textMember(params, 'datastore_version'),
+    key,
+  };
+  const availabilityZone = optionalText(params, 'availability_zone');
+  return {
+    clientToken: context.token,
+    deploymentId: await tools.deploymentId(),
+    instanceId,
+    projectId,
+    name: `trove-${instanceId}`,
+    flavor: flavorOf(context),
+    imageId: textMember(params, 'image_id'),
+    volumeId: textMember(context.outputs['create_volume'], 'volume_id'),
+    ...(availabilityZone !== undefined && { availabilityZone }),
+    files: guestFiles(identity, tools.settings.agent),
+  };
+}
+
+/** The flavor as it was when the instance was asked for. */
+export function flavorOf(context: Pick<StepContext, 'task'>): Flavor {
+  const flavor = objectMember(context.task.params, 'flavor');
+  return {
+    id: textMember(flavor, 'id'),
+    name: textMember(flavor, 'name'),
+    ram: numberMember(flavor, 'ram'),
+    vcpus: numberMember(flavor, 'vcpus'),
+    disk: numberMember(flavor, 'disk'),
+    ephemeral: numberMember(flavor, 'ephemeral'),
+  };
+}
+
+async function take(context: StepContext, server: Server): Promise<Json> {
+  if (server.status === 'ERROR') throw new TroveError('COMPUTE_ERROR', 'The server could not be made.');
+  const { instanceId, fence } = context.task;
+  const values = {
+    compute_instance_id: server.id,
+    addresses: JSON.stringify(server.addresses),
+    server_status: server.status,
+  };
+  await context.fenced(async (tx) => {
+    await writeInstance(tx, { instanceId, fence, values });
+    await markResource(tx, { token: context.token, state: 'live', externalId: server.id });
+  });
+  return { server_id: server.id };
+}

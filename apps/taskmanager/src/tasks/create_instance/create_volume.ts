@@ -1,0 +1,44 @@
+import { intendResource, markResource, writeInstance } from '@trove/catalog';
+import type { Json, Step, StepContext } from '@trove/tasks';
+import { numberMember } from '../shared/outputs.ts';
+import { COMPUTE_TIMEOUT_MS, RETRY, type TaskTools } from '../shared/tools.ts';
+
+export function createVolume(tools: TaskTools): Step {
+  const { compute } = tools;
+  return {
+    name: 'create_volume',
+    timeoutMs: COMPUTE_TIMEOUT_MS,
+    retry: RETRY,
+    async observe(context) {
+      const volume = await compute.findVolume(context.token);
+      return volume === undefined ? undefined : take(context, volume.volumeId);
+    },
+    async run(context) {
+      const { instanceId, id: taskId, params } = context.task;
+      await context.fenced((tx) => intendResource(tx, { token: context.token, kind: 'volume', instanceId, taskId }));
+      const deploymentId = await tools.deploymentId();
+      const size = numberMember(params, 'volume_size');
+      const request = { clientToken: context.token, deploymentId, instanceId, size };
+      const { volumeId } = await compute.createVolume(request, context.signal);
+      return { done: await take(context, volumeId) };
+    },
+    async undo(context) {
+      const volume = await compute.findVolume(context.token);
+      if (volume !== undefined) await compute.deleteVolume(volume.volumeId, context.signal);
+      const { instanceId, fence } = context.task;
+      await context.fenced(async (tx) => {
+        await writeInstance(tx, { instanceId, fence, values: { volume_id: null } });
+        await markResource(tx, { token: context.token, state: 'gone' });
+      });
+    },
+  };
+}
+
+async function take(context: StepContext, volumeId: string): Promise<Json> {
+  const { instanceId, fence } = context.task;
+  await context.fenced(async (tx) => {
+    await writeInstance(tx, { instanceId, fence, values: { volume_id: volumeId } });
+    await markResource(tx, { token: context.token, state: 'live', externalId: volumeId });
+  });
+  return { volume_id: volumeId };
+}

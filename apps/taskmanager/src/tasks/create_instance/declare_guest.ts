@@ -1,0 +1,31 @@
+import { intendResource, markResource } from '@trove/catalog';
+import type { Step, StepContext } from '@trove/tasks';
+import { memberOf } from '../shared/outputs.ts';
+import { CATALOG_TIMEOUT_MS, RETRY, type TaskTools } from '../shared/tools.ts';
+
+/** The guest's queue is there before the guest: what is sent to it meanwhile waits instead of being lost. */
+export function declareGuest({ guests }: TaskTools): Step {
+  return {
+    name: 'declare_guest',
+    timeoutMs: CATALOG_TIMEOUT_MS,
+    retry: RETRY,
+    async run(context) {
+      const { token } = context;
+      const { instanceId, id: taskId } = context.task;
+      await context.fenced((tx) => intendResource(tx, { token, kind: 'queue', instanceId, taskId }));
+      const policy = isKeyed(context) ? 2 : 0;
+      await guests.declareGuest(instanceId, policy);
+      await context.fenced((tx) => markResource(tx, { token, state: 'live', externalId: instanceId }));
+      return { done: { policy } };
+    },
+    async undo(context) {
+      await guests.deleteGuest(context.task.instanceId);
+      await context.fenced((tx) => markResource(tx, { token: context.token, state: 'gone' }));
+    },
+  };
+}
+
+/** Whether the instance was given a key in this create. */
+export function isKeyed(context: StepContext): boolean {
+  return typeof memberOf(context.outputs['make_key'], 'version') === 'number';
+}

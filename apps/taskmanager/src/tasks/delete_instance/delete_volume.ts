@@ -1,0 +1,29 @@
+import { markResource, type ResourceRow, resourcesOfInstance } from '@trove/catalog';
+import type { Step, StepContext } from '@trove/tasks';
+import { optionalText } from '../shared/outputs.ts';
+import { COPY_TIMEOUT_MS, PERSISTENT_RETRY, type TaskTools } from '../shared/tools.ts';
+
+/** Takes away the volume that the row names, and each volume and snapshot that a task of this instance left. */
+export function deleteVolume(tools: TaskTools): Step {
+  const { compute, catalog } = tools;
+  return {
+    name: 'delete_volume',
+    timeoutMs: COPY_TIMEOUT_MS,
+    retry: PERSISTENT_RETRY,
+    async run(context) {
+      const owned = await resourcesOfInstance(catalog.knex, context.task.instanceId);
+      for (const resource of owned) await remove(tools, context, resource);
+      const volumeId = optionalText(context.outputs['find_parts'], 'volume_id');
+      if (volumeId !== undefined) await compute.deleteVolume(volumeId, context.signal);
+      return { done: { gone: true } };
+    },
+  };
+}
+
+async function remove({ compute }: TaskTools, context: StepContext, { kind, token, external_id }: ResourceRow): Promise<void> {
+  if (kind !== 'volume' && kind !== 'snapshot') return;
+  if (kind === 'snapshot' && external_id !== null) await compute.deleteSnapshot(external_id, context.signal);
+  const volume = kind === 'volume' ? await compute.findVolume(token) : undefined;
+  if (volume !== undefined) await compute.deleteVolume(volume.volumeId, context.signal);
+  await context.fenced((tx) => markResource(tx, { token, state: 'gone' }));
+}

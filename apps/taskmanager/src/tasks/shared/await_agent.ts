@@ -1,0 +1,38 @@
+import { isTroveError } from '@trove/common';
+import type { Step, StepContext, StepResult } from '@trove/tasks';
+import { CATALOG_TIMEOUT_MS, PERSISTENT_RETRY, type TaskTools } from './tools.ts';
+
+const ANSWER_WITHIN_MS = 5000;
+const ASK_AGAIN_MS = 500;
+
+/** How the agent is to be spoken to: sealed under its active or its pending key, or in clear. */
+export type Peer = 'active' | 'pending' | 'clear';
+
+/** Waits until the agent has answered: `hello` where it has a key, which makes its reports count, else `rpc_ping`. */
+export function awaitAgent(tools: TaskTools, peerOf: (context: StepContext) => Peer): Step {
+  return {
+    name: 'await_agent',
+    timeoutMs: CATALOG_TIMEOUT_MS,
+    retry: PERSISTENT_RETRY,
+    async run(context) {
+      const peer = peerOf(context);
+      try {
+        return await ask(tools, context, peer);
+      } catch (error) {
+        if (!isTroveError(error, 'GUEST_TIMEOUT') && !isTroveError(error, 'RPC_TIMEOUT')) throw error;
+        return { wait: { ms: ASK_AGAIN_MS, progress: 'the guest agent has not answered yet' } };
+      }
+    },
+    undo: async () => {},
+  };
+}
+
+async function ask({ guests, hello }: TaskTools, context: StepContext, peer: Peer): Promise<StepResult> {
+  const { instanceId } = context.task;
+  if (peer === 'clear') {
+    await guests.call(instanceId, 'rpc_ping', {}, { deadlineMs: ANSWER_WITHIN_MS, signal: context.signal });
+    return { done: { answered: 'rpc_ping' } };
+  }
+  const stored = await hello.greet(instanceId, { pending: peer === 'pending', deadlineMs: ANSWER_WITHIN_MS });
+  return stored ? { done: { answered: 'hello' } } : { wait: { ms: ASK_AGAIN_MS } };
+}

@@ -1,0 +1,58 @@
+import { isTroveError } from '@trove/common';
+import type { ArgsOf, GuestApi, ResultOf } from '@trove/contracts';
+import type { StepContext } from '@trove/tasks';
+import type { TaskTools } from './tools.ts';
+
+/** The guest's methods of a journalled task: each takes effect once for one idempotency key. */
+type TaskMethod = 'prepare' | 'restart' | 'pre_upgrade' | 'post_upgrade';
+
+const SEALED_SLICE_MS = 20_000;
+const ASK_AGAIN_MS = 1000;
+const HELLO_WITHIN_MS = 5000;
+
+export type Answer<M extends TaskMethod> = { readonly answered: ResultOf<GuestApi[M]> | null } | { readonly waitMs: number };
+
+export interface OnceCall<M extends TaskMethod> {
+  readonly method: M;
+  readonly args: ArgsOf<GuestApi[M]>;
+  /** Under the pending key of an upgrade. */
+  readonly pending?: boolean;
+  /** False: the guest speaks Trove's own protocol, knows no idempotency key, and is waited for in one go. */
+  readonly sealed: boolean;
+  /** Default: the step's token. */
+  readonly idempotencyKey?: string;
+}
+
+/**
+ * Calls a method that must not take effect twice. A sealed guest is asked in slices under one idempotency key, so that no
+ * worker is held for long; a guest that has restarted is greeted first. `answered: null` where it had been done before.
+ */
+export async function callOnce<M extends TaskMethod>(tools: TaskTools, context: StepContext, call: OnceCall<M>): Promise<Answer<M>> {
+  const { instanceId, fence } = context.task;
+  const pending = call.pending ?? false;
+  try {
+    const answered = await tools.guests.call(instanceId, call.method, call.args, {
+      deadlineMs: call.sealed ? Math.min(SEALED_SLICE_MS, tools.settings.highMs) : tools.settings.highMs,
+      fence,
+      idempotencyKey: call.idempotencyKey ?? context.token,
+      signal: context.signal,
+      ...(pending && { pending }),
+    });
+    return { answered };
+  } catch (error) {
+    if (!call.sealed) throw error;
+    if (isTroveError(error, 'ALREADY_DONE')) return { answered: null };
+    if (isTroveError(error, 'GUEST_TIMEOUT')) return { waitMs: ASK_AGAIN_MS };
+    if (!isTroveError(error, 'STALE_BOOT')) throw error;
+    await greetQuietly(tools, instanceId, pending);
+    return { waitMs: ASK_AGAIN_MS };
+  }
+}
+
+async function greetQuietly({ hello }: TaskTools, instanceId: string, pending: boolean): Promise<void> {
+  try {
+    await hello.greet(instanceId, { pending, deadlineMs: HELLO_WITHIN_MS });
+  } catch (error) {
+    if (!isTroveError(error, 'GUEST_TIMEOUT') && !isTroveError(error, 'RPC_TIMEOUT')) throw error;
+  }
+}

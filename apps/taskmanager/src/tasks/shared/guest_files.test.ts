@@ -1,0 +1,35 @@
+import { Secret } from '@trove/common';
+import { expect, test } from 'vitest';
+import { GUEST_AGENT_FILE, GUEST_INFO_FILE, guestFiles } from './guest_files.ts';
+
+const identity = {
+  instanceId: '7a3f0a0e-0000-4000-8000-000000000001',
+  projectId: '56cca8484d3e48869126ada4f355c284',
+  datastoreManager: 'mysql',
+  datastoreVersion: '10.11.19',
+};
+const agent = {
+  transportUrl: new Secret('rabbit://u:p$w@broker:5672/'),
+  sealedTransportUrl: new Secret('rabbit://u:p@broker:5672/sealed'),
+  controlExchange: 'trove',
+  conductorQueue: 'trove-conductor',
+  reportIntervalSeconds: 2,
+};
+
+test('a guest without a key is told the clear bus and no key', () => {
+  const files = guestFiles(identity, agent);
+  expect(files[GUEST_INFO_FILE]).toContain('guest_id=7a3f0a0e-0000-4000-8000-000000000001\n');
+  expect(files[GUEST_INFO_FILE]).not.toContain('encr_key');
+  expect(files[GUEST_AGENT_FILE]).toContain('transport_url=rabbit://u:p$$w@broker:5672/\n');
+  expect(files[GUEST_AGENT_FILE]).not.toContain('sealed_transport_url');
+});
+
+test('a guest with a key is told the sealed bus only, and the version of a key that is not its first', () => {
+  const first = guestFiles({ ...identity, key: { text: new Secret('K'.repeat(32)), version: 1 } }, agent);
+  expect(first[GUEST_INFO_FILE]).toContain(`instance_rpc_encr_key=${'K'.repeat(32)}\n`);
+  expect(first[GUEST_INFO_FILE]).not.toContain('instance_rpc_key_version');
+  expect(first[GUEST_AGENT_FILE]).toContain('sealed_transport_url=rabbit://u:p@broker:5672/sealed\n');
+  expect(first[GUEST_AGENT_FILE]).not.toMatch(/^transport_url/m);
+  const second = guestFiles({ ...identity, key: { text: new Secret('K'.repeat(32)), version: 2 } }, agent);
+  expect(second[GUEST_INFO_FILE]).toContain('instance_rpc_key_version=2\n');
+});

@@ -1,0 +1,53 @@
+import type { Secret } from '@trove/common';
+import type { InjectedFiles } from '@trove/compute';
+import type { AgentSettings } from './tools.ts';
+
+export const GUEST_INFO_FILE = '/etc/trove/conf.d/guest_info.conf';
+export const GUEST_AGENT_FILE = '/etc/trove/trove-guestagent.conf';
+
+/** Who a guest is, as its agent is told. */
+export interface GuestIdentity {
+  readonly instanceId: string;
+  readonly projectId: string;
+  readonly datastoreManager: string;
+  readonly datastoreVersion: string;
+  /** Ki and its version; absent: the guest speaks in clear. */
+  readonly key?: { readonly text: Secret; readonly version: number } | undefined;
+}
+
+/** The files that a server is given before its agent starts. The only thing that tells sealed from clear is the key. */
+export function guestFiles(identity: GuestIdentity, agent: AgentSettings): InjectedFiles {
+  return { [GUEST_INFO_FILE]: guestInfo(identity), [GUEST_AGENT_FILE]: guestAgent(agent, identity.key !== undefined) };
+}
+
+function guestInfo({ instanceId, projectId, datastoreManager, datastoreVersion, key }: GuestIdentity): string {
+  return section([
+    ['guest_id', instanceId],
+    ['datastore_manager', datastoreManager],
+    ['datastore_version', datastoreVersion],
+    ['tenant_id', projectId],
+    ...(key === undefined
+      ? []
+      : [
+          ['instance_rpc_encr_key', key.text.reveal()] as const,
+          ...(key.version === 1 ? [] : [['instance_rpc_key_version', String(key.version)] as const]),
+        ]),
+  ]);
+}
+
+function guestAgent(agent: AgentSettings, sealed: boolean): string {
+  return section([
+    sealed
+      ? ['sealed_transport_url', agent.sealedTransportUrl.reveal()]
+      : ['transport_url', agent.transportUrl.reveal()],
+    ['control_exchange', agent.controlExchange],
+    ['conductor_queue', agent.conductorQueue],
+    ['report_interval', String(agent.reportIntervalSeconds)],
+  ]);
+}
+
+/** In oslo's INI a `$` begins a reference to another option; `$$` is the sign itself. */
+function section(options: readonly (readonly [string, string])[]): string {
+  const lines = options.map(([name, value]) => `${name}=${value.replaceAll('$', '$$$$')}`);
+  return `[DEFAULT]\n${lines.join('\n')}\n`;
+}

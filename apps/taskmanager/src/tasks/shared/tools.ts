@@ -1,0 +1,51 @@
+import type { Catalog } from '@trove/catalog';
+import type { Clock, Secret } from '@trove/common';
+import type { ComputeDriver } from '@trove/compute';
+import type { GuestClient } from '@trove/crypto-rpc';
+import type { GuestHello } from '../../guests/guest_hello.ts';
+import type { GuestKeys } from '../../guests/guest_keys.ts';
+
+/** What configuration says to tasks; times in milliseconds. */
+export interface TaskSettings {
+  readonly secureMessaging: boolean;
+  readonly lowMs: number;
+  readonly highMs: number;
+  readonly reportIntervalMs: number;
+  readonly agent: AgentSettings;
+}
+
+/** What a guest's agent is told of the control plane. */
+export interface AgentSettings {
+  /** As guests reach it: `rabbit://…`, or `memory://` in one process. */
+  readonly transportUrl: Secret;
+  readonly sealedTransportUrl: Secret;
+  readonly controlExchange: string;
+  readonly conductorQueue: string;
+  readonly reportIntervalSeconds: number;
+}
+
+/** Everything that steps work with. */
+export interface TaskTools {
+  readonly catalog: Catalog;
+  readonly compute: ComputeDriver;
+  readonly guests: GuestClient;
+  readonly keys: GuestKeys;
+  readonly hello: GuestHello;
+  /** The ring of K1, under which tasks' secrets rest; empty: they rest as they are. */
+  readonly controlRing: readonly Secret[];
+  readonly settings: TaskSettings;
+  readonly clock: Clock;
+  /** Made once by `db_sync`. */
+  deploymentId(): Promise<string>;
+}
+
+/** How often a step is tried, and the cap of the jittered wait between tries. */
+export const RETRY = { attempts: 8, capMs: 5000 } as const;
+/** For what must come to an end however long it takes: bounded by the task's deadline. */
+export const PERSISTENT_RETRY = { attempts: 10_000, capMs: 5000 } as const;
+
+/** Time-outs of calls to the compute driver: a copy of a volume may take long. */
+export const COMPUTE_TIMEOUT_MS = 120_000;
+export const COPY_TIMEOUT_MS = 1_800_000;
+/** A step that only reads or writes the catalog. */
+export const CATALOG_TIMEOUT_MS = 20_000;

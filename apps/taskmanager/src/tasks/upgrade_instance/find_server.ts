@@ -1,0 +1,65 @@
+import { openTaskSecret, sealTaskSecret, writeServiceStatus } from '@trove/catalog';
+import { TroveError } from '@trove/common';
+import { SERVICE_STATUSES } from '@trove/contracts';
+import type { InjectedFiles } from '@trove/compute';
+import type { Step, StepContext } from '@trove/tasks';
+import { knownServer } from '../shared/known_server.ts';
+import { memberOf, numberMember, optionalText, textMember } from '../shared/outputs.ts';
+import { CATALOG_TIMEOUT_MS, RETRY, type TaskTools } from '../shared/tools.ts';
+
+export const FIND_SERVER = 'find_server';
+
+/** What stands before the upgrade, so that an undo can put it back. The old files hold the old key: they rest sealed. */
+export function findServer(tools: TaskTools): Step {
+  return {
+    name: FIND_SERVER,
+    timeoutMs: CATALOG_TIMEOUT_MS,
+    retry: RETRY,
+    async run(context) {
+      const { instanceId, id } = context.task;
+      const { instance, server } = await knownServer(tools, instanceId);
+      if (server === undefined) throw new TroveError('UNPROCESSABLE', 'The instance has no server to upgrade.');
+      const files = JSON.stringify(await tools.compute.injectedFiles(server.id));
+      await context.fenced((tx) => writeServiceStatus(tx, { instanceId, status: SERVICE_STATUSES.UPGRADING }));
+      return {
+        done: {
+          server_id: server.id,
+          image_id: server.imageId,
+          volume_id: server.volumeId,
+          rpc_policy: instance.rpc_policy,
+          files: sealTaskSecret(tools.controlRing, id, files),
+        },
+      };
+    },
+  };
+}
+
+export interface OldServer {
+  readonly serverId: string;
+  readonly imageId: string;
+  readonly volumeId: string | undefined;
+  /** Whether the old server was spoken to under v2. */
+  readonly sealed: boolean;
+}
+
+export function oldServer(context: StepContext): OldServer {
+  const found = context.outputs[FIND_SERVER];
+  return {
+    serverId: textMember(found, 'server_id'),
+    imageId: textMember(found, 'image_id'),
+    volumeId: optionalText(found, 'volume_id'),
+    sealed: numberMember(found, 'rpc_policy') === 2,
+  };
+}
+
+/** The files as they were injected before. */
+export function oldFiles({ controlRing }: TaskTools, context: StepContext): InjectedFiles {
+  const sealed = textMember(context.outputs[FIND_SERVER], 'files');
+  return JSON.parse(openTaskSecret(controlRing, context.task.id, sealed));
+}
+
+/** The version of the key that the new server gets; undefined where it stays without one. */
+export function newKeyVersion(context: StepContext): number | undefined {
+  const version = memberOf(context.outputs['make_pending_key'], 'version');
+  return typeof version === 'number' ? version : undefined;
+}

@@ -1,0 +1,61 @@
+import { clearFaults, eraseTaskSecrets, troveNow, writeInstance } from '@trove/catalog';
+import type { TaskStatusName } from '@trove/contracts';
+import type { TaskEnd, TaskKind } from '@trove/tasks';
+import type { Transaction } from '../../guests/guest_keys.ts';
+import { awaitAgent } from '../shared/await_agent.ts';
+import { awaitServer } from '../shared/await_server.ts';
+import { recordFailure } from '../shared/record_failure.ts';
+import { taskValues } from '../shared/task_values.ts';
+import type { TaskTools } from '../shared/tools.ts';
+import { adoptKey } from './adopt_key.ts';
+import { FIND_SERVER, findServer, newKeyVersion, oldServer } from './find_server.ts';
+import { makePendingKey } from './make_pending_key.ts';
+import { postUpgrade } from './post_upgrade.ts';
+import { preUpgrade } from './pre_upgrade.ts';
+import { rebuildServer } from './rebuild_server.ts';
+import { dropSnapshot, snapshotVolume } from './snapshot_volume.ts';
+import { stopServer } from './stop_server.ts';
+
+/**
+ * The server is rebuilt around its volume and gets a new key. Until the new one serves, each step can be taken back: then
+ * volume, image, files and key are those of before, and the old server serves.
+ */
+export function upgradeInstance(tools: TaskTools): TaskKind {
+  const steps = [
+    findServer(tools),
+    preUpgrade(tools),
+    makePendingKey(tools),
+    stopServer(tools),
+    snapshotVolume(tools),
+    rebuildServer(tools),
+    awaitServer(tools, (context) => oldServer(context).serverId),
+    awaitAgent(tools, (context) => (newKeyVersion(context) === undefined ? 'clear' : 'pending')),
+    postUpgrade(tools),
+    adoptKey(tools),
+    dropSnapshot(tools),
+  ];
+  return {
+    kind: 'upgrade_instance',
+    codeVersion: 1,
+    deadlineMs: 3_600_000,
+    compensationDeadlineMs: 1_800_000,
+    steps: () => steps,
+    async onDone(tx, end) {
+      await settle(tx, end, 'NONE', 'ACTIVE');
+      await clearFaults(tx, end.task.instanceId);
+    },
+    async onFailed(tx, end) {
+      const restored = end.left.length === 0;
+      await settle(tx, end, restored ? 'NONE' : 'BUILDING_ERROR_SERVER', restored ? 'ACTIVE' : 'ERROR');
+      await recordFailure(tx, end);
+    },
+    onCancelled: (tx, end) => settle(tx, end, 'NONE', 'ACTIVE'),
+  };
+}
+
+/** What is shown is what serves: after a complete undo the old server, as before. */
+async function settle(tx: Transaction, { task }: TaskEnd, name: TaskStatusName, serverStatus: string): Promise<void> {
+  const values = { ...taskValues(name), task_start_time: null, server_status: serverStatus, updated: troveNow(tx) };
+  await writeInstance(tx, { instanceId: task.instanceId, fence: task.fence, values });
+  await eraseTaskSecrets(tx, { taskId: task.id, outputs: [FIND_SERVER] });
+}

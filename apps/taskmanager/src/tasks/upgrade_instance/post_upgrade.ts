@@ -1,0 +1,27 @@
+import type { Step } from '@trove/tasks';
+import { callOnce } from '../shared/call_once.ts';
+import { textMember } from '../shared/outputs.ts';
+import { PERSISTENT_RETRY, type TaskTools } from '../shared/tools.ts';
+import { newKeyVersion } from './find_server.ts';
+
+/** The new server takes up the kept volume and serves; asked under the new key. The last step that can be taken back. */
+export function postUpgrade(tools: TaskTools): Step {
+  return {
+    name: 'post_upgrade',
+    timeoutMs: tools.settings.highMs + 5000,
+    retry: PERSISTENT_RETRY,
+    async run(context) {
+      const keyed = newKeyVersion(context) !== undefined;
+      const info: Record<string, unknown> = JSON.parse(textMember(context.outputs['pre_upgrade'], 'upgrade_info'));
+      const answer = await callOnce(tools, context, {
+        method: 'post_upgrade',
+        args: { upgrade_info: info },
+        sealed: keyed,
+        pending: keyed,
+      });
+      if ('waitMs' in answer) return { wait: { ms: answer.waitMs, progress: 'the new server does not serve yet' } };
+      return { done: { serves: true } };
+    },
+    undo: async () => {},
+  };
+}

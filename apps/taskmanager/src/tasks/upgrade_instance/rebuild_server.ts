@@ -1,0 +1,67 @@
+import { writeInstance } from '@trove/catalog';
+import { TroveError, uuidV5 } from '@trove/common';
+import type { Server } from '@trove/compute';
+import type { Json, Step, StepContext } from '@trove/tasks';
+import { guestFiles } from '../shared/guest_files.ts';
+import { textMember } from '../shared/outputs.ts';
+import { COPY_TIMEOUT_MS, RETRY, type TaskTools } from '../shared/tools.ts';
+import { newKeyVersion, oldFiles, oldServer } from './find_server.ts';
+import { snapshotOf } from './snapshot_volume.ts';
+
+/** A new root from the new image, with the new key in its files; volume, address and id stay. The undo puts all of it back. */
+export function rebuildServer(tools: TaskTools): Step {
+  const { compute } = tools;
+  return {
+    name: 'rebuild_server',
+    timeoutMs: COPY_TIMEOUT_MS,
+    retry: RETRY,
+    async observe(context) {
+      const server = await compute.getServer(oldServer(context).serverId);
+      return server?.generation === context.token ? take(context, server) : undefined;
+    },
+    async run(context) {
+      const request = {
+        clientToken: context.token,
+        serverId: oldServer(context).serverId,
+        imageId: textMember(context.task.params, 'image_id'),
+        files: await newFiles(tools, context),
+      };
+      return { done: await take(context, await compute.rebuildServer(request, context.signal)) };
+    },
+    undo: (context) => putBack(tools, context),
+  };
+}
+
+async function newFiles(tools: TaskTools, context: StepContext): Promise<ReturnType<typeof guestFiles>> {
+  const { instanceId, projectId, params } = context.task;
+  const identity = {
+    instanceId,
+    projectId,
+    datastoreManager: textMember(params, 'datastore_manager'),
+    datastoreVersion: textMember(params, 'datastore_version'),
+    key: newKeyVersion(context) === undefined ? undefined : await tools.keys.textOf(instanceId, 'pending'),
+  };
+  return guestFiles(identity, tools.settings.agent);
+}
+
+/** Known by its generation, so that a second try never puts an old volume under a server that serves again. */
+async function putBack(tools: TaskTools, context: StepContext): Promise<void> {
+  const { compute } = tools;
+  const { serverId, imageId, volumeId } = oldServer(context);
+  const undoToken = uuidV5(context.token, 'undo');
+  const server = await compute.getServer(serverId);
+  if (server === undefined) throw new TroveError('COMPUTE_ERROR', 'The server is gone and cannot be put back.');
+  if (server.generation === undoToken) return;
+  await compute.stopServer(serverId, context.signal);
+  const snapshotId = snapshotOf(context);
+  if (volumeId !== undefined && snapshotId !== undefined) await compute.restoreVolume(volumeId, snapshotId, context.signal);
+  const request = { clientToken: undoToken, serverId, imageId, files: oldFiles(tools, context) };
+  await take(context, await compute.rebuildServer(request, context.signal));
+}
+
+async function take(context: StepContext, server: Server): Promise<Json> {
+  const { instanceId, fence } = context.task;
+  const values = { addresses: JSON.stringify(server.addresses), server_status: server.status };
+  await context.fenced((tx) => writeInstance(tx, { instanceId, fence, values }));
+  return { generation: server.generation };
+}

@@ -1,0 +1,78 @@
+import { intendResource, markResource } from '@trove/catalog';
+import { isTroveError } from '@trove/common';
+import type { Step, StepContext } from '@trove/tasks';
+import { memberOf, objectMember, optionalText } from '../shared/outputs.ts';
+import { COPY_TIMEOUT_MS, PERSISTENT_RETRY, RETRY, type TaskTools } from '../shared/tools.ts';
+import { oldServer } from './find_server.ts';
+
+export const SNAPSHOT_VOLUME = 'snapshot_volume';
+
+/**
+ * A copy of the volume to go back to, taken while the database is stopped. Where the driver has none, an upgrade to the same
+ * version goes on without: the data is not converted, and stays as it is.
+ */
+export function snapshotVolume({ compute }: TaskTools): Step {
+  return {
+    name: SNAPSHOT_VOLUME,
+    timeoutMs: COPY_TIMEOUT_MS,
+    retry: RETRY,
+    async run(context) {
+      const { volumeId } = oldServer(context);
+      if (volumeId === undefined) return { done: { snapshot_id: null } };
+      const { token } = context;
+      const { instanceId, id: taskId } = context.task;
+      await context.fenced((tx) => intendResource(tx, { token, kind: 'snapshot', instanceId, taskId }));
+      try {
+        const { snapshotId } = await compute.snapshotVolume(volumeId, token, context.signal);
+        await context.fenced((tx) => markResource(tx, { token, state: 'live', externalId: snapshotId }));
+        return { done: { snapshot_id: snapshotId, token } };
+      } catch (error) {
+        if (!isTroveError(error, 'NOT_IMPLEMENTED') || !staysAtVersion(context)) throw error;
+        await context.fenced((tx) => markResource(tx, { token, state: 'gone' }));
+        return { done: { snapshot_id: null } };
+      }
+    },
+    async undo(context) {
+      const { volumeId } = oldServer(context);
+      // The same token finds the snapshot again that a try without an answer may have made.
+      const snapshotId =
+        snapshotOf(context) ??
+        (volumeId === undefined || snapshotIsDone(context)
+          ? undefined
+          : (await compute.snapshotVolume(volumeId, context.token, context.signal)).snapshotId);
+      if (snapshotId !== undefined) await compute.deleteSnapshot(snapshotId, context.signal);
+      await context.fenced((tx) => markResource(tx, { token: context.token, state: 'gone' }));
+    },
+  };
+}
+
+/** Once the new server is healthy nothing is ever rolled back. */
+export function dropSnapshot({ compute }: TaskTools): Step {
+  return {
+    name: 'drop_snapshot',
+    timeoutMs: COPY_TIMEOUT_MS,
+    retry: PERSISTENT_RETRY,
+    async run(context) {
+      const snapshotId = snapshotOf(context);
+      if (snapshotId !== undefined) {
+        await compute.deleteSnapshot(snapshotId, context.signal);
+        const token = optionalText(context.outputs[SNAPSHOT_VOLUME], 'token');
+        if (token !== undefined) await context.fenced((tx) => markResource(tx, { token, state: 'gone' }));
+      }
+      return { done: { dropped: snapshotId !== undefined } };
+    },
+  };
+}
+
+export function snapshotOf(context: StepContext): string | undefined {
+  return optionalText(context.outputs[SNAPSHOT_VOLUME], 'snapshot_id');
+}
+
+function snapshotIsDone(context: StepContext): boolean {
+  return memberOf(context.outputs[SNAPSHOT_VOLUME], 'snapshot_id') !== undefined;
+}
+
+function staysAtVersion({ task }: StepContext): boolean {
+  const before = optionalText(objectMember(task.params, 'previous'), 'datastore_version_id');
+  return before !== undefined && before === optionalText(task.params, 'datastore_version_id');
+}
