@@ -1,0 +1,69 @@
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { HealthCheck } from '@trove/common';
+import { fastify } from 'fastify';
+import type { ApiApp } from './api_app.ts';
+import type { ApiDeps } from './deps.ts';
+import { brokenParts } from './health.ts';
+import { addAuthentication } from './plugins/authentication.ts';
+import { addBodyParsers, BODY_LIMIT } from './plugins/bodies.ts';
+import { addErrorAnswers } from './plugins/error_answers.ts';
+import { addOpenapi } from './plugins/openapi.ts';
+import { addRequestLog, newRequestId } from './plugins/request_log.ts';
+import { PROJECT_ROUTES, SERVICE_ROUTES } from './routes/index.ts';
+import { createComputeChoices } from './work/compute_choices.ts';
+import { createDoorbell } from './work/doorbell.ts';
+
+/** The REST service as a value; nothing listens until it is told to. */
+export interface Api {
+  /** For `inject` in tests. */
+  readonly app: ApiApp;
+  /** Resolves to the address that it listens on, `http://127.0.0.1:8779`. Port 0 is the system's choice. */
+  listen(address: { host: string; port: number }): Promise<string>;
+  readonly health: HealthCheck;
+  /** Takes no more, answers what it has, rings the last doorbells. What it was given stays open. */
+  close(): Promise<void>;
+}
+
+/** One path element's characters at most, decoded: a user's name with its host fits. */
+const PATH_ELEMENT_LIMIT = 512;
+
+export async function buildApi(deps: ApiDeps): Promise<Api> {
+  const app: ApiApp = fastify({
+    logger: false,
+    bodyLimit: BODY_LIMIT,
+    exposeHeadRoutes: false,
+    genReqId: newRequestId,
+    rewriteUrl: (request) => withoutSuffix(request.url ?? '/'),
+    routerOptions: { maxParamLength: PATH_ELEMENT_LIMIT },
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false, verbose: true } },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+  const doorbell = createDoorbell(deps.taskmanager, deps.logger);
+  const work = { deps, choices: createComputeChoices(deps.compute), doorbell };
+  addErrorAnswers(app, deps.logger);
+  addRequestLog(app, deps.logger);
+  addBodyParsers(app);
+  addAuthentication(app, deps.identity);
+  await addOpenapi(app);
+  for (const route of SERVICE_ROUTES) route(app, work);
+  await app.register(
+    async (below: ApiApp) => {
+      for (const route of PROJECT_ROUTES) route(below, work);
+    },
+    { prefix: '/v1.0/:project_id' },
+  );
+  await app.ready();
+  return {
+    app,
+    listen: (address) => app.listen(address),
+    health: () => brokenParts(deps),
+    close: async () => {
+      await app.close();
+      await doorbell.settled();
+    },
+  };
+}
+
+/** Every path below a project may end in `.json`; it says what the answer is in any case. */
+function withoutSuffix(url: string): string {
+  return url.startsWith('/v1.0/') ? url.replace(/\.json(?=\?|$)/, '') : url;
+}

@@ -1,0 +1,2 @@
+export { type Api, buildApi } from './build_api.ts';
+export type { ApiDeps, ApiSettings, ComputeCatalog } from './deps.ts';
