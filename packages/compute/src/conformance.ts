@@ -17,7 +17,10 @@ export interface ConformanceOptions {
   readonly inside: ServerInside;
 }
 
-const FILES = { '/etc/trove/conf.d/guest_info.conf': '[DEFAULT]\nguest_id = 1\n', '/etc/trove/trove-guestagent.conf': '[DEFAULT]\n' };
+const FILES = {
+  '/etc/trove/conf.d/guest_info.conf': '[DEFAULT]\nguest_id = 1\n',
+  '/etc/trove/trove-guestagent.conf': '[DEFAULT]\n',
+};
 
 interface World {
   readonly driver: () => Promise<ComputeDriver>;
@@ -37,7 +40,9 @@ export function computeConformance(name: string, options: ConformanceOptions): v
       if (flavor === undefined || image === undefined) throw new Error('the driver has a flavor and an image');
       const instanceId = newUuid();
       const owner = { deploymentId: newUuid(), instanceId };
-      const made = volume ? await driver.createVolume({ ...owner, clientToken: `volume-${instanceId}`, size: 1 }, signal) : undefined;
+      const made = volume
+        ? await driver.createVolume({ ...owner, clientToken: `volume-${instanceId}`, size: 1 }, signal)
+        : undefined;
       return {
         ...owner,
         clientToken: `server-${instanceId}`,
@@ -69,7 +74,12 @@ function describeServers({ driver, signal, request }: World): void {
     ]);
     expect(other.id).toBe(one.id);
     expect(await (await driver()).findServers(create.clientToken)).toHaveLength(1);
-    expect(one).toMatchObject({ status: 'ACTIVE', clientToken: create.clientToken, generation: create.clientToken, volumeId: create.volumeId });
+    expect(one).toMatchObject({
+      status: 'ACTIVE',
+      clientToken: create.clientToken,
+      generation: create.clientToken,
+      volumeId: create.volumeId,
+    });
     expect(one.addresses).toHaveLength(1);
     await (await driver()).deleteServer(one.id, signal);
   }, 60_000);
@@ -77,9 +87,13 @@ function describeServers({ driver, signal, request }: World): void {
   test('an unknown image or flavor is refused before anything is touched', async () => {
     const create = await request();
     const compute = await driver();
-    await expect(compute.createServer({ ...create, imageId: newUuid() }, signal)).rejects.toMatchObject({ code: 'IMAGE_NOT_FOUND' });
+    await expect(compute.createServer({ ...create, imageId: newUuid() }, signal)).rejects.toMatchObject({
+      code: 'IMAGE_NOT_FOUND',
+    });
     const flavor = { ...create.flavor, id: 'no such flavor' };
-    await expect(compute.createServer({ ...create, flavor }, signal)).rejects.toMatchObject({ code: 'FLAVOR_NOT_FOUND' });
+    await expect(compute.createServer({ ...create, flavor }, signal)).rejects.toMatchObject({
+      code: 'FLAVOR_NOT_FOUND',
+    });
     expect(await compute.findServers(create.clientToken)).toEqual([]);
   });
 
@@ -113,7 +127,9 @@ function describeServers({ driver, signal, request }: World): void {
     const [host] = await compute.hosts();
     const creates = [await request(), await request(), await request(false)];
     const servers = await Promise.all(creates.map((create) => compute.createServer(create, signal)));
-    expect(new Set(servers.map((server) => `${server.addresses[0]?.address}:${server.addresses[0]?.port}`)).size).toBe(3);
+    expect(new Set(servers.map((server) => `${server.addresses[0]?.address}:${server.addresses[0]?.port}`)).size).toBe(
+      3,
+    );
     const now = (await compute.hosts()).find((other) => other.name === host?.name);
     expect((now?.servers ?? 0) - (host?.servers ?? 0)).toBe(3);
     for (const server of servers) await compute.deleteServer(server.id, signal);
@@ -179,24 +195,32 @@ function describeVolumes({ driver, inside, signal, request }: World): void {
     await inside.write(server, 'volume', 'data', 'before');
     await compute.stopServer(server.id, signal);
     const { snapshotId } = await compute.snapshotVolume(create.volumeId ?? '', 'snapshot-token', signal);
-    expect(await (await driver()).snapshotVolume(create.volumeId ?? '', 'snapshot-token', signal)).toEqual({ snapshotId });
+    expect(await (await driver()).snapshotVolume(create.volumeId ?? '', 'snapshot-token', signal)).toEqual({
+      snapshotId,
+    });
     await inside.write(server, 'volume', 'data', 'after');
     await inside.write(server, 'volume', 'new', 'after');
     await compute.restoreVolume(create.volumeId ?? '', snapshotId, signal);
     expect(await inside.read(server, 'volume', 'data')).toBe('before');
     expect(await inside.read(server, 'volume', 'new')).toBeUndefined();
     await compute.deleteSnapshot(snapshotId, signal);
-    await expect(compute.restoreVolume(create.volumeId ?? '', snapshotId, signal)).rejects.toMatchObject({ code: 'COMPUTE_ERROR' });
+    await expect(compute.restoreVolume(create.volumeId ?? '', snapshotId, signal)).rejects.toMatchObject({
+      code: 'COMPUTE_ERROR',
+    });
     await compute.startServer(server.id, signal);
     await compute.deleteServer(server.id, signal);
-    expect(await compute.findVolume(`volume-${create.instanceId}`), 'a server goes without its volume').toEqual({ volumeId: create.volumeId });
+    expect(await compute.findVolume(`volume-${create.instanceId}`), 'a server goes without its volume').toEqual({
+      volumeId: create.volumeId,
+    });
     await compute.deleteVolume(create.volumeId ?? '', signal);
   }, 60_000);
 
   test('an aborted signal stops a request before it has made anything', async () => {
     const compute = await driver();
     const create = await request(false);
-    await expect(compute.createServer(create, AbortSignal.abort(new Error('lease lost')))).rejects.toThrow('lease lost');
+    await expect(compute.createServer(create, AbortSignal.abort(new Error('lease lost')))).rejects.toThrow(
+      'lease lost',
+    );
     expect(await compute.findServers(create.clientToken)).toEqual([]);
   });
 }

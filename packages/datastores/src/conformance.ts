@@ -105,7 +105,10 @@ function describeServer({ options, place }: Fixture): void {
   });
 
   test('the agent own account is not let in over the network even with its password', async () => {
-    const admin = JSON.parse(readFileSync(join(place.dataDir, 'admin.json'), 'utf8')) as { user: string; password: string };
+    const admin = JSON.parse(readFileSync(join(place.dataDir, 'admin.json'), 'utf8')) as {
+      user: string;
+      password: string;
+    };
     await expect(options.connect(place, admin.user, admin.password)).rejects.toThrow();
   });
 
@@ -134,6 +137,7 @@ function describeServer({ options, place }: Fixture): void {
   test('a server that was killed is started again and recovers', async () => {
     const identity = identifyProcess(databasePid(place));
     if (identity === undefined) throw new Error('the server runs');
+    const before = options.driver.open(place).incarnation();
     signalProcess(identity, 'SIGKILL');
     await waitForExit(identity, 10_000);
     const datastore = options.driver.open(place);
@@ -141,12 +145,14 @@ function describeServer({ options, place }: Fixture): void {
     await datastore.start();
     expect(await datastore.status()).toBe('healthy');
     expect(databasePid(place)).not.toBe(identity.pid);
+    expect([null, before]).not.toContain(datastore.incarnation());
   }, 60_000);
 }
 
 function describeDatabases({ options, place }: Fixture): void {
   const datastore = options.driver.open(place);
-  const list = async (page: PageRequest): Promise<string[]> => (await datastore.listDatabases(page)).items.map((item) => item.name);
+  const list = async (page: PageRequest): Promise<string[]> =>
+    (await datastore.listDatabases(page)).items.map((item) => item.name);
 
   test('a new server shows no databases and no users', async () => {
     expect(await datastore.listDatabases(EVERYTHING)).toEqual({ items: [], nextMarker: null });
@@ -164,14 +170,20 @@ function describeDatabases({ options, place }: Fixture): void {
   test('a name that the datastore cannot hold is refused before anything is made', async () => {
     const bad = ['', 'x'.repeat(65), 'nul\0byte', ...(options.holdsEmoji ? [] : ['emoji 🐬'])];
     for (const name of bad) {
-      await expect(datastore.createDatabases([{ name: 'fine' }, { name }])).rejects.toMatchObject({ code: 'BAD_REQUEST' });
+      await expect(datastore.createDatabases([{ name: 'fine' }, { name }])).rejects.toMatchObject({
+        code: 'BAD_REQUEST',
+      });
     }
     expect(await list(EVERYTHING)).toEqual([]);
   });
 
   test('an unknown character set or collation is refused', async () => {
-    await expect(datastore.createDatabases([{ name: 'odd', characterSet: 'klingon' }])).rejects.toMatchObject({ code: 'BAD_REQUEST' });
-    await expect(datastore.createDatabases([{ name: 'odd', collate: "x' OR 1" }])).rejects.toMatchObject({ code: 'BAD_REQUEST' });
+    await expect(datastore.createDatabases([{ name: 'odd', characterSet: 'klingon' }])).rejects.toMatchObject({
+      code: 'BAD_REQUEST',
+    });
+    await expect(datastore.createDatabases([{ name: 'odd', collate: "x' OR 1" }])).rejects.toMatchObject({
+      code: 'BAD_REQUEST',
+    });
     expect(await list(EVERYTHING)).toEqual([]);
   });
 
@@ -182,9 +194,12 @@ function describeDatabases({ options, place }: Fixture): void {
     await expect(datastore.deleteDatabase('twice')).rejects.toMatchObject({ code: 'DATABASE_NOT_FOUND' });
   });
 
-  test.each(['mysql', 'information_schema', 'postgres', 'template1'])('the system database %s cannot be dropped', async (name) => {
-    await expect(datastore.deleteDatabase(name)).rejects.toMatchObject({ code: 'DATABASE_NOT_FOUND' });
-  });
+  test.each(['mysql', 'information_schema', 'postgres', 'template1'])(
+    'the system database %s cannot be dropped',
+    async (name) => {
+      await expect(datastore.deleteDatabase(name)).rejects.toMatchObject({ code: 'DATABASE_NOT_FOUND' });
+    },
+  );
 
   test('lists are paged by name', async () => {
     const names = ['B', 'a', 'b', 'c', 'd'];
@@ -193,8 +208,13 @@ function describeDatabases({ options, place }: Fixture): void {
     expect([first.items.map((item) => item.name), first.nextMarker]).toEqual([['B', 'a'], 'a']);
     expect(await list({ limit: 2, marker: 'a', includeMarker: false })).toEqual(['b', 'c']);
     expect(await list({ limit: 2, marker: 'a', includeMarker: true })).toEqual(['a', 'b']);
-    expect(await datastore.listDatabases({ limit: 2, marker: 'c', includeMarker: false })).toMatchObject({ nextMarker: null });
-    expect(await datastore.listDatabases({ limit: 0, marker: null, includeMarker: false })).toEqual({ items: [], nextMarker: null });
+    expect(await datastore.listDatabases({ limit: 2, marker: 'c', includeMarker: false })).toMatchObject({
+      nextMarker: null,
+    });
+    expect(await datastore.listDatabases({ limit: 0, marker: null, includeMarker: false })).toEqual({
+      items: [],
+      nextMarker: null,
+    });
     for (const name of names) await datastore.deleteDatabase(name);
   });
 }
@@ -215,7 +235,10 @@ function describeUsers({ options, place }: Fixture): void {
   });
 
   test('users are listed with their databases, the agent account left out, and paged by name and host', async () => {
-    await datastore.createUsers([{ name: 'bob', host: '%', password: 'secret', databases: ['my_db', 'myxdb'] }, { name: 'cy"d', password: 's', databases: [] }]);
+    await datastore.createUsers([
+      { name: 'bob', host: '%', password: 'secret', databases: ['my_db', 'myxdb'] },
+      { name: 'cy"d', password: 's', databases: [] },
+    ]);
     expect((await datastore.listUsers(EVERYTHING)).items).toEqual([
       { name: 'ann', host: '%', databases: ['my_db'] },
       { name: 'bob', host: '%', databases: ['my_db', 'myxdb'] },
@@ -233,12 +256,26 @@ function describeUsers({ options, place }: Fixture): void {
   });
 
   test('a user that exists is refused, and the others of that call are not made', async () => {
-    const users = [{ name: 'dan', password: 's', databases: [] }, { name: 'ann', password: 's', databases: [] }];
+    const users = [
+      { name: 'dan', password: 's', databases: [] },
+      { name: 'ann', password: 's', databases: [] },
+    ];
     await expect(datastore.createUsers(users)).rejects.toMatchObject({ code: 'USER_EXISTS' });
     expect((await datastore.listUsers(EVERYTHING)).items.map((user) => user.name)).toEqual(['ann', 'bob', 'cy"d']);
   });
 
+  test('what a crash left half made is ended: users are made or given their password and databases anew', async () => {
+    await datastore.ensureUsers([
+      { name: 'ann', password: 'changed', databases: ['my_db', 'myxdb'] },
+      { name: 'eve', password: 'new', databases: ['myxdb'] },
+    ]);
+    await (await options.connect(place, 'ann', 'changed', 'myxdb')).close();
+    await (await options.connect(place, 'eve', 'new', 'myxdb')).close();
+  });
+
   test.each(['os_admin', 'x'.repeat(64), 'nul\0'])('the user name "%s" is refused', async (name) => {
-    await expect(datastore.createUsers([{ name, password: 's', databases: [] }])).rejects.toMatchObject({ code: 'BAD_REQUEST' });
+    await expect(datastore.createUsers([{ name, password: 's', databases: [] }])).rejects.toMatchObject({
+      code: 'BAD_REQUEST',
+    });
   });
 }

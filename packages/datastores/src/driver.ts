@@ -64,10 +64,15 @@ export interface Datastore {
   stop(): Promise<void>;
   /** Asked of the server itself. `stopped`: no process; `broken`: a process that does not serve. */
   status(): Promise<'healthy' | 'starting' | 'stopped' | 'broken'>;
+  /** Names the server process that runs now, another after each start; null where none runs. */
+  incarnation(): string | null;
+  /** One that exists already is left as it is. */
   createDatabases(databases: readonly DatabaseSpec[]): Promise<void>;
   deleteDatabase(name: string): Promise<void>;
   listDatabases(page: PageRequest): Promise<Page<DatabaseSpec>>;
   createUsers(users: readonly UserSpec[]): Promise<void>;
+  /** As `createUsers`, but one that exists is given this password and these databases: ends what a crash interrupted. */
+  ensureUsers(users: readonly UserSpec[]): Promise<void>;
   listUsers(page: PageRequest): Promise<Page<UserInfo>>;
 }
 

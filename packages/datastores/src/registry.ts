@@ -21,7 +21,9 @@ export interface FoundInstallation extends Installation {
 /** Every database server found on this machine. */
 export async function findInstallations(): Promise<readonly FoundInstallation[]> {
   const found = await Promise.all(
-    datastoreDrivers.map(async (driver) => (await driver.findInstallations()).map((one) => ({ ...one, port: driver.standardPort }))),
+    datastoreDrivers.map(async (driver) =>
+      (await driver.findInstallations()).map((one) => ({ ...one, port: driver.standardPort })),
+    ),
   );
   return found.flat();
 }

@@ -21,7 +21,8 @@ export function guestAccount(name: string): Account | undefined {
 
 function findAccount(name: string): Account | undefined {
   try {
-    const ask = (option: string): number => Number(execFileSync('id', [option, name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
+    const ask = (option: string): number =>
+      Number(execFileSync('id', [option, name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
     return { name, uid: ask('-u'), gid: ask('-g') };
   } catch {
     return undefined;
@@ -29,8 +30,19 @@ function findAccount(name: string): Account | undefined {
 }
 
 function makeAccount(name: string): Account | undefined {
-  const options = ['--system', '--user-group', '--no-create-home', '--home-dir', '/nonexistent', '--shell', '/usr/sbin/nologin'];
-  const made = spawnSync('useradd', [...options, name], { stdio: 'ignore', env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } });
+  const options = [
+    '--system',
+    '--user-group',
+    '--no-create-home',
+    '--home-dir',
+    '/nonexistent',
+    '--shell',
+    '/usr/sbin/nologin',
+  ];
+  const made = spawnSync('useradd', [...options, name], {
+    stdio: 'ignore',
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+  });
   return made.status === 0 ? findAccount(name) : undefined;
 }
 

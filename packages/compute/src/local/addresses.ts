@@ -103,7 +103,10 @@ function parseNetwork(text: string): Network {
   const match = /^127\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(text);
   const [second = 256, third = 256, fourth = 256, prefix = 33] = (match ?? []).slice(1).map(Number);
   if (prefix < 8 || prefix > 30 || Math.max(second, third, fourth) > 255) {
-    throw new TroveError('CONFIG_INVALID', '[compute_local] network must be a network of 127.0.0.0/8, such as 127.64.0.0/16.');
+    throw new TroveError(
+      'CONFIG_INVALID',
+      '[compute_local] network must be a network of 127.0.0.0/8, such as 127.64.0.0/16.',
+    );
   }
   const size = 2 ** (32 - prefix);
   const address = 127 * 2 ** 24 + second * 2 ** 16 + third * 2 ** 8 + fourth;
@@ -119,7 +122,9 @@ function addressAt(network: Network, index: number): string {
 async function tryBind(address: string, port: number): Promise<Bind> {
   const server = createServer();
   const outcome = await new Promise<Bind>((resolve) => {
-    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'EADDRINUSE' ? 'busy' : 'unavailable'));
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      resolve(error.code === 'EADDRINUSE' ? 'busy' : 'unavailable'),
+    );
     server.listen({ host: address, port, exclusive: true }, () => resolve('free'));
   });
   await new Promise<void>((resolve) => (server.listening ? server.close(() => resolve()) : resolve()));

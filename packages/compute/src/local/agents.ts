@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ProcessIdentity, processRuns, TroveError } from '@trove/common';
 import { type Account, makeGuestFolder } from './account.ts';
@@ -39,7 +39,8 @@ export class Agents {
   async stop(record: ServerRecord): Promise<void> {
     await this.#handle(record)?.stop();
     this.#handles.delete(record.id);
-    if (this.agentAlive(record)) throw new TroveError('COMPUTE_ERROR', 'The agent belongs to another process.', { retryable: true });
+    if (this.agentAlive(record))
+      throw new TroveError('COMPUTE_ERROR', 'The agent belongs to another process.', { retryable: true });
     rmSync(this.#layout.agentFile(record.instance_id), { force: true });
     await stopGuestProcesses(this.#layout.rootDir(record.instance_id), this.#account);
   }
@@ -54,7 +55,9 @@ export class Agents {
 
   /** Whether the server runs: its agent, or what the agent started. */
   serverAlive(record: ServerRecord): boolean {
-    return this.agentAlive(record) || guestProcesses(this.#layout.rootDir(record.instance_id), this.#account).length > 0;
+    return (
+      this.agentAlive(record) || guestProcesses(this.#layout.rootDir(record.instance_id), this.#account).length > 0
+    );
   }
 
   #handle(record: ServerRecord): AgentHandle | undefined {
@@ -78,7 +81,7 @@ export class Agents {
     return {
       instanceId: record.instance_id,
       serverId: record.id,
-      configFiles: CONFIG_FILES.map((name) => join(files, name)),
+      configFiles: CONFIG_FILES.map((name) => join(files, name)).filter((path) => existsSync(path)),
       serverFile: join(root, SERVER_FILE),
       workDir: join(root, 'run'),
       logFile: this.#layout.agentLog(record.instance_id),

@@ -1,6 +1,13 @@
 import { spawn } from 'node:child_process';
 import { closeSync, fchownSync, openSync } from 'node:fs';
-import { identifyProcess, type ProcessIdentity, processRuns, signalProcess, TroveError, waitForExit } from '@trove/common';
+import {
+  identifyProcess,
+  type ProcessIdentity,
+  processRuns,
+  signalProcess,
+  TroveError,
+  waitForExit,
+} from '@trove/common';
 import type { AgentHandle, AgentLaunch, AgentRunner } from './agent_runner.ts';
 
 export interface DetachedAgentOptions {
@@ -25,17 +32,26 @@ function spawnAgent(options: DetachedAgentOptions, launch: AgentLaunch): Process
   const log = openSync(launch.logFile, 'a', 0o600);
   try {
     if (launch.account !== undefined) fchownSync(log, launch.account.uid, launch.account.gid);
-    const child = spawn(options.node ?? process.execPath, [options.program, ...configFiles, '--server-file', launch.serverFile], {
-      cwd: launch.workDir,
-      detached: true,
-      stdio: ['ignore', log, log],
-      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME: launch.workDir, LANG: 'C.UTF-8' },
-      ...(launch.account === undefined ? {} : { uid: launch.account.uid, gid: launch.account.gid }),
-    });
+    const child = spawn(
+      options.node ?? process.execPath,
+      [options.program, ...configFiles, '--server-file', launch.serverFile],
+      {
+        cwd: launch.workDir,
+        detached: true,
+        stdio: ['ignore', log, log],
+        env: {
+          PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+          HOME: launch.workDir,
+          LANG: 'C.UTF-8',
+        },
+        ...(launch.account === undefined ? {} : { uid: launch.account.uid, gid: launch.account.gid }),
+      },
+    );
     child.on('error', () => undefined);
     child.unref();
     const identity = child.pid === undefined ? undefined : identifyProcess(child.pid);
-    if (identity === undefined) throw new TroveError('COMPUTE_ERROR', 'The agent could not be started.', { retryable: true });
+    if (identity === undefined)
+      throw new TroveError('COMPUTE_ERROR', 'The agent could not be started.', { retryable: true });
     return identity;
   } finally {
     closeSync(log);

@@ -17,7 +17,8 @@ export function keepFlavorsFile(path: string): void {
 /** The flavors in the file, read anew each time. `CONFIG_INVALID` names the file and what is wrong with it. */
 export function readFlavors(path: string): readonly Flavor[] {
   const content = readJson<unknown>(path);
-  if (!Array.isArray(content)) throw new TroveError('CONFIG_INVALID', `[compute_local] flavors_file ${path} must hold a JSON array.`);
+  if (!Array.isArray(content))
+    throw new TroveError('CONFIG_INVALID', `[compute_local] flavors_file ${path} must hold a JSON array.`);
   return content.map((entry) => toFlavor(path, entry));
 }
 
@@ -27,12 +28,25 @@ function toFlavor(path: string, entry: unknown): Flavor {
     const value: unknown = fields.get(name);
     if (typeof value === 'string' && value !== '') return value;
     if (typeof value === 'number') return String(value);
-    throw new TroveError('CONFIG_INVALID', `[compute_local] flavors_file ${path}: each flavor needs the text "${name}".`);
+    throw new TroveError(
+      'CONFIG_INVALID',
+      `[compute_local] flavors_file ${path}: each flavor needs the text "${name}".`,
+    );
   };
   const count = (name: string, fallback?: number): number => {
     const value: unknown = fields.get(name) ?? fallback;
     if (typeof value === 'number' && Number.isInteger(value) && value >= 0) return value;
-    throw new TroveError('CONFIG_INVALID', `[compute_local] flavors_file ${path}: each flavor needs the whole number "${name}".`);
+    throw new TroveError(
+      'CONFIG_INVALID',
+      `[compute_local] flavors_file ${path}: each flavor needs the whole number "${name}".`,
+    );
   };
-  return { id: text('id'), name: text('name'), ram: count('ram'), vcpus: count('vcpus'), disk: count('disk'), ephemeral: count('ephemeral', 0) };
+  return {
+    id: text('id'),
+    name: text('name'),
+    ram: count('ram'),
+    vcpus: count('vcpus'),
+    disk: count('disk'),
+    ephemeral: count('ephemeral', 0),
+  };
 }

@@ -34,7 +34,10 @@ function imageIdOf(installation: LocalInstallation): string {
  * One image per server found, the first of each manager and version, and those that the operator named: `{ uuid: folder }`.
  * `CONFIG_INVALID` where a named id is no UUID or its folder holds no server.
  */
-export async function listLocalImages(source: InstallationSource, named: Readonly<Record<string, string>>): Promise<readonly LocalImage[]> {
+export async function listLocalImages(
+  source: InstallationSource,
+  named: Readonly<Record<string, string>>,
+): Promise<readonly LocalImage[]> {
   const images = new Map<string, LocalImage>();
   for (const installation of await source.find()) {
     const id = imageIdOf(installation);
@@ -42,8 +45,10 @@ export async function listLocalImages(source: InstallationSource, named: Readonl
   }
   for (const [id, folder] of Object.entries(named)) {
     const installation = await source.inspect(folder);
-    if (!isUuid(id)) throw new TroveError('CONFIG_INVALID', `[compute_local] image.${id}: the name must be image.<uuid>.`);
-    if (installation === undefined) throw new TroveError('CONFIG_INVALID', `[compute_local] image.${id}: no database server was found in ${folder}.`);
+    if (!isUuid(id))
+      throw new TroveError('CONFIG_INVALID', `[compute_local] image.${id}: the name must be image.<uuid>.`);
+    if (installation === undefined)
+      throw new TroveError('CONFIG_INVALID', `[compute_local] image.${id}: no database server was found in ${folder}.`);
     images.set(id, toImage(id, installation));
   }
   return [...images.values()];

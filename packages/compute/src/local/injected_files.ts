@@ -9,7 +9,8 @@ const NAME = /^(\/[A-Za-z0-9_][A-Za-z0-9_.-]*)+$/;
 /** Refuses names that would lead outside the server; asked before anything is touched. */
 export function checkInjectedNames(files: InjectedFiles): void {
   for (const name of Object.keys(files)) {
-    if (!NAME.test(name)) throw new TroveError('COMPUTE_ERROR', 'An injected file needs an absolute name without "..".');
+    if (!NAME.test(name))
+      throw new TroveError('COMPUTE_ERROR', 'An injected file needs an absolute name without "..".');
   }
 }
 

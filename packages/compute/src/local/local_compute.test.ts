@@ -1,8 +1,27 @@
-import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { identifyProcess, newUuid, type ProcessIdentity, processRuns, signalProcess, silentLogger, waitForExit } from '@trove/common';
+import {
+  identifyProcess,
+  newUuid,
+  processCommandLine,
+  type ProcessIdentity,
+  processRuns,
+  signalProcess,
+  silentLogger,
+  waitForExit,
+} from '@trove/common';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { computeConformance, type ServerInside } from '../conformance.ts';
 import type { CreateServer, Server } from '../driver.ts';
@@ -42,7 +61,10 @@ function open(root: string, options: Partial<LocalComputeOptions> = {}): LocalCo
     root: join(folder, root),
     network: '127.66.0.0/24',
     host: 'here',
-    installations: { find: async () => INSTALLATIONS, inspect: async (path) => (path === '/opt/own' ? INSTALLATIONS[0] : undefined) },
+    installations: {
+      find: async () => INSTALLATIONS,
+      inspect: async (path) => (path === '/opt/own' ? INSTALLATIONS[0] : undefined),
+    },
     account,
     runner: createDetachedAgentRunner({ program }),
     logger: silentLogger,
@@ -60,7 +82,16 @@ async function newServer(compute: LocalCompute): Promise<{ create: CreateServer;
   const owner = { deploymentId: newUuid(), instanceId: newUuid() };
   const { volumeId } = await compute.createVolume({ ...owner, clientToken: owner.instanceId, size: 1 }, signal);
   const files = { '/etc/trove/conf.d/guest_info.conf': 'one' };
-  const create = { ...owner, clientToken: newUuid(), projectId: 'p', name: 'n', flavor, imageId: image.id, volumeId, files };
+  const create = {
+    ...owner,
+    clientToken: newUuid(),
+    projectId: 'p',
+    name: 'n',
+    flavor,
+    imageId: image.id,
+    volumeId,
+    files,
+  };
   return { create, server: await compute.createServer(create, signal) };
 }
 
@@ -96,9 +127,10 @@ describe('local compute', () => {
     const compute = open('launch');
     const { create, server } = await newServer(compute);
     const paths = compute.paths(server.id);
-    const seen = await eventually(() => JSON.parse(readFileSync(join(paths.root, 'run/seen.json'), 'utf8')) as Record<string, unknown>);
+    const seen = await eventually(
+      () => JSON.parse(readFileSync(join(paths.root, 'run/seen.json'), 'utf8')) as Record<string, unknown>,
+    );
     expect(seen['argv']).toEqual([
-      ...['--config-file', join(paths.files, 'etc/trove/trove-guestagent.conf')],
       ...['--config-file', join(paths.files, 'etc/trove/conf.d/guest_info.conf')],
       ...['--server-file', join(paths.root, 'etc/trove/server.json')],
     ]);
@@ -108,6 +140,7 @@ describe('local compute', () => {
       address: server.addresses[0]?.address,
       port: 15432,
       volume_dir: paths.volume,
+      volume_size: 1,
       root_dir: paths.root,
       bin_dir: '/opt/one',
       manager: 'postgresql',
@@ -173,7 +206,9 @@ describe('local compute', () => {
   }, 60_000);
 
   test('a create that was interrupted is ended by its repetition, with the address it had', async () => {
-    const compute = open('interrupted', { runner: { start: async () => Promise.reject(new Error('killed here')), adopt: () => undefined } });
+    const compute = open('interrupted', {
+      runner: { start: async () => Promise.reject(new Error('killed here')), adopt: () => undefined },
+    });
     const failed = newServer(compute);
     await expect(failed).rejects.toThrow('killed here');
     const [instanceId = ''] = readdirSync(join(folder, 'interrupted')).filter((name) => name.length === 36);
@@ -200,7 +235,9 @@ describe('local compute', () => {
 
   test('a port that is held on all addresses gives the server one of its own on 127.0.0.1, which is shown', async () => {
     const listener = await listen('0.0.0.0', 15999);
-    const find = async (): Promise<LocalInstallation[]> => [{ manager: 'postgresql', version: '18.4', binDir: '/opt/one', port: 15999 }];
+    const find = async (): Promise<LocalInstallation[]> => [
+      { manager: 'postgresql', version: '18.4', binDir: '/opt/one', port: 15999 },
+    ];
     const { server } = await newServer(open('ports', { installations: { find, inspect: async () => undefined } }));
     listener.close();
     expect(server.addresses).toEqual([{ address: '127.0.0.1', type: 'private', port: expect.any(Number) as number }]);
@@ -211,9 +248,16 @@ describe('local compute', () => {
     const [one, other] = [await open('images').images(), await open('images').images()];
     expect(one).toEqual(other);
     const id = newUuid();
-    expect((await open('images', { namedImages: { [id]: '/opt/own' } }).images()).at(-1)).toMatchObject({ id, manager: 'postgresql' });
-    await expect(open('images', { namedImages: { [id]: '/nowhere' } }).images()).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
-    await expect(open('images', { namedImages: { mine: '/opt/own' } }).images()).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    expect((await open('images', { namedImages: { [id]: '/opt/own' } }).images()).at(-1)).toMatchObject({
+      id,
+      manager: 'postgresql',
+    });
+    await expect(open('images', { namedImages: { [id]: '/nowhere' } }).images()).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+    });
+    await expect(open('images', { namedImages: { mine: '/opt/own' } }).images()).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+    });
   });
 
   test('flavors 1, 2 and 25 are written at first start; what the operator makes of them is read, and a mistake is said', async () => {
@@ -221,7 +265,9 @@ describe('local compute', () => {
     expect((await compute.flavors()).map((flavor) => flavor.id)).toEqual(['1', '2', '25']);
     const file = join(folder, 'flavors/flavors.json');
     writeFileSync(file, '[{"id":"9","name":"own","ram":1,"vcpus":1,"disk":0}]');
-    expect(await open('flavors').flavors()).toEqual([{ id: '9', name: 'own', ram: 1, vcpus: 1, disk: 0, ephemeral: 0 }]);
+    expect(await open('flavors').flavors()).toEqual([
+      { id: '9', name: 'own', ram: 1, vcpus: 1, disk: 0, ephemeral: 0 },
+    ]);
     writeFileSync(file, '[{"id":"9","name":"own","ram":"much","vcpus":1,"disk":0}]');
     await expect(compute.flavors()).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
   });
@@ -229,7 +275,12 @@ describe('local compute', () => {
   test('an injected file cannot be put outside the server', async () => {
     const compute = open('escape');
     const { server, create } = await newServer(compute);
-    const rebuild = { clientToken: 'x', serverId: server.id, imageId: create.imageId, files: { '/../../escaped': 'x' } };
+    const rebuild = {
+      clientToken: 'x',
+      serverId: server.id,
+      imageId: create.imageId,
+      files: { '/../../escaped': 'x' },
+    };
     await expect(compute.rebuildServer(rebuild, signal)).rejects.toMatchObject({ code: 'COMPUTE_ERROR' });
     expect(existsSync(join(folder, 'escape/escaped'))).toBe(false);
     expect(await compute.getServer(server.id)).toEqual(server);
@@ -258,14 +309,12 @@ async function listen(host: string, port: number): Promise<{ close(): void }> {
 
 /** The agents that run for this instance, by their command lines. */
 function agentsOn(create: CreateServer): number[] {
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
-  return pids.filter((pid) => commandLine(pid).includes(`${create.instanceId}/root/etc/trove/server.json`) && identifyProcess(pid) !== undefined);
-}
-
-function commandLine(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-  } catch {
-    return '';
-  }
+  const pids = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+  return pids.filter(
+    (pid) =>
+      processCommandLine(pid).includes(`${create.instanceId}/root/etc/trove/server.json`) &&
+      identifyProcess(pid) !== undefined,
+  );
 }

@@ -1,7 +1,16 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Logger, TroveError } from '@trove/common';
-import type { ComputeDriver, CreateServer, CreateVolume, Flavor, Image, InjectedFiles, RebuildServer, Server } from '../driver.ts';
+import type {
+  ComputeDriver,
+  CreateServer,
+  CreateVolume,
+  Flavor,
+  Image,
+  InjectedFiles,
+  RebuildServer,
+  Server,
+} from '../driver.ts';
 import type { Account } from './account.ts';
 import { Addresses } from './addresses.ts';
 import type { AgentRunner } from './agent_runner.ts';
@@ -64,7 +73,14 @@ export class LocalCompute implements ComputeDriver {
     this.#agents = new Agents(layout, options.account, options.runner);
     this.#storage = new Storage(layout, options.account);
     const { host, account } = options;
-    this.#servers = new Servers({ layout, host, account, addresses: this.#addresses, agents: this.#agents, storage: this.#storage });
+    this.#servers = new Servers({
+      layout,
+      host,
+      account,
+      addresses: this.#addresses,
+      agents: this.#agents,
+      storage: this.#storage,
+    });
     this.#supervisor = new Supervisor({
       running: () => this.#ownRecords().filter((record) => record.state === 'running'),
       reread: (record) => readRecord(layout, record.instance_id),
@@ -80,7 +96,8 @@ export class LocalCompute implements ComputeDriver {
     const waiting = this.#ownRecords().filter((record) => record.state === 'running');
     const never = new AbortController().signal;
     const worker = async (): Promise<void> => {
-      for (let record = waiting.shift(); record !== undefined; record = waiting.shift()) await this.#adopt(record, never);
+      for (let record = waiting.shift(); record !== undefined; record = waiting.shift())
+        await this.#adopt(record, never);
     };
     await Promise.all(Array.from({ length: ADOPT_AT_A_TIME }, worker));
     this.#supervisor.start();
@@ -94,7 +111,9 @@ export class LocalCompute implements ComputeDriver {
     await this.#supervisor.close();
     if (!options.stopServers) return;
     const signal = new AbortController().signal;
-    await Promise.all(this.#ownRecords().map((record) => this.#locks.run(record.instance_id, signal, () => this.#agents.stop(record))));
+    await Promise.all(
+      this.#ownRecords().map((record) => this.#locks.run(record.instance_id, signal, () => this.#agents.stop(record))),
+    );
   }
 
   flavors(): Promise<readonly Flavor[]> {
@@ -141,12 +160,16 @@ export class LocalCompute implements ComputeDriver {
     if (!(await this.flavors()).some((flavor) => flavor.id === request.flavor.id)) {
       throw new TroveError('FLAVOR_NOT_FOUND', 'The flavor is not known to this compute driver.');
     }
-    const record = await this.#locks.run(request.instanceId, signal, () => this.#servers.create(request, image, signal));
+    const record = await this.#locks.run(request.instanceId, signal, () =>
+      this.#servers.create(request, image, signal),
+    );
     return this.#shown(record);
   }
 
   async findServers(clientToken: string): Promise<readonly Server[]> {
-    return this.#records().filter((record) => record.client_token === clientToken).map((record) => this.#shown(record));
+    return this.#records()
+      .filter((record) => record.client_token === clientToken)
+      .map((record) => this.#shown(record));
   }
 
   async getServer(serverId: string): Promise<Server | undefined> {
@@ -172,7 +195,9 @@ export class LocalCompute implements ComputeDriver {
 
   async rebuildServer(request: RebuildServer, signal: AbortSignal): Promise<Server> {
     const image = await this.#image(request.imageId);
-    const record = await this.#underLock(request.serverId, signal, (found) => this.#servers.rebuild(found, request, image));
+    const record = await this.#underLock(request.serverId, signal, (found) =>
+      this.#servers.rebuild(found, request, image),
+    );
     return this.#shown(record);
   }
 
@@ -227,7 +252,10 @@ export class LocalCompute implements ComputeDriver {
   }
 
   #records(): readonly ServerRecord[] {
-    return this.#layout.instanceIds().map((instanceId) => readRecord(this.#layout, instanceId)).filter((record) => record !== undefined);
+    return this.#layout
+      .instanceIds()
+      .map((instanceId) => readRecord(this.#layout, instanceId))
+      .filter((record) => record !== undefined);
   }
 
   #ownRecords(): readonly ServerRecord[] {
@@ -242,10 +270,12 @@ export class LocalCompute implements ComputeDriver {
 
   /** Looked for once per start: what is installed later counts from the next one. */
   #localImages(): Promise<readonly LocalImage[]> {
-    this.#images ??= listLocalImages(this.#options.installations, this.#options.namedImages ?? {}).catch((error: unknown) => {
-      this.#images = undefined;
-      throw error;
-    });
+    this.#images ??= listLocalImages(this.#options.installations, this.#options.namedImages ?? {}).catch(
+      (error: unknown) => {
+        this.#images = undefined;
+        throw error;
+      },
+    );
     return this.#images;
   }
 }

@@ -93,18 +93,24 @@ export class Servers {
     const { layout, account, storage } = this.#deps;
     const root = layout.rootDir(record.instance_id);
     for (const folder of [root, join(root, 'etc'), join(root, 'etc/trove')]) makeGuestFolder(folder, account);
-    const volume = record.volume_id === null ? join(root, 'data') : storage.volumeFolder(record.instance_id, record.volume_id);
+    const volume =
+      record.volume_id === null ? join(root, 'data') : storage.volumeFolder(record.instance_id, record.volume_id);
     const facts = {
       address: record.address,
       port: record.port,
       volume_dir: volume,
+      volume_size: record.volume_id === null ? null : storage.volumeSize(record.instance_id, record.volume_id),
       root_dir: root,
       bin_dir: record.image.binDir,
       manager: record.image.manager,
       version: record.image.version,
       account: account === undefined ? null : { uid: account.uid, gid: account.gid },
     };
-    writeFileDurably(join(root, SERVER_FILE), `${JSON.stringify(facts, null, 2)}\n`, account === undefined ? {} : { owner: account });
+    writeFileDurably(
+      join(root, SERVER_FILE),
+      `${JSON.stringify(facts, null, 2)}\n`,
+      account === undefined ? {} : { owner: account },
+    );
   }
 
   #newRecord(request: CreateServer, image: LocalImage): ServerRecord {

@@ -107,6 +107,11 @@ export class Storage {
     return folder;
   }
 
+  /** GB, as it was asked for. */
+  volumeSize(instanceId: string, volumeId: string): number | null {
+    return readJson<VolumeRecord>(`${this.#layout.volumeDir(instanceId, volumeId)}.json`)?.size ?? null;
+  }
+
   #need(kind: 'volume' | 'snapshot', id: string): Found {
     const found = this.#locate(kind, id);
     if (found === undefined) throw new TroveError('COMPUTE_ERROR', `The ${kind} is not there.`);
@@ -115,7 +120,8 @@ export class Storage {
 
   #locate(kind: 'volume' | 'snapshot', id: string): Found | undefined {
     for (const instanceId of this.#layout.instanceIds()) {
-      const folder = kind === 'volume' ? this.#layout.volumeDir(instanceId, id) : this.#layout.snapshotDir(instanceId, id);
+      const folder =
+        kind === 'volume' ? this.#layout.volumeDir(instanceId, id) : this.#layout.snapshotDir(instanceId, id);
       if (existsSync(`${folder}.json`)) return { instanceId, folder };
     }
     return undefined;
@@ -135,7 +141,8 @@ export function removeIfEmpty(folder: string): void {
   try {
     rmdirSync(folder);
   } catch (error) {
-    const expected = error instanceof Error && 'code' in error && ['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(String(error.code));
+    const expected =
+      error instanceof Error && 'code' in error && ['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(String(error.code));
     if (!expected) throw error;
   }
 }

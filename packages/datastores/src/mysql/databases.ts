@@ -10,7 +10,8 @@ export async function createMysqlDatabases(connection: Connection, databases: re
 }
 
 export async function deleteMysqlDatabase(connection: Connection, name: string): Promise<void> {
-  if (HIDDEN_DATABASES.includes(name.toLowerCase())) throw new TroveError('DATABASE_NOT_FOUND', 'The database cannot be found.');
+  if (HIDDEN_DATABASES.includes(name.toLowerCase()))
+    throw new TroveError('DATABASE_NOT_FOUND', 'The database cannot be found.');
   checkDatabaseName(name);
   await connection.query(`DROP DATABASE ${quoteName(name)}`);
 }

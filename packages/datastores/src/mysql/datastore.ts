@@ -11,7 +11,7 @@ import { createMysqlDatabases, deleteMysqlDatabase, listMysqlDatabases } from '.
 import { translateMysqlError } from './errors.ts';
 import { initialiseMysql } from './initialise.ts';
 import { mysqlServerProgram } from './installations.ts';
-import { createMysqlUsers, listMysqlUsers } from './users.ts';
+import { createMysqlUsers, ensureMysqlUsers, listMysqlUsers } from './users.ts';
 
 const SOCKET = 'mysqld.sock';
 const CONNECT_TIMEOUT_MS = 5000;
@@ -41,12 +41,18 @@ export class MysqlDatastore implements Datastore {
     const account = effectiveAccount(this.#place);
     makePrivateFolder(this.#place.dataDir, account);
     const adminPassword = keepAdminPassword(this.#adminFile, account);
-    await initialiseMysql({ installation: this.#place.installation, serverDir: this.#serverDir, adminPassword, account });
+    await initialiseMysql({
+      installation: this.#place.installation,
+      serverDir: this.#serverDir,
+      adminPassword,
+      account,
+    });
   }
 
   async start(): Promise<void> {
     makeSocketFolder(this.#socketDir, effectiveAccount(this.#place));
-    const identity = this.#server.find() ?? this.#server.spawn(mysqlServerProgram(this.#place.installation), this.#serverOptions());
+    const identity =
+      this.#server.find() ?? this.#server.spawn(mysqlServerProgram(this.#place.installation), this.#serverOptions());
     await waitUntilHealthy(this.#server, identity, () => this.#serves());
   }
 
@@ -58,6 +64,11 @@ export class MysqlDatastore implements Datastore {
   async status(): ReturnType<Datastore['status']> {
     if (this.#server.find() === undefined) return 'stopped';
     return (await this.#serves()) ? 'healthy' : 'broken';
+  }
+
+  incarnation(): string | null {
+    const identity = this.#server.find();
+    return identity === undefined ? null : `${identity.pid} ${identity.started}`;
   }
 
   async createDatabases(databases: readonly DatabaseSpec[]): Promise<void> {
@@ -74,6 +85,10 @@ export class MysqlDatastore implements Datastore {
 
   async createUsers(users: readonly UserSpec[]): Promise<void> {
     await this.#withConnection((connection) => createMysqlUsers(connection, users));
+  }
+
+  async ensureUsers(users: readonly UserSpec[]): Promise<void> {
+    await this.#withConnection((connection) => ensureMysqlUsers(connection, users));
   }
 
   async listUsers(page: PageRequest): Promise<Page<UserInfo>> {

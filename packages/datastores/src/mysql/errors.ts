@@ -10,11 +10,18 @@ const ER_CANNOT_USER = 1396;
 export function translateMysqlError(error: unknown): TroveError {
   if (isTroveError(error)) return error;
   const number = error instanceof Error && 'errno' in error ? Number(error.errno) : 0;
-  if (BAD_NAMES.has(number)) return new TroveError('BAD_REQUEST', 'The name is not one that this datastore can hold.', { cause: error });
+  if (BAD_NAMES.has(number))
+    return new TroveError('BAD_REQUEST', 'The name is not one that this datastore can hold.', { cause: error });
   if (BAD_CHARACTER_SETS.has(number)) {
-    return new TroveError('BAD_REQUEST', 'The character set or collation is not known to this datastore.', { cause: error });
+    return new TroveError('BAD_REQUEST', 'The character set or collation is not known to this datastore.', {
+      cause: error,
+    });
   }
-  if (number === ER_DB_DROP_EXISTS) return new TroveError('DATABASE_NOT_FOUND', 'The database cannot be found.', { cause: error });
+  if (number === ER_DB_DROP_EXISTS)
+    return new TroveError('DATABASE_NOT_FOUND', 'The database cannot be found.', { cause: error });
   if (number === ER_CANNOT_USER) return new TroveError('USER_EXISTS', 'A user of that name exists.', { cause: error });
-  return new TroveError('GUEST_ERROR', 'The database server refused or could not be reached.', { cause: error, retryable: true });
+  return new TroveError('GUEST_ERROR', 'The database server refused or could not be reached.', {
+    cause: error,
+    retryable: true,
+  });
 }

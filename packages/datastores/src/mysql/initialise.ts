@@ -23,20 +23,36 @@ export async function initialiseMysql(request: InitialiseRequest): Promise<void>
   const partial = `${serverDir}.partial`;
   rmSync(partial, { recursive: true, force: true });
   makePrivateFolder(partial, account);
-  await (installation.manager === 'mariadb' ? initialiseMariadb(request, partial) : initialiseOracleMysql(request, partial));
+  await (installation.manager === 'mariadb'
+    ? initialiseMariadb(request, partial)
+    : initialiseOracleMysql(request, partial));
   renameSync(partial, serverDir);
 }
 
 async function initialiseMariadb(request: InitialiseRequest, partial: string): Promise<void> {
   const { installation, account } = request;
-  const folders = [installation.binDir, join(installation.binDir, '../bin'), join(installation.binDir, '../scripts'), ...programFolders()];
+  const folders = [
+    installation.binDir,
+    join(installation.binDir, '../bin'),
+    join(installation.binDir, '../scripts'),
+    ...programFolders(),
+  ];
   const installer = findProgram('mariadb-install-db', folders) ?? findProgram('mysql_install_db', folders);
-  if (installer === undefined) throw new TroveError('GUEST_ERROR', 'The program mariadb-install-db is missing on this machine.');
+  if (installer === undefined)
+    throw new TroveError('GUEST_ERROR', 'The program mariadb-install-db is missing on this machine.');
   const cwd = dirname(partial);
   const options = ['--no-defaults', `--datadir=${partial}`, '--skip-test-db', '--skip-name-resolve'];
   await runProgram(installer, [...options, '--auth-root-authentication-method=normal'], { cwd, account });
-  const bootstrap = ['--no-defaults', '--bootstrap', `--datadir=${partial}`, '--innodb-buffer-pool-size=16M', '--log-warnings=0'];
-  const input = [`FLUSH PRIVILEGES;`, ...accountStatements(request.adminPassword), ...dropMariadbDefaults(), ''].join('\n');
+  const bootstrap = [
+    '--no-defaults',
+    '--bootstrap',
+    `--datadir=${partial}`,
+    '--innodb-buffer-pool-size=16M',
+    '--log-warnings=0',
+  ];
+  const input = [`FLUSH PRIVILEGES;`, ...accountStatements(request.adminPassword), ...dropMariadbDefaults(), ''].join(
+    '\n',
+  );
   await runProgram(mysqlServerProgram(installation), bootstrap, { cwd, account, input });
 }
 
@@ -45,7 +61,11 @@ async function initialiseOracleMysql(request: InitialiseRequest, partial: string
   const { installation, account } = request;
   const cwd = dirname(partial);
   const initFile = `${partial}.sql`;
-  writeFileSync(initFile, [...accountStatements(request.adminPassword), `DROP USER IF EXISTS 'root'@'localhost';`, ''].join('\n'), { mode: 0o644 });
+  writeFileSync(
+    initFile,
+    [...accountStatements(request.adminPassword), `DROP USER IF EXISTS 'root'@'localhost';`, ''].join('\n'),
+    { mode: 0o644 },
+  );
   try {
     const options = ['--no-defaults', '--initialize-insecure', `--datadir=${partial}`, `--init-file=${initFile}`];
     await runProgram(mysqlServerProgram(installation), options, { cwd, account });
@@ -63,5 +83,9 @@ function accountStatements(adminPassword: Secret): string[] {
 }
 
 function dropMariadbDefaults(): string[] {
-  return [`DELETE FROM mysql.global_priv WHERE User IN ('root', '', 'mysql');`, `DELETE FROM mysql.proxies_priv;`, `FLUSH PRIVILEGES;`];
+  return [
+    `DELETE FROM mysql.global_priv WHERE User IN ('root', '', 'mysql');`,
+    `DELETE FROM mysql.proxies_priv;`,
+    `FLUSH PRIVILEGES;`,
+  ];
 }

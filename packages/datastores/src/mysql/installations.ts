@@ -13,7 +13,8 @@ export async function findMysqlInstallations(): Promise<readonly Installation[]>
   for (const name of PROGRAMS) {
     const program = findProgram(name, programFolders());
     const installation = program === undefined ? undefined : await describe(program);
-    if (installation !== undefined && !found.some((other) => other.manager === installation.manager)) found.push(installation);
+    if (installation !== undefined && !found.some((other) => other.manager === installation.manager))
+      found.push(installation);
   }
   return found;
 }

@@ -5,8 +5,19 @@ import type { DatastorePlace } from '../driver.ts';
 import { findMysqlInstallations } from './installations.ts';
 import { mysqlDriver } from './mysql_driver.ts';
 
-async function connect(place: DatastorePlace, user: string, password: string, database?: string): Promise<TenantClient> {
-  const connection = await createConnection({ host: place.address, port: place.port, user, password, ...(database === undefined ? {} : { database }) });
+async function connect(
+  place: DatastorePlace,
+  user: string,
+  password: string,
+  database?: string,
+): Promise<TenantClient> {
+  const connection = await createConnection({
+    host: place.address,
+    port: place.port,
+    user,
+    password,
+    ...(database === undefined ? {} : { database }),
+  });
   return {
     query: async (sql) => {
       const [rows] = await connection.query<RowDataPacket[]>(sql);

@@ -2,8 +2,23 @@ import { TroveError } from '@trove/common';
 import type { UserSpec } from '../driver.ts';
 import { ADMIN_USER } from '../server/admin_account.ts';
 
-export const HIDDEN_DATABASES: readonly string[] = ['mysql', 'information_schema', 'performance_schema', 'sys', '#mysql50#lost+found'];
-export const HIDDEN_USERS: readonly string[] = [ADMIN_USER, 'root', 'mysql', 'mysql.sys', 'mysql.session', 'mysql.infoschema', 'mariadb.sys', ''];
+export const HIDDEN_DATABASES: readonly string[] = [
+  'mysql',
+  'information_schema',
+  'performance_schema',
+  'sys',
+  '#mysql50#lost+found',
+];
+export const HIDDEN_USERS: readonly string[] = [
+  ADMIN_USER,
+  'root',
+  'mysql',
+  'mysql.sys',
+  'mysql.session',
+  'mysql.infoschema',
+  'mariadb.sys',
+  '',
+];
 
 const MAX_NAME_CHARACTERS = 64;
 const MAX_USER_CHARACTERS = 32;
@@ -27,7 +42,8 @@ export function checkUser(user: UserSpec): void {
   if (!fits || HIDDEN_USERS.includes(user.name.toLowerCase())) {
     throw new TroveError('BAD_REQUEST', 'The user name is not one that this datastore can hold.');
   }
-  if (!HOST.test(user.host ?? '%')) throw new TroveError('BAD_REQUEST', 'The host of a user is not one that this datastore can hold.');
+  if (!HOST.test(user.host ?? '%'))
+    throw new TroveError('BAD_REQUEST', 'The host of a user is not one that this datastore can hold.');
   for (const name of user.databases) checkDatabaseName(name);
 }
 
@@ -48,6 +64,7 @@ export function grantedName(pattern: string): string {
 
 /** A character set or collation as SQL takes it; these cannot be quoted as strings everywhere. */
 export function checkCharacterSet(name: string): string {
-  if (!CHARACTER_SET.test(name)) throw new TroveError('BAD_REQUEST', 'The character set or collation is not known to this datastore.');
+  if (!CHARACTER_SET.test(name))
+    throw new TroveError('BAD_REQUEST', 'The character set or collation is not known to this datastore.');
   return name;
 }

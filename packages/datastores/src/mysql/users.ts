@@ -8,18 +8,30 @@ import { checkUser, grantedName, HIDDEN_USERS, quoteGrantName } from './names.ts
 export async function createMysqlUsers(connection: Connection, users: readonly UserSpec[]): Promise<void> {
   for (const user of users) checkUser(user);
   for (const user of users) await refuseExisting(connection, user);
-  for (const user of users) await createUser(connection, user);
+  for (const user of users) await createUser(connection, user, '');
 }
 
 async function refuseExisting(connection: Connection, user: UserSpec): Promise<void> {
-  const [rows] = await connection.query<RowDataPacket[]>('SELECT 1 FROM mysql.user WHERE User = ? AND Host = ?', [user.name, user.host ?? '%']);
+  const [rows] = await connection.query<RowDataPacket[]>('SELECT 1 FROM mysql.user WHERE User = ? AND Host = ?', [
+    user.name,
+    user.host ?? '%',
+  ]);
   if (rows.length > 0) throw new TroveError('USER_EXISTS', 'A user of that name exists.');
 }
 
-async function createUser(connection: Connection, user: UserSpec): Promise<void> {
+/** Makes those that are missing, and gives those that exist this password and these databases. */
+export async function ensureMysqlUsers(connection: Connection, users: readonly UserSpec[]): Promise<void> {
+  for (const user of users) checkUser(user);
+  for (const user of users) await createUser(connection, user, 'IF NOT EXISTS');
+}
+
+async function createUser(connection: Connection, user: UserSpec, condition: '' | 'IF NOT EXISTS'): Promise<void> {
   const account = `${connection.escape(user.name)}@${connection.escape(user.host ?? '%')}`;
-  await connection.query(`CREATE USER ${account} IDENTIFIED BY ${connection.escape(user.password)}`);
-  for (const name of user.databases) await connection.query(`GRANT ALL PRIVILEGES ON ${quoteGrantName(name)}.* TO ${account}`);
+  const identified = `${account} IDENTIFIED BY ${connection.escape(user.password)}`;
+  await connection.query(`CREATE USER ${condition} ${identified}`);
+  if (condition !== '') await connection.query(`ALTER USER ${identified}`);
+  for (const name of user.databases)
+    await connection.query(`GRANT ALL PRIVILEGES ON ${quoteGrantName(name)}.* TO ${account}`);
 }
 
 interface UserRow extends RowDataPacket {
@@ -40,7 +52,9 @@ export async function listMysqlUsers(connection: Connection, page: PageRequest):
      ${page.marker === null ? '' : `AND ${fullName} ${page.includeMarker ? '>=' : '>'} ${connection.escape(page.marker)}`}
      ORDER BY ${fullName} ${limit === null ? '' : `LIMIT ${limit}`}`,
   );
-  const [grants] = await connection.query<GrantRow[]>('SELECT User AS name, Host AS host, Db AS database_pattern FROM mysql.db ORDER BY Db');
+  const [grants] = await connection.query<GrantRow[]>(
+    'SELECT User AS name, Host AS host, Db AS database_pattern FROM mysql.db ORDER BY Db',
+  );
   const databasesOf = Map.groupBy(grants, (grant) => `${grant.name}@${grant.host}`);
   const items = users.map((user) => ({
     name: user.name,

@@ -16,7 +16,9 @@ export async function createPostgresDatabases(client: Client, databases: readonl
 async function createDatabase(client: Client, database: DatabaseSpec): Promise<void> {
   const name = escapeIdentifier(database.name);
   const encoding = database.characterSet ? ` ENCODING ${escapeLiteral(database.characterSet)}` : '';
-  const collation = database.collate ? ` LC_COLLATE ${escapeLiteral(database.collate)} LC_CTYPE ${escapeLiteral(database.collate)}` : '';
+  const collation = database.collate
+    ? ` LC_COLLATE ${escapeLiteral(database.collate)} LC_CTYPE ${escapeLiteral(database.collate)}`
+    : '';
   try {
     await client.query(`CREATE DATABASE ${name} TEMPLATE template0${encoding}${collation}`);
   } catch (error) {

@@ -10,7 +10,7 @@ import { createPostgresDatabases, deletePostgresDatabase, listPostgresDatabases 
 import { sqlState, translatePostgresError } from './errors.ts';
 import { initialisePostgres } from './initialise.ts';
 import { ensureLibraryLinks } from './libraries.ts';
-import { createPostgresUsers, listPostgresUsers } from './users.ts';
+import { createPostgresUsers, ensurePostgresUsers, type InDatabase, listPostgresUsers } from './users.ts';
 
 const CONNECT_TIMEOUT_MS = 5000;
 const STARTING_UP = '57P03';
@@ -22,6 +22,7 @@ export class PostgresDatastore implements Datastore {
   readonly #adminFile: string;
   readonly #socketDir: string;
   readonly #server: ServerProcess;
+  readonly #inDatabase: InDatabase = (name, work) => this.#withClient(name, work);
 
   constructor(place: DatastorePlace) {
     this.#place = place;
@@ -40,7 +41,12 @@ export class PostgresDatastore implements Datastore {
     const account = effectiveAccount(this.#place);
     makePrivateFolder(this.#place.dataDir, account);
     const adminPassword = keepAdminPassword(this.#adminFile, account);
-    await initialisePostgres({ installation: this.#place.installation, serverDir: this.#serverDir, adminPassword, account });
+    await initialisePostgres({
+      installation: this.#place.installation,
+      serverDir: this.#serverDir,
+      adminPassword,
+      account,
+    });
   }
 
   async start(): Promise<void> {
@@ -48,7 +54,8 @@ export class PostgresDatastore implements Datastore {
     ensureLibraryLinks(this.#place.installation.binDir);
     makeSocketFolder(this.#socketDir, effectiveAccount(this.#place));
     if (running === undefined) this.#removeStaleLock();
-    const identity = running ?? this.#server.spawn(join(this.#place.installation.binDir, 'postgres'), this.#serverOptions());
+    const identity =
+      running ?? this.#server.spawn(join(this.#place.installation.binDir, 'postgres'), this.#serverOptions());
     await waitUntilHealthy(this.#server, identity, async () => (await this.#answer()) === 'serves');
   }
 
@@ -65,6 +72,11 @@ export class PostgresDatastore implements Datastore {
     return answer === 'starting' ? 'starting' : 'broken';
   }
 
+  incarnation(): string | null {
+    const identity = this.#server.find();
+    return identity === undefined ? null : `${identity.pid} ${identity.started}`;
+  }
+
   async createDatabases(databases: readonly DatabaseSpec[]): Promise<void> {
     await this.#withClient('postgres', (client) => createPostgresDatabases(client, databases));
   }
@@ -78,8 +90,11 @@ export class PostgresDatastore implements Datastore {
   }
 
   async createUsers(users: readonly UserSpec[]): Promise<void> {
-    const inDatabase = <T>(name: string, work: (client: Client) => Promise<T>): Promise<T> => this.#withClient(name, work);
-    await this.#withClient('postgres', (client) => createPostgresUsers(client, inDatabase, users));
+    await this.#withClient('postgres', (client) => createPostgresUsers(client, this.#inDatabase, users));
+  }
+
+  async ensureUsers(users: readonly UserSpec[]): Promise<void> {
+    await this.#withClient('postgres', (client) => ensurePostgresUsers(client, this.#inDatabase, users));
   }
 
   async listUsers(page: PageRequest): Promise<Page<UserInfo>> {

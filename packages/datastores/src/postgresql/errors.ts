@@ -16,7 +16,10 @@ export function translatePostgresError(error: unknown): TroveError {
   if (isTroveError(error)) return error;
   const known = BY_STATE.get(sqlState(error));
   if (known !== undefined) return new TroveError(known[0], known[1], { cause: error });
-  return new TroveError('GUEST_ERROR', 'The database server refused or could not be reached.', { cause: error, retryable: true });
+  return new TroveError('GUEST_ERROR', 'The database server refused or could not be reached.', {
+    cause: error,
+    retryable: true,
+  });
 }
 
 /** The SQLSTATE of an error of the server; empty where the server was not reached. */

@@ -34,7 +34,18 @@ export async function initialisePostgres(request: InitialiseRequest): Promise<vo
   try {
     writeFileDurably(passwordFile, request.adminPassword.reveal(), owner);
     const locale = process.platform === 'linux' ? 'C.UTF-8' : 'C';
-    const options = ['-D', partial, '-U', ADMIN_USER, '-A', 'scram-sha-256', `--pwfile=${passwordFile}`, '-E', 'UTF8', `--locale=${locale}`];
+    const options = [
+      '-D',
+      partial,
+      '-U',
+      ADMIN_USER,
+      '-A',
+      'scram-sha-256',
+      `--pwfile=${passwordFile}`,
+      '-E',
+      'UTF8',
+      `--locale=${locale}`,
+    ];
     await runProgram(join(installation.binDir, 'initdb'), options, { cwd: dirname(partial), account });
   } finally {
     rmSync(passwordFile, { force: true });

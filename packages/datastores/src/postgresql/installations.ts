@@ -13,7 +13,8 @@ export async function findPostgresInstallations(): Promise<readonly Installation
   const found: Installation[] = [];
   for (const folder of [...npmFolders(), ...pathFolders(), ...debianFolders()]) {
     const installation = await inspectPostgresFolder(folder);
-    if (installation !== undefined && !found.some((other) => other.version === installation.version)) found.push(installation);
+    if (installation !== undefined && !found.some((other) => other.version === installation.version))
+      found.push(installation);
   }
   return found;
 }

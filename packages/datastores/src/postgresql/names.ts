@@ -23,6 +23,7 @@ export function checkUser(user: UserSpec): void {
     throw new TroveError('BAD_REQUEST', 'The user name is not one that this datastore can hold.');
   }
   if ((user.host ?? '%') !== '%') throw new TroveError('BAD_REQUEST', 'PostgreSQL has no users per host.');
-  if (user.password.includes('\0')) throw new TroveError('BAD_REQUEST', 'The password is not one that this datastore can hold.');
+  if (user.password.includes('\0'))
+    throw new TroveError('BAD_REQUEST', 'The password is not one that this datastore can hold.');
   for (const name of user.databases) checkDatabaseName(name);
 }

@@ -5,12 +5,18 @@ import type { DatastorePlace } from '../driver.ts';
 import { findPostgresInstallations } from './installations.ts';
 import { postgresqlDriver } from './postgresql_driver.ts';
 
-async function connect(place: DatastorePlace, user: string, password: string, database = 'postgres'): Promise<TenantClient> {
+async function connect(
+  place: DatastorePlace,
+  user: string,
+  password: string,
+  database = 'postgres',
+): Promise<TenantClient> {
   const client = new Client({ host: place.address, port: place.port, user, password, database });
   client.on('error', () => undefined);
   await client.connect();
   return {
-    query: async (sql) => (await client.query<Record<string, unknown>>(sql)).rows.map((row) => String(Object.values(row)[0])),
+    query: async (sql) =>
+      (await client.query<Record<string, unknown>>(sql)).rows.map((row) => String(Object.values(row)[0])),
     close: () => client.end(),
   };
 }

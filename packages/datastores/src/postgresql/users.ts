@@ -12,15 +12,35 @@ const ANY_HOST = '%';
 export type InDatabase = <T>(database: string, work: (client: Client) => Promise<T>) => Promise<T>;
 
 /** Makes all of them, or none where one exists already or a database is missing. */
-export async function createPostgresUsers(client: Client, inDatabase: InDatabase, users: readonly UserSpec[]): Promise<void> {
+export async function createPostgresUsers(
+  client: Client,
+  inDatabase: InDatabase,
+  users: readonly UserSpec[],
+): Promise<void> {
   for (const user of users) checkUser(user);
   await refuseExisting(client, users);
   await refuseMissingDatabases(client, users);
-  for (const user of users) await createUser(client, inDatabase, user);
+  for (const user of users) await giveRole(client, inDatabase, user, 'CREATE');
+}
+
+/** Makes those that are missing, and gives those that exist this password and these databases. */
+export async function ensurePostgresUsers(
+  client: Client,
+  inDatabase: InDatabase,
+  users: readonly UserSpec[],
+): Promise<void> {
+  for (const user of users) checkUser(user);
+  await refuseMissingDatabases(client, users);
+  for (const user of users) {
+    const { rowCount } = await client.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [user.name]);
+    await giveRole(client, inDatabase, user, rowCount === 0 ? 'CREATE' : 'ALTER');
+  }
 }
 
 async function refuseExisting(client: Client, users: readonly UserSpec[]): Promise<void> {
-  const { rowCount } = await client.query('SELECT 1 FROM pg_roles WHERE rolname = ANY ($1)', [users.map((user) => user.name)]);
+  const { rowCount } = await client.query('SELECT 1 FROM pg_roles WHERE rolname = ANY ($1)', [
+    users.map((user) => user.name),
+  ]);
   if (rowCount !== 0) throw new TroveError('USER_EXISTS', 'A user of that name exists.');
 }
 
@@ -30,9 +50,14 @@ async function refuseMissingDatabases(client: Client, users: readonly UserSpec[]
   if (rowCount !== names.length) throw new TroveError('DATABASE_NOT_FOUND', 'A database of the user cannot be found.');
 }
 
-async function createUser(client: Client, inDatabase: InDatabase, user: UserSpec): Promise<void> {
+async function giveRole(
+  client: Client,
+  inDatabase: InDatabase,
+  user: UserSpec,
+  verb: 'CREATE' | 'ALTER',
+): Promise<void> {
   const role = escapeIdentifier(user.name);
-  await client.query(`CREATE ROLE ${role} LOGIN PASSWORD ${escapeLiteral(user.password)}`);
+  await client.query(`${verb} ROLE ${role} LOGIN PASSWORD ${escapeLiteral(user.password)}`);
   for (const name of user.databases) {
     const database = escapeIdentifier(name);
     if (await takeOwnerless(client, name)) await client.query(`ALTER DATABASE ${database} OWNER TO ${role}`);

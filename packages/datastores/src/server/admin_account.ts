@@ -11,7 +11,11 @@ const PASSWORD_LENGTH = 36;
 export function keepAdminPassword(file: string, account: Account | undefined): Secret {
   if (existsSync(file)) return readAdminPassword(file);
   const made = randomText(PASSWORD_LENGTH);
-  writeFileDurably(file, JSON.stringify({ user: ADMIN_USER, password: made }), account === undefined ? {} : { owner: account });
+  writeFileDurably(
+    file,
+    JSON.stringify({ user: ADMIN_USER, password: made }),
+    account === undefined ? {} : { owner: account },
+  );
   return new Secret(made);
 }
 
