@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { isOurOption } from '../../packages/common/src/config/known_options.ts';
+import { optionTables } from './option_tables.ts';
+import { renderConfigPage } from './render.ts';
+
+const help = 'For this test.';
+
+test('docs/configuration.md is what the tables say; "npm run docs" writes it', async () => {
+  const page = readFileSync(join(import.meta.dirname, '../../docs/configuration.md'), 'utf8');
+  expect(page).toBe(renderConfigPage(await optionTables()));
+});
+
+test('every service accepts the options of every other, so that they can share a file', async () => {
+  const all = (await optionTables()).flatMap(({ options }) => options);
+  const names = all.map(({ section, name, type }) => ({ section, name: type === 'map' ? `${name}.x` : name }));
+  expect(names.filter(({ section, name }) => !isOurOption(section, name))).toEqual([]);
+});
+
+test('an option of two services stands once, with both', () => {
+  const option = { section: 'DEFAULT', name: 'depth', type: 'integer', default: 3, unit: 'm', min: 1, help } as const;
+  const tables = [
+    { service: 'trove-a', options: [option] },
+    { service: 'trove-b', options: [option] },
+  ];
+  const page = renderConfigPage(tables);
+  expect(page.match(/### depth/g)).toHaveLength(1);
+  expect(page).toContain('whole number of m, at least 1 · default `3` · `TROVE_DEPTH`');
+  expect(page).toContain('Read by trove-a, trove-b.');
+});
+
+test('one option with two meanings is refused', () => {
+  const tables = [3, 4].map((value) => ({
+    service: `trove-${value}`,
+    options: [{ section: 'DEFAULT', name: 'depth', type: 'integer', default: value, help } as const],
+  }));
+  expect(() => renderConfigPage(tables)).toThrow(/\[DEFAULT\] depth differs between trove-3 and trove-4/);
+});
