@@ -1,6 +1,9 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { type Catalog, dbNow, isDuplicate, openCatalog, toBigint, troveNow, withTransaction } from './index.ts';
 import { type TestCatalog, testCatalog } from './testing.ts';
+
+// Each test makes databases of its own on a server that others use too.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const TROVE_TIME = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/;
 

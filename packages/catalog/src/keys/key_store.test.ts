@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { type Clock, hkdfSha256, hmacSha256, randomText, Secret, systemClock } from '@trove/common';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { InstanceRow } from '../tables.ts';
 import { type TestCatalog, testCatalog } from '../testing.ts';
 import { withTransaction } from '../transaction.ts';
@@ -18,6 +18,9 @@ import {
 } from './key_operations.ts';
 import { createKeyStore } from './key_store.ts';
 import type { KeyRings } from './rings.ts';
+
+// Each test makes databases of its own on a server that others use too.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const id = '792fa220-2a40-4831-85af-cfb0ded8033c';
 const rings: KeyRings = { instance: [new Secret('instance kek')], uplink: [new Secret('uplink kek')] };
