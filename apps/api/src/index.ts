@@ -1,2 +1,3 @@
 export { type Api, buildApi } from './build_api.ts';
 export type { ApiDeps, ApiSettings, ComputeCatalog } from './deps.ts';
+export { type ApiConfig, apiOptions, settingsOf } from './options.ts';
