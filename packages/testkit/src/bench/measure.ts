@@ -53,7 +53,12 @@ function mediansOf(rounds: readonly Sample[][], contenders: readonly Contender[]
     contenders.map(({ name }) => {
       const own = rounds.flat().filter((sample) => sample.contender === name);
       const figures = Object.keys(own[0]?.figures ?? {});
-      return [name, Object.fromEntries(figures.map((figure) => [figure, median(own.map((sample) => sample.figures[figure] ?? Number.NaN))]))];
+      return [
+        name,
+        Object.fromEntries(
+          figures.map((figure) => [figure, median(own.map((sample) => sample.figures[figure] ?? Number.NaN))]),
+        ),
+      ];
     }),
   );
 }
@@ -65,7 +70,8 @@ function ratiosOf(rounds: readonly Sample[][], contenders: readonly Contender[])
     const figures = Object.keys(rounds[0]?.find((sample) => sample.contender === other.name)?.figures ?? {});
     for (const figure of figures) {
       const pairs = rounds.map((samples) => {
-        const value = (name: string) => samples.find((sample) => sample.contender === name)?.figures[figure] ?? Number.NaN;
+        const value = (name: string) =>
+          samples.find((sample) => sample.contender === name)?.figures[figure] ?? Number.NaN;
         return value(other.name) / value(baseline?.name ?? '');
       });
       ratios[`${figure}: ${other.name} / ${baseline?.name}`] = median(pairs);
@@ -91,7 +97,11 @@ export function percentile(values: readonly number[], share: number): number {
  * Keeps `inFlight` calls going for `ms` and counts those that end within it: calls per second and latency in ms.
  * A call that fails ends the measurement with its error.
  */
-export async function loadFor(ms: number, inFlight: number, call: () => Promise<unknown>): Promise<Record<string, number>> {
+export async function loadFor(
+  ms: number,
+  inFlight: number,
+  call: () => Promise<unknown>,
+): Promise<Record<string, number>> {
   const latencies: number[] = [];
   const start = performance.now();
   const worker = async (): Promise<void> => {
@@ -102,5 +112,9 @@ export async function loadFor(ms: number, inFlight: number, call: () => Promise<
   };
   await Promise.all(Array.from({ length: inFlight }, worker));
   const seconds = (performance.now() - start) / 1000;
-  return { 'per s': latencies.length / seconds, 'p50 ms': percentile(latencies, 0.5), 'p99 ms': percentile(latencies, 0.99) };
+  return {
+    'per s': latencies.length / seconds,
+    'p50 ms': percentile(latencies, 0.5),
+    'p99 ms': percentile(latencies, 0.99),
+  };
 }
