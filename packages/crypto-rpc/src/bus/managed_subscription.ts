@@ -1,9 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Clock, fullJitterMs, type Logger } from '@trove/common';
 import type { ConsumeOptions, Delivery } from './bus.ts';
 import type { Link, LinkConsumer } from './link.ts';
 
 const BACKOFF_BASE_MS = 50;
 const BACKOFF_CAP_MS = 5000;
+/** A handler that hangs must not keep its process from stopping; what it holds goes back to the queue. */
+const LONGEST_DRAIN_MS = 30_000;
 
 interface Surroundings {
   readonly clock: Clock;
@@ -52,7 +55,7 @@ export class ManagedSubscription {
     this.#stop.abort(new Error('subscription cancelled'));
     const consumer = this.#consumer;
     await consumer?.cancel();
-    await Promise.all(this.#running);
+    await Promise.race([Promise.all(this.#running), delay(LONGEST_DRAIN_MS, undefined, { ref: false })]);
     await consumer?.release();
   }
 
