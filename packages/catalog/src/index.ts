@@ -84,3 +84,6 @@ export {
 } from './operations/read_datastores.ts';
 export { type InstanceReading, listInstances, readInstance } from './operations/read_instances.ts';
 export { replaceTaskParams } from './operations/replace_task_params.ts';
+export { updateDatastore } from './operations/update_datastore.ts';
+export { type DatastoreVersionUpdate, updateDatastoreVersion } from './operations/update_datastore_version.ts';
+export { fitsTroveColumn } from './trove_text.ts';

@@ -7,6 +7,7 @@ import type { ApiDeps } from '../deps.ts';
 import type { Link } from '../links.ts';
 import { nextLink, pageLimit } from '../paging.ts';
 import { callerOfRequest } from '../plugins/authentication.ts';
+import { checkStorable } from './names.ts';
 
 export interface ShownPage {
   /** The newest first, as Trove shows a page; pages themselves go by id. */
@@ -23,6 +24,7 @@ export async function instancePage(
   const caller = callerOfRequest(request);
   enforce(rule, caller, caller.projectId);
   const { limit: wanted, marker, include_clustered } = request.query;
+  if (marker !== undefined) checkStorable('marker', marker);
   const limit = pageLimit(wanted, deps.settings.pageSizes.instances);
   const found = await listInstances(deps.catalog.knex, {
     projectId: caller.projectId,

@@ -1,3 +1,4 @@
+import { fitsTroveColumn } from '@trove/catalog';
 import { TroveError } from '@trove/common';
 import type { NewDatabase, NewUser } from '@trove/contracts';
 
@@ -86,7 +87,7 @@ export function checkUsers(users: readonly NewUser[], manager: string, known?: R
 
 function checkUserName(name: string, manager: string): void {
   const rules = rulesOf(manager);
-  if (NOT_IN_USER_NAME.test(name) || name.length > rules.userLength || !isStorable(name)) {
+  if (NOT_IN_USER_NAME.test(name) || name.length > rules.userLength || !fitsTroveColumn(name)) {
     throw new TroveError('BAD_REQUEST', `'${shown(name)}' is not a valid user name.`);
   }
   if (rules.reservedUsers.has(name.toLowerCase())) throw new TroveError('BAD_REQUEST', `User name '${name}' is reserved.`);
@@ -101,13 +102,8 @@ function checkHost(host: string): void {
 
 /** Throws `BAD_REQUEST` where Trove's columns (three bytes to a character) cannot hold the text. */
 export function checkStorable(what: string, text: string): void {
-  if (isStorable(text)) return;
+  if (fitsTroveColumn(text)) return;
   throw new TroveError('BAD_REQUEST', `The ${what} has a character that cannot be stored.`);
-}
-
-/** No control characters, and nothing outside the basic plane: utf8mb3 has no room for it, half a pair has no meaning. */
-function isStorable(text: string): boolean {
-  return !/[\p{Cc}\p{Cs}\u{10000}-\u{10FFFF}]/u.test(text);
 }
 
 function rulesOf(manager: string): NameRules {

@@ -1,5 +1,7 @@
+import { isUuid } from '@trove/common';
 import type { Knex } from 'knex';
 import type { DatastoreRow, DatastoreVersionRow } from '../tables.ts';
+import { fitsTroveColumn } from '../trove_text.ts';
 
 /** A datastore with its versions, by name; what is inactive is left to the caller to hide. */
 export interface DatastoreReading extends DatastoreRow {
@@ -18,6 +20,7 @@ export async function listDatastores(executor: Knex): Promise<DatastoreReading[]
 
 /** The datastore of that id or, else, of that name; undefined where there is none. */
 export async function readDatastore(executor: Knex, idOrName: string): Promise<DatastoreReading | undefined> {
+  if (!fitsTroveColumn(idOrName)) return undefined;
   const rows = await executor<DatastoreRow>('datastores').where({ id: idOrName }).orWhere({ name: idOrName }).select('*');
   const datastore = rows.find((row) => row.id === idOrName) ?? rows.find((row) => row.name === idOrName);
   if (datastore === undefined) return undefined;
@@ -30,6 +33,7 @@ export async function readDatastore(executor: Knex, idOrName: string): Promise<D
 
 /** The version of that id, in whatever datastore. */
 export async function readDatastoreVersion(executor: Knex, versionId: string): Promise<DatastoreVersionRow | undefined> {
+  if (!isUuid(versionId)) return undefined;
   return await executor<DatastoreVersionRow>('datastore_versions').where({ id: versionId }).first('*');
 }
 

@@ -1,3 +1,4 @@
+import { isUuid } from '@trove/common';
 import type { Knex } from 'knex';
 import { dialectOf } from '../dialect.ts';
 import type { DatabaseBigint, InstanceRow } from '../tables.ts';
@@ -36,9 +37,9 @@ export interface InstancePage {
 
 /** The instance that is not deleted, in whatever project; undefined where there is none of that id. */
 export async function readInstance(executor: Knex, instanceId: string): Promise<InstanceReading | undefined> {
+  if (!isUuid(instanceId)) return undefined;
   const rows = await query(executor, 'instances', 'WHERE i.id = ? AND i.deleted = 0', [instanceId]);
-  // MySQL compares without regard to case and trailing blanks.
-  return rows.find((row) => row.id === instanceId);
+  return rows[0];
 }
 
 /** A project's instances that are not deleted, by id. */
