@@ -1,0 +1,32 @@
+/** A worker process: `node test/worker.ts <JSON of WorkerArguments>`; ends in order on SIGTERM. */
+import { openCatalog } from '@trove/catalog';
+import { createLogger } from '@trove/common';
+import { createTaskEngine } from '../src/index.ts';
+import { fixtureKinds } from './kinds.ts';
+import { obeyOrders } from './orders.ts';
+import { FolderWorld } from './world.ts';
+
+export interface WorkerArguments {
+  connection: string;
+  worldFolder: string;
+  ordersFolder: string;
+  leaseMs: number;
+}
+
+const given = JSON.parse(process.argv[2] ?? '') as WorkerArguments;
+const catalog = openCatalog({ connection: given.connection, poolSize: 6 });
+const engine = createTaskEngine({
+  catalog,
+  kinds: fixtureKinds(new FolderWorld(given.worldFolder)),
+  owner: `worker-${process.pid}`,
+  logger: createLogger({ service: 'worker' }),
+  concurrency: 4,
+  pollMs: { min: 50, max: 150 },
+  leaseMs: given.leaseMs,
+  faults: obeyOrders(given.ordersFolder),
+});
+engine.start();
+process.once('SIGTERM', async () => {
+  await engine.close();
+  await catalog.close();
+});
