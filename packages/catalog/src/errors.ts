@@ -8,6 +8,7 @@ function numberOf(error: unknown, member: 'errno' | 'errcode'): number | undefin
 const SQLITE_UNIQUE = new Set([1555, 2067, 2579]);
 const SQLITE_BUSY = 5;
 const SQLITE_LOCKED = 6;
+const SQLITE_CANTOPEN = 14;
 const CONNECTION_LOST = new Set([
   'PROTOCOL_CONNECTION_LOST',
   'ECONNREFUSED',
@@ -36,6 +37,6 @@ export function isTransient(error: unknown): boolean {
 /** True where the database could not be reached, or the connection went away. */
 export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  if (error.name === 'KnexTimeoutError') return true;
+  if (error.name === 'KnexTimeoutError' || ((numberOf(error, 'errcode') ?? 0) & 0xff) === SQLITE_CANTOPEN) return true;
   return 'code' in error && typeof error.code === 'string' && CONNECTION_LOST.has(error.code);
 }

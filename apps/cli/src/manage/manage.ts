@@ -1,0 +1,75 @@
+import { isUnavailable, MigrationError } from '@trove/catalog';
+import { isTroveError, type TroveError } from '@trove/common';
+import { Command, CommanderError } from 'commander';
+import { CliError, EXIT, type ExitCode } from '../exit.ts';
+import { addDatastoreUpdates } from './commands/datastores.ts';
+import { addDb } from './commands/db.ts';
+import { addImageList } from './commands/images.ts';
+import { createManageSession, type ManageIo } from './session.ts';
+
+/** The `trove-manage` program as a value; `run` takes the arguments after the program's name and gives the exit code. */
+export function createManage(io: ManageIo): { run(argv: readonly string[]): Promise<ExitCode> } {
+  return {
+    async run(argv) {
+      try {
+        await buildProgram(io).parseAsync([...argv], { from: 'user' });
+        return EXIT.ok;
+      } catch (error) {
+        return explain(io, error);
+      }
+    },
+  };
+}
+
+function buildProgram(io: ManageIo): Command {
+  const program = new Command('trove-manage')
+    .description('Manages the catalog: its version, its datastores.')
+    .option('--config-file <file>', 'read this file; may be repeated, a later one wins', (file: string, files: string[]) => [...files, file], [])
+    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
+    .exitOverride()
+    .addHelpText('after', HELP);
+  const session = createManageSession(io, () => program.opts<{ configFile: string[] }>().configFile);
+  addDb(program, session);
+  addDatastoreUpdates(program, session);
+  addImageList(program, session);
+  return program;
+}
+
+const HELP = `
+Without --config-file: trove.conf in $TROVE_HOME (default .trove), else /etc/trove/trove.conf.
+TROVE_DATABASE__CONNECTION overrides [database] connection.
+
+Exit codes:
+  0 done, 1 refused, 2 wrong usage or configuration, 3 not found, 4 the catalog cannot be reached`;
+
+function explain(io: ManageIo, error: unknown): ExitCode {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  const told = outcome(error);
+  if (told === undefined) throw error;
+  io.stderr.write(`trove-manage: ${told.text}\n`);
+  return told.exitCode;
+}
+
+function outcome(error: unknown): { text: string; exitCode: ExitCode } | undefined {
+  if (error instanceof CliError) return { text: error.message, exitCode: error.exitCode };
+  if (error instanceof MigrationError) return { text: error.message, exitCode: EXIT.refused };
+  if (isTroveError(error)) return { text: withCause(error), exitCode: troveExit(error) };
+  if (isUnavailable(error) && error instanceof Error) return { text: `the catalog cannot be reached: ${error.message}`, exitCode: EXIT.unreachable };
+  if (isDatabaseRefusal(error)) return { text: `the database refused: ${error.message}`, exitCode: EXIT.refused };
+  return undefined;
+}
+
+function troveExit({ code }: TroveError): ExitCode {
+  if (code === 'CONFIG_INVALID') return EXIT.usage;
+  if (code === 'CATALOG_UNAVAILABLE') return EXIT.unreachable;
+  return code === 'DATASTORE_NOT_FOUND' || code === 'DATASTORE_VERSION_NOT_FOUND' ? EXIT.notFound : EXIT.refused;
+}
+
+function withCause(error: TroveError): string {
+  return error.code === 'CATALOG_UNAVAILABLE' && error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
+}
+
+/** What MySQL says itself, such as a wrong password or a right that the account lacks: it is for the operator to read. */
+function isDatabaseRefusal(error: unknown): error is Error {
+  return error instanceof Error && 'sqlMessage' in error;
+}

@@ -1,0 +1,82 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Catalog, catalogVersion, LATEST_VERSION, openCatalog } from '@trove/catalog';
+import { loadConfig } from '@trove/common';
+import { CliError, EXIT } from '../exit.ts';
+import { manageOptions } from './options.ts';
+
+/** An image as the compute driver has it. */
+export interface ManagedImage {
+  readonly id: string;
+  readonly name: string;
+  readonly manager: string;
+  readonly version: string;
+}
+
+/** What the program touches. */
+export interface ManageIo {
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: { write(text: string): unknown };
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /**
+   * Asks the compute driver that these files configure for its images. The program itself knows no compute driver: whoever
+   * assembles it hands this in.
+   */
+  readonly images?: (files: readonly string[]) => Promise<readonly ManagedImage[]>;
+}
+
+/** One command's view: where it prints, and the catalog for as long as it needs it. */
+export interface ManageSession {
+  print(text: string): void;
+  /** The configuration's files. */
+  files(): readonly string[];
+  images(): Promise<readonly ManagedImage[]>;
+  withCatalog<T>(work: (catalog: Catalog) => Promise<T>): Promise<T>;
+  /** The same, refusing a catalog that is not at the newest version. */
+  withCurrentCatalog<T>(work: (catalog: Catalog) => Promise<T>): Promise<T>;
+}
+
+export function createManageSession(io: ManageIo, givenFiles: () => readonly string[]): ManageSession {
+  const files = (): readonly string[] => {
+    const given = givenFiles();
+    return given.length > 0 ? given : defaultFiles(io.env);
+  };
+  const withCatalog = async <T>(work: (catalog: Catalog) => Promise<T>): Promise<T> => {
+    // Two at least: one works, one renews the migration lock.
+    const catalog = openCatalog({ connection: connectionOf(files(), io.env), poolSize: 3 });
+    try {
+      return await work(catalog);
+    } finally {
+      await catalog.close();
+    }
+  };
+  return {
+    print: (text) => void io.stdout.write(text),
+    files,
+    images() {
+      if (io.images === undefined) throw new CliError(EXIT.usage, 'image-list asks the compute driver, which this program was built without');
+      return io.images(files());
+    },
+    withCatalog,
+    withCurrentCatalog: (work) =>
+      withCatalog(async (catalog) => {
+        const version = await catalogVersion(catalog.knex);
+        if (version === LATEST_VERSION) return work(catalog);
+        throw new CliError(EXIT.refused, `the catalog is at ${version}, this release needs ${LATEST_VERSION}: run trove-manage db_sync first`);
+      }),
+  };
+}
+
+/** The file of a standalone control plane beside us, else the one that Trove's packages install. */
+function defaultFiles(env: ManageIo['env']): string[] {
+  const candidates = [join(env['TROVE_HOME'] ?? '.trove', 'trove.conf'), '/etc/trove/trove.conf'];
+  return candidates.filter((file) => existsSync(file)).slice(0, 1);
+}
+
+function connectionOf(files: readonly string[], env: ManageIo['env']): string {
+  const config = loadConfig({ files, env, options: manageOptions, service: 'trove-manage' });
+  const { connection } = config.database;
+  if (connection !== undefined) return connection.reveal();
+  const where = files.length > 0 ? `not set in ${files.join(', ')}` : 'not set: give --config-file FILE';
+  throw new CliError(EXIT.usage, `[database] connection is ${where}, or set TROVE_DATABASE__CONNECTION`);
+}
