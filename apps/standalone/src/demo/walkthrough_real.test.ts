@@ -1,0 +1,16 @@
+import { expect, test } from 'vitest';
+import { openRealRuntime } from './stack/real_runtime.ts';
+import { differences, expectEachPlantToFailItsRow, recordWalk } from './walkthrough_test_support.ts';
+import { summary } from './walkthrough.ts';
+
+test('the walkthrough is as expected over RabbitMQ and MariaDB with each service a process of its own', async () => {
+  const runtime = await openRealRuntime(() => undefined);
+  try {
+    const { results, calls, screen } = await recordWalk(runtime);
+    expect(differences(results), screen).toEqual([]);
+    expect(summary(results).ok).toBe(true);
+    await expectEachPlantToFailItsRow(calls);
+  } finally {
+    await runtime.close();
+  }
+}, 400_000);

@@ -1,0 +1,40 @@
+import { appendFileSync } from 'node:fs';
+import { createLogger, identifyProcess } from '@trove/common';
+import type { AgentHandle, AgentLaunch, AgentRunner } from '@trove/compute';
+import type { MemoryBroker } from '@trove/crypto-rpc';
+import { buildGuestAgent, loadGuestConfig, readServerFacts } from '@trove/guestagent';
+
+/**
+ * Agents inside this process. Each is built from its injected files and its server's facts, and given a connection to the
+ * bus in memory: what an agent in a process of its own has, and nothing else.
+ */
+export function createInProcessAgents(broker: MemoryBroker): AgentRunner {
+  return {
+    start: (launch) => startAgent(broker, launch),
+    adopt: () => undefined,
+  };
+}
+
+async function startAgent(broker: MemoryBroker, launch: AgentLaunch): Promise<AgentHandle> {
+  const config = loadGuestConfig(launch.configFiles);
+  const agent = buildGuestAgent({
+    config,
+    server: readServerFacts(launch.serverFile),
+    connect: async () => broker.bus(),
+    logger: createLogger({
+      service: 'trove-guestagent',
+      level: config.DEFAULT.log_level,
+      stream: { write: (line) => appendFileSync(launch.logFile, line, { mode: 0o600 }) },
+    }),
+  });
+  await agent.start();
+  let alive = true;
+  return {
+    identity: identifyProcess(process.pid) ?? { pid: process.pid, started: '' },
+    alive: () => alive,
+    async stop() {
+      await agent.close({ database: 'stop' });
+      alive = false;
+    },
+  };
+}
