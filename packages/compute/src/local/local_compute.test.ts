@@ -15,8 +15,8 @@ import { join } from 'node:path';
 import {
   identifyProcess,
   newUuid,
-  processCommandLine,
   type ProcessIdentity,
+  processCommandLine,
   processRuns,
   signalProcess,
   silentLogger,

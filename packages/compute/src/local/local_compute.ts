@@ -16,7 +16,7 @@ import { Addresses } from './addresses.ts';
 import type { AgentRunner } from './agent_runner.ts';
 import { Agents } from './agents.ts';
 import { keepFlavorsFile, readFlavors } from './flavors.ts';
-import { type InstallationSource, listLocalImages, type LocalImage } from './images.ts';
+import { type InstallationSource, type LocalImage, listLocalImages } from './images.ts';
 import { readInjectedFiles } from './injected_files.ts';
 import { Layout } from './layout.ts';
 import { ServerLocks } from './server_lock.ts';

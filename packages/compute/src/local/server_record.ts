@@ -1,7 +1,7 @@
 import type { Flavor, Server, ServerAddress, ServerStatus } from '../driver.ts';
+import type { LocalImage } from './images.ts';
 import { readJson, writeJson } from './json_file.ts';
 import type { Layout } from './layout.ts';
-import type { LocalImage } from './images.ts';
 
 /**
  * What the driver keeps of a server. `state` is what was asked for last and how far it came: `building` and `rebuilding`

@@ -1,5 +1,5 @@
-import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { TroveError } from '@trove/common';
+import type { Connection, RowDataPacket } from 'mysql2/promise';
 import type { DatabaseSpec, Page, PageRequest } from '../driver.ts';
 import { rowsToRead, toPage } from '../paging.ts';
 import { checkCharacterSet, checkDatabaseName, HIDDEN_DATABASES, quoteName } from './names.ts';

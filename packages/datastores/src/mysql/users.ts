@@ -1,5 +1,5 @@
-import type { Connection, RowDataPacket } from 'mysql2/promise';
 import { TroveError } from '@trove/common';
+import type { Connection, RowDataPacket } from 'mysql2/promise';
 import type { Page, PageRequest, UserInfo, UserSpec } from '../driver.ts';
 import { rowsToRead, toPage } from '../paging.ts';
 import { checkUser, grantedName, HIDDEN_USERS, quoteGrantName } from './names.ts';

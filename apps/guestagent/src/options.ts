@@ -1,0 +1,58 @@
+import { type ConfigOf, defineOptions, loadConfig, sharedOptions } from '@trove/common';
+
+/** What the agent reads from its injected files: its own settings, and those of the control plane that concern it. */
+export const guestOptions = defineOptions([
+  {
+    section: 'DEFAULT',
+    name: 'guest_id',
+    type: 'string',
+    help: 'The id of the instance that this agent is on. Written by the taskmanager.',
+  },
+  {
+    section: 'DEFAULT',
+    name: 'tenant_id',
+    type: 'string',
+    help: 'The project that the instance belongs to. Written by the taskmanager.',
+  },
+  {
+    section: 'DEFAULT',
+    name: 'datastore_manager',
+    type: 'string',
+    help: 'Which datastore driver manages the database: mysql, mariadb or postgresql. Written by the taskmanager.',
+  },
+  {
+    section: 'DEFAULT',
+    name: 'datastore_version',
+    type: 'string',
+    help: "The name of the instance's datastore version. Written by the taskmanager.",
+  },
+  {
+    section: 'DEFAULT',
+    name: 'instance_rpc_encr_key',
+    type: 'string',
+    secret: true,
+    help: "The instance's own key. With it the agent speaks sealed messages and nothing else, without it in clear. Written by the taskmanager.",
+  },
+  {
+    section: 'DEFAULT',
+    name: 'instance_rpc_key_version',
+    type: 'integer',
+    default: 1,
+    min: 1,
+    help: "The version of the instance's key. Written by the taskmanager.",
+  },
+  sharedOptions.transport_url,
+  sharedOptions.sealed_transport_url,
+  sharedOptions.control_exchange,
+  sharedOptions.conductor_queue,
+  sharedOptions.report_interval,
+  sharedOptions.debug,
+  sharedOptions.log_level,
+]);
+
+export type GuestConfig = ConfigOf<typeof guestOptions>;
+
+/** Reads the injected files, a later one winning, and nothing else: the environment may be the control plane's. */
+export function loadGuestConfig(configFiles: readonly string[]): GuestConfig {
+  return loadConfig({ files: configFiles, env: {}, options: guestOptions, service: 'trove-guestagent' });
+}

@@ -1,0 +1,70 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock, TroveError } from '@trove/common';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Fence } from './fence.ts';
+import { GuestFiles } from './guest_files.ts';
+import { OnceJournal } from './once_journal.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'journal-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const open = (clock = systemClock) => new OnceJournal(new GuestFiles(folder, null), clock);
+const never = () => Promise.reject(new Error('must not run'));
+
+test('work runs once per key, also for a journal opened anew, and two at a time share one run', async () => {
+  const journal = open();
+  let runs = 0;
+  const work = { run: () => Promise.resolve(++runs), recover: never };
+  expect(await Promise.all([journal.once('k', 'm', work), journal.once('k', 'm', work)])).toEqual([1, 1]);
+  expect(await open().once('k', 'm', work)).toBe(1);
+  expect(await open().once('other', 'm', work)).toBe(2);
+});
+
+test('work that a crash interrupted is recovered with its note, not run again', async () => {
+  const interrupted = open();
+  const crash = {
+    run: (note: (text: string) => void) => (note('before'), new Promise<never>(() => undefined)),
+    recover: never,
+  };
+  void interrupted.once('k', 'm', crash);
+  expect(interrupted.outcome('k')).toEqual({ state: 'started' });
+  const next = open();
+  expect(next.outcome('k')).toEqual({ state: 'unknown' });
+  const recover = (note: string | undefined) => Promise.resolve(`recovered ${note}`);
+  expect(await next.once('k', 'm', { run: never, recover })).toBe('recovered before');
+  expect(next.outcome('k')).toEqual({ state: 'done' });
+});
+
+test('a lasting failure stays the answer; one that may pass lets the same key try again', async () => {
+  const journal = open();
+  const fail = (retryable: boolean) => ({
+    run: () => Promise.reject(new TroveError('GUEST_ERROR', 'refused', { retryable })),
+    recover: never,
+  });
+  await expect(journal.once('lasting', 'm', fail(false))).rejects.toMatchObject({ code: 'GUEST_ERROR' });
+  await expect(open().once('lasting', 'm', { run: never, recover: never })).rejects.toThrow('refused');
+  expect(journal.outcome('lasting')).toEqual({ state: 'failed', error: { code: 'GUEST_ERROR', message: 'refused' } });
+  await expect(journal.once('passing', 'm', fail(true))).rejects.toThrow('refused');
+  expect(journal.outcome('passing')).toEqual({ state: 'unknown' });
+  expect(await journal.once('passing', 'm', { run: () => Promise.resolve('now'), recover: never })).toBe('now');
+});
+
+test('what is older than any task is forgotten', async () => {
+  await open().once('k', 'm', { run: () => Promise.resolve(1), recover: never });
+  const later = { ...systemClock, now: () => Date.now() + 8 * 24 * 3600 * 1000 };
+  open(later);
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test('the highest fence is kept on the volume; an equal one passes, an older one does not', () => {
+  const fence = new Fence(new GuestFiles(folder, null));
+  for (const passes of [null, 3n, 3n, 5n]) fence.pass(passes);
+  const next = new Fence(new GuestFiles(folder, null));
+  expect(() => next.pass(4n)).toThrow('taken over');
+  next.pass(5n);
+});

@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { type Clock, type ErrorCode, isTroveError, TroveError, toTroveError } from '@trove/common';
+import type { GuestFiles } from './guest_files.ts';
+
+interface Entry {
+  readonly method: string;
+  readonly state: 'started' | 'done' | 'failed';
+  /** Milliseconds since 1970. */
+  readonly started: number;
+  /** What the work has written down before it changed anything. */
+  readonly note?: string;
+  readonly result?: unknown;
+  readonly error?: { readonly code: ErrorCode; readonly message: string };
+}
+
+export interface OnceWork<R> {
+  /** `note` writes down, before a change, what a later `recover` needs to see whether it happened. */
+  readonly run: (note: (text: string) => void) => Promise<R>;
+  /** After a crash in the middle of `run`: looks what of the effect is there, and does the rest. */
+  readonly recover: (note: string | undefined, writeNote: (text: string) => void) => Promise<R>;
+}
+
+export interface Outcome {
+  readonly state: 'unknown' | 'started' | 'done' | 'failed';
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
+/** Longer than any task lives. */
+const KEEP_MS = 7 * 24 * 3600 * 1000;
+
+/**
+ * What was done under which idempotency key, on the volume: a second arrival gets the first one's result. Results hold no
+ * secrets. A failure that may pass is forgotten, so that the same key may try again.
+ */
+export class OnceJournal {
+  readonly #files: GuestFiles;
+  readonly #clock: Clock;
+  readonly #running = new Map<string, Promise<unknown>>();
+
+  constructor(files: GuestFiles, clock: Clock) {
+    this.#files = files;
+    this.#clock = clock;
+    this.#forgetOld();
+  }
+
+  async once<R>(key: string, method: string, work: OnceWork<R>): Promise<R> {
+    const name = fileName(key);
+    const running = this.#running.get(name) ?? this.#start(name, method, work);
+    return (await running) as R;
+  }
+
+  /** How it ended. One that a crash has interrupted is `unknown`: asked for again, it is ended. */
+  outcome(key: string): Outcome {
+    const name = fileName(key);
+    const entry = this.#read(name);
+    if (entry === undefined) return { state: 'unknown' };
+    if (entry.state === 'started') return { state: this.#running.has(name) ? 'started' : 'unknown' };
+    return entry.error === undefined ? { state: entry.state } : { state: entry.state, error: entry.error };
+  }
+
+  /** Resolves when nothing is running. */
+  async idle(): Promise<void> {
+    await Promise.allSettled(this.#running.values());
+  }
+
+  #start<R>(name: string, method: string, work: OnceWork<R>): Promise<R> {
+    const promise = this.#perform(name, method, work).finally(() => this.#running.delete(name));
+    this.#running.set(name, promise);
+    return promise;
+  }
+
+  async #perform<R>(name: string, method: string, work: OnceWork<R>): Promise<R> {
+    const found = this.#read(name);
+    if (found !== undefined && found.method !== method) {
+      throw new TroveError('CONFLICT', 'The idempotency key belongs to another method.');
+    }
+    if (found?.state === 'done') return found.result as R;
+    if (found?.error !== undefined) throw new TroveError(found.error.code, found.error.message);
+    let entry: Entry = found ?? { method, state: 'started', started: this.#clock.now() };
+    const note = (text: string): void => {
+      entry = { ...entry, note: text };
+      this.#write(name, entry);
+    };
+    if (found === undefined) this.#write(name, entry);
+    try {
+      const result = await (found === undefined ? work.run(note) : work.recover(found.note, note));
+      this.#write(name, { ...entry, state: 'done', result });
+      return result;
+    } catch (error) {
+      this.#fail(name, entry, error);
+      throw error;
+    }
+  }
+
+  #fail(name: string, entry: Entry, error: unknown): void {
+    if (!isTroveError(error) || error.retryable) return this.#files.remove(name);
+    const { code, message } = toTroveError(error);
+    this.#write(name, { ...entry, state: 'failed', error: { code, message } });
+  }
+
+  #read(name: string): Entry | undefined {
+    const text = this.#files.read(name);
+    return text === undefined ? undefined : (JSON.parse(text) as Entry);
+  }
+
+  #write(name: string, entry: Entry): void {
+    this.#files.write(name, JSON.stringify(entry));
+  }
+
+  #forgetOld(): void {
+    for (const name of readdirSync(this.#files.folder).filter((entry) => entry.endsWith('.json'))) {
+      const old = (this.#read(name)?.started ?? 0) < this.#clock.now() - KEEP_MS;
+      if (old) this.#files.remove(name);
+    }
+  }
+}
+
+/** Keys are the caller's text; as names of files they are hashed. */
+function fileName(key: string): string {
+  return `${createHash('sha256').update(key).digest('hex')}.json`;
+}
