@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { openMemoryRuntime } from './stack/memory_runtime.ts';
-import { differences, expectEachPlantToFailItsRow, recordWalk } from './walkthrough_test_support.ts';
 import { ROWS, summary } from './walkthrough.ts';
+import { differences, expectEachPlantToFailItsRow, recordWalk } from './walkthrough_test_support.ts';
 
 test('the walkthrough is as expected on the embedded defaults, and a fault planted in any row makes exactly that row fail', async () => {
   const runtime = await openMemoryRuntime();

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { openRealRuntime } from './stack/real_runtime.ts';
-import { differences, expectEachPlantToFailItsRow, recordWalk } from './walkthrough_test_support.ts';
 import { summary } from './walkthrough.ts';
+import { differences, expectEachPlantToFailItsRow, recordWalk } from './walkthrough_test_support.ts';
 
 test('the walkthrough is as expected over RabbitMQ and MariaDB with each service a process of its own', async () => {
   const runtime = await openRealRuntime(() => undefined);

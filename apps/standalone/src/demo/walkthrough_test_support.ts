@@ -5,7 +5,9 @@ import { outsideOf, type Runtime } from './stack/outside_of.ts';
 import { type RowResult, walk } from './walkthrough.ts';
 
 /** Walks once through a runtime, recording all that the outside showed. */
-export async function recordWalk(runtime: Runtime): Promise<{ results: readonly RowResult[]; calls: readonly RecordedCall[]; screen: string }> {
+export async function recordWalk(
+  runtime: Runtime,
+): Promise<{ results: readonly RowResult[]; calls: readonly RecordedCall[]; screen: string }> {
   let row = 0;
   const screen: string[] = [];
   const { outside, calls } = recordOutside(outsideOf(runtime), () => row);
@@ -16,12 +18,17 @@ export async function recordWalk(runtime: Runtime): Promise<{ results: readonly 
 /** Each expectation that did not hold, as one line. */
 export function differences(results: readonly RowResult[]): string[] {
   return results.flatMap(({ number, findings }) =>
-    findings.filter(({ asExpected }) => !asExpected).map(({ expected, seen }) => `${number}: ${expected}; seen: ${seen}`),
+    findings
+      .filter(({ asExpected }) => !asExpected)
+      .map(({ expected, seen }) => `${number}: ${expected}; seen: ${seen}`),
   );
 }
 
 /** The rows that fail when the recorded world is as `plant` makes it in that row. */
-async function failingRows(calls: readonly RecordedCall[], plant: ReturnType<typeof plantedFaults>[number] | undefined): Promise<number[]> {
+async function failingRows(
+  calls: readonly RecordedCall[],
+  plant: ReturnType<typeof plantedFaults>[number] | undefined,
+): Promise<number[]> {
   let row = 0;
   const outside = replayOutside(
     calls,
@@ -41,11 +48,16 @@ export async function expectEachPlantToFailItsRow(calls: readonly RecordedCall[]
   const idOf = (name: string) => ids.get(name) ?? '';
   expect(await failingRows(calls, undefined)).toEqual([]);
   for (const plant of plantedFaults(idOf)) {
-    expect({ plant: plant.what, fails: await failingRows(calls, plant) }).toEqual({ plant: plant.what, fails: [plant.row] });
+    expect({ plant: plant.what, fails: await failingRows(calls, plant) }).toEqual({
+      plant: plant.what,
+      fails: [plant.row],
+    });
   }
 }
 
 function idsIn(calls: readonly RecordedCall[]): Map<string, string> {
-  const rows = calls.flatMap(({ method, answer }) => (method === 'select' ? (answer as { id?: string; name?: string }[]) : []));
+  const rows = calls.flatMap(({ method, answer }) =>
+    method === 'select' ? (answer as { id?: string; name?: string }[]) : [],
+  );
   return new Map(rows.flatMap(({ id, name }) => (id === undefined || name === undefined ? [] : [[name, id] as const])));
 }

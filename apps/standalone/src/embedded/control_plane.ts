@@ -102,8 +102,18 @@ async function startTaskmanager(config: TaskmanagerConfig, ground: Ground, opene
 async function startApi(config: ApiConfig, ground: Ground, opened: Opened): Promise<Api> {
   const bus = openBus(ground, 'api', opened);
   const logger = ground.logger.child({ part: 'api' });
-  const { taskmanager_rpc_encr_key: ring, control_exchange: controlExchange, taskmanager_queue: taskmanagerQueue } = config.DEFAULT;
-  const taskmanager = createTaskmanagerClient({ bus, controlKeys: { ring }, controlExchange, taskmanagerQueue, logger });
+  const {
+    taskmanager_rpc_encr_key: ring,
+    control_exchange: controlExchange,
+    taskmanager_queue: taskmanagerQueue,
+  } = config.DEFAULT;
+  const taskmanager = createTaskmanagerClient({
+    bus,
+    controlKeys: { ring },
+    controlExchange,
+    taskmanagerQueue,
+    logger,
+  });
   opened.push(taskmanager);
   return buildApi({
     settings: settingsOf(config),

@@ -1,10 +1,10 @@
 import { openEncryptedKey } from '../at_rest_reader.ts';
-import { CONFIG_FILES, type ServerFacts } from '../outside.ts';
+import { CONFIG_FILES, type CommandResult, type ServerFacts } from '../outside.ts';
 import { defineRow, holds, same } from '../row.ts';
 import type { Properties, Stage } from '../stage.ts';
 import { parseList, parseProperties } from '../table_reader.ts';
-import { messagesOf, readMessage } from '../tap_reader.ts';
-import { keyIn, keyQuery } from './shared.ts';
+import { messagesOf, type ReadMessage, readMessage } from '../tap_reader.ts';
+import { keyIn, keyQuery, until } from './shared.ts';
 
 const NETWORK = 'net-id=8799129b-0b21-4a51-9bc0-aa47b0b0ef9c';
 
@@ -99,65 +99,95 @@ export const sealedCreate = defineRow({
 
 const DATABASES = { m2: 'foo2', m10: 'foo10', m20: 'foo20' } as const;
 const SPOKEN = { m2: 'clear', m10: 'clear', m20: 'sealed' } as const;
+const CLIENT_USER = 'walker';
 const CLIENT_PASSWORD = 'walkthrough7pass';
 
 interface DatabaseSeen {
-  readonly name: keyof typeof DATABASES;
+  readonly name: InstanceName;
   readonly before: readonly string[];
+  /** The list right after the create was answered, and the list a little later. */
+  readonly rightAfter: readonly string[];
   readonly after: readonly string[];
   readonly connected: string;
   readonly spoken: string;
 }
+
+type InstanceName = keyof typeof DATABASES;
+const INSTANCE_NAMES = ['m2', 'm10', 'm20'] as const;
 
 export const databases = defineRow({
   number: 7,
   title: 'database-list, database-create, database-list on m2, m10 and m20',
   async act(stage) {
     const seen: DatabaseSeen[] = [];
-    for (const name of ['m2', 'm10', 'm20'] as const) seen.push(await makeDatabase(stage, name));
+    for (const name of INSTANCE_NAMES) seen.push(await makeDatabase(stage, name));
     return seen;
   },
-  expectations: (['m2', 'm10', 'm20'] as const).flatMap((name) => [
+  expectations: [
+    ...INSTANCE_NAMES.flatMap((name) => [
+      {
+        expected: `${name}: empty, then ${DATABASES[name]}`,
+        look: (all: DatabaseSeen[]) => same([of(all, name)?.before, of(all, name)?.after], [[], [DATABASES[name]]]),
+      },
+      {
+        expected: `${name}: an ordinary client finds it there`,
+        look: (all: DatabaseSeen[]) => same(of(all, name)?.connected, DATABASES[name]),
+      },
+      {
+        expected: `${name}: asked ${SPOKEN[name] === 'clear' ? 'in clear' : 'in sealed envelopes'}`,
+        look: (all: DatabaseSeen[]) => same(of(all, name)?.spoken, SPOKEN[name]),
+      },
+    ]),
     {
-      expected: `${name}: empty, then ${DATABASES[name]}`,
-      look: (all: DatabaseSeen[]) => same([of(all, name)?.before, of(all, name)?.after], [[], [DATABASES[name]]]),
+      expected: "m20: the create's answer means that it is done (to guests in clear Trove's message has no answer)",
+      look: (all: DatabaseSeen[]) => same(of(all, 'm20')?.rightAfter, [DATABASES.m20]),
     },
-    {
-      expected: `${name}: an ordinary client finds it there`,
-      look: (all: DatabaseSeen[]) => same(of(all, name)?.connected, DATABASES[name]),
-    },
-    {
-      expected: `${name}: asked in ${SPOKEN[name] === 'clear' ? 'clear' : 'sealed envelopes'}`,
-      look: (all: DatabaseSeen[]) => same(of(all, name)?.spoken, SPOKEN[name]),
-    },
-  ]),
+  ],
 });
 
-function of(all: readonly DatabaseSeen[], name: string): DatabaseSeen | undefined {
+function of(all: readonly DatabaseSeen[], name: InstanceName): DatabaseSeen | undefined {
   return all.find((seen) => seen.name === name);
 }
 
-async function makeDatabase(stage: Stage, name: keyof typeof DATABASES): Promise<DatabaseSeen> {
+async function makeDatabase(stage: Stage, name: InstanceName): Promise<DatabaseSeen> {
   const id = await stage.idOf(name);
   const database = DATABASES[name];
   const passed = (await stage.outside.tapped()).length;
-  const before = parseList((await stage.trove(['database-list', name])).stdout).map((row) => row.name ?? '');
+  const before = namesIn(await stage.trove(['database-list', name]));
   await stage.trove(['database-create', name, database]);
-  const after = parseList((await stage.trove(['database-list', name])).stdout).map((row) => row.name ?? '');
-  const messages = messagesOf((await stage.outside.tapped()).slice(passed).map(readMessage), id);
+  const rightAfter = namesIn(await stage.outside.trove('admin', ['database-list', name]));
+  await until(stage.outside, async () => {
+    const names = namesIn(await stage.outside.trove('admin', ['database-list', name]));
+    return { done: names.length > 0, value: names };
+  });
+  const after = namesIn(await stage.trove(['database-list', name]));
+  const spoken = wayOfSpeaking(messagesOf((await stage.outside.tapped()).slice(passed).map(readMessage), id), id);
+  const connected = await connectAsUser(stage, name, database);
+  return { name, before, rightAfter, after, connected, spoken };
+}
+
+function namesIn(result: CommandResult): string[] {
+  return parseList(result.stdout).map((row) => row.name ?? '');
+}
+
+function wayOfSpeaking(messages: readonly ReadMessage[], id: string): string {
   const clear = messages.some(({ method }) => method === 'create_database');
   const sealed = messages.some((message) => message.sealed?.receiver === `guest:${id}`);
-  await stage.trove(['user-create', name, 'walker', '--databases', database], 'admin', `${CLIENT_PASSWORD}\n`);
-  const { address, port } = await stage.outside.server(id);
-  const connected = await stage.outside.connect({ address, port, user: 'walker', password: CLIENT_PASSWORD, database });
+  return [clear ? 'clear' : '', sealed ? 'sealed' : ''].filter((word) => word !== '').join(' and ');
+}
+
+/** Makes a user as an operator would, and connects as it from outside. */
+async function connectAsUser(stage: Stage, name: InstanceName, database: string): Promise<string> {
+  await stage.trove(['user-create', name, CLIENT_USER, '--databases', database], 'admin', `${CLIENT_PASSWORD}\n`);
+  await until(stage.outside, async () => {
+    const users = namesIn(await stage.outside.trove('admin', ['user-list', name]));
+    return { done: users.includes(CLIENT_USER), value: users };
+  });
+  const { address, port } = await stage.outside.server(await stage.idOf(name));
+  const login = { address, port, user: CLIENT_USER, password: CLIENT_PASSWORD, database };
+  const connected = await stage.outside.connect(login);
   stage.print(`a client at ${address}:${port} is connected to ${connected}\n`);
-  return {
-    name,
-    before,
-    after,
-    connected,
-    spoken: [clear ? 'clear' : '', sealed ? 'sealed' : ''].filter((word) => word !== '').join(' and '),
-  };
+  return connected;
 }
 
 export const datastores = defineRow({

@@ -68,7 +68,9 @@ export const oldGuests = defineRow({
     const reporting = await until(stage.outside, async () => {
       const messages = (await stage.outside.tapped()).map(readMessage);
       const names = Object.keys(guests).filter((name) =>
-        messagesOf(messages, guests[name]?.id ?? '').some(({ method, text }) => method === 'heartbeat' && text.includes('healthy')),
+        messagesOf(messages, guests[name]?.id ?? '').some(
+          ({ method, text }) => method === 'heartbeat' && text.includes('healthy'),
+        ),
       );
       return { done: names.length === LEGACY_NAMES.length, value: names };
     });
@@ -89,7 +91,10 @@ export const oldGuests = defineRow({
         );
       },
     })),
-    { expected: 'each reports in clear on the bus that it is healthy', look: ({ reporting }) => same(reporting, [...LEGACY_NAMES]) },
+    {
+      expected: 'each reports in clear on the bus that it is healthy',
+      look: ({ reporting }) => same(reporting, [...LEGACY_NAMES]),
+    },
     {
       expected: 'nobody serves them: the catalog holds what Trove left',
       look: ({ before, after }) => holds(JSON.stringify(after), JSON.stringify(before) === JSON.stringify(after)),

@@ -88,7 +88,7 @@ const STEPS = (id: string) => `select s.name, s.state from task_steps s join tas
   where t.instance_id = '${id}' and t.kind = 'upgrade_instance' order by s.started, s.name`;
 
 /** What an upgrade does, in this order; a step's name holds one of these words. */
-const ORDER = ['pre_upgrade', 'key', 'rebuild', 'hello', 'post_upgrade'] as const;
+const ORDER = ['pre_upgrade', 'pending_key', 'rebuild', 'await_agent', 'post_upgrade', 'adopt_key'] as const;
 
 export const upgradeOrder = defineRow({
   number: 10,
@@ -103,7 +103,7 @@ export const upgradeOrder = defineRow({
       look: ({ during, after }) => same([during.status, after.status], ['UPGRADE', 'ACTIVE']),
     },
     {
-      expected: 'the journal: pre_upgrade, key stored, rebuild, hello, post_upgrade, all done',
+      expected: 'the journal: pre_upgrade, a pending key, rebuild, the agent's hello, post_upgrade, the key adopted, all done',
       look: ({ steps }) => {
         const names = steps.map((step) => `${step.name}`);
         const places = ORDER.map((word) => names.findIndex((name) => name.includes(word)));

@@ -31,7 +31,10 @@ export async function placeLegacyGuest(ground: LegacyGround, name: string): Prom
   const flavor = (await compute.flavors()).find(({ id }) => id === FLAVOR);
   if (flavor === undefined) throw new Error(`the compute driver has no flavor ${FLAVOR}`);
   const owner = { deploymentId: 'older than ours', instanceId };
-  const { volumeId } = await compute.createVolume({ ...owner, clientToken: `volume of ${name}`, size: VOLUME_GB }, NEVER);
+  const { volumeId } = await compute.createVolume(
+    { ...owner, clientToken: `volume of ${name}`, size: VOLUME_GB },
+    NEVER,
+  );
   const server = await compute.createServer(
     {
       ...owner,
@@ -68,7 +71,14 @@ log_level=warn
 
 /** A peer of policy 0, for whoever asks: there is no catalog behind it. */
 const everyoneInClear: KeyStore = {
-  guestPeer: async (instanceId) => ({ instanceId, policy: 0, keys: [], pendingOnly: false, bootNonce: null, sequence: null }),
+  guestPeer: async (instanceId) => ({
+    instanceId,
+    policy: 0,
+    keys: [],
+    pendingOnly: false,
+    bootNonce: null,
+    sequence: null,
+  }),
   forget: () => undefined,
 };
 

@@ -8,7 +8,12 @@ import type { Image } from '@trove/compute';
 import { conductorOptions } from '@trove/conductor';
 import { createMemoryBroker } from '@trove/crypto-rpc';
 import { taskmanagerOptions } from '@trove/taskmanager';
-import { type ControlPlane, type ControlPlaneConfig, MEMORY_URL, startControlPlane } from '../../embedded/control_plane.ts';
+import {
+  type ControlPlane,
+  type ControlPlaneConfig,
+  MEMORY_URL,
+  startControlPlane,
+} from '../../embedded/control_plane.ts';
 import { createInProcessAgents } from '../../embedded/in_process_agents.ts';
 import { openLocalCompute } from '../../embedded/local_compute.ts';
 import { lookAtCatalog } from '../looks/catalog_look.ts';
@@ -35,10 +40,18 @@ export async function openMemoryRuntime({ under = tmpdir() }: RuntimeOptions = {
   const connection = `sqlite:///${join(folder, 'catalog.sqlite')}`;
   const apiPort = await freePort();
   const manager = 'postgresql';
-  const deployment = writeDeployment({ folder, apiPort, transportUrl: MEMORY_URL, connection, defaultDatastore: manager });
+  const deployment = writeDeployment({
+    folder,
+    apiPort,
+    transportUrl: MEMORY_URL,
+    connection,
+    defaultDatastore: manager,
+  });
   const broker = createMemoryBroker();
   const messages: TappedMessage[] = [];
-  broker.tap(({ exchange, routingKey, body }) => messages.push({ exchange, routingKey, body: body.toString('base64') }));
+  broker.tap(({ exchange, routingKey, body }) =>
+    messages.push({ exchange, routingKey, body: body.toString('base64') }),
+  );
   const compute = openLocalCompute(readConfig(deployment).taskmanager, createInProcessAgents(broker), silentLogger);
   const image = imageOf(await compute.images(), manager);
   const atHand = { datastore: image.manager, version: image.version, versionId: OLD_VERSION_ID };
@@ -63,7 +76,10 @@ export async function openMemoryRuntime({ under = tmpdir() }: RuntimeOptions = {
       await catalog.run([...oldRows(), ...datastoreAtHand({ ...atHand, manager, imageId: image.id })]);
     },
     placeLegacyGuest: (name) =>
-      placeLegacyGuest({ compute, catalog, bus: outsideBus, transportUrl: MEMORY_URL, atHand, manager, imageId: image.id }, name),
+      placeLegacyGuest(
+        { compute, catalog, bus: outsideBus, transportUrl: MEMORY_URL, atHand, manager, imageId: image.id },
+        name,
+      ),
     async start() {
       const own = openCatalog({ connection });
       const logger = createLogger({ service: 'demo', level: 'error' });
@@ -83,8 +99,10 @@ export async function openMemoryRuntime({ under = tmpdir() }: RuntimeOptions = {
 }
 
 function readConfig(deployment: Deployment): ControlPlaneConfig {
-  const read = <const Specs extends readonly OptionSpec[]>(file: 'trove.conf' | 'trove-taskmanager.conf' | 'trove-conductor.conf', options: Specs) =>
-    loadConfig({ files: [deployment.configPath(file)], env: {}, options, service: file });
+  const read = <const Specs extends readonly OptionSpec[]>(
+    file: 'trove.conf' | 'trove-taskmanager.conf' | 'trove-conductor.conf',
+    options: Specs,
+  ) => loadConfig({ files: [deployment.configPath(file)], env: {}, options, service: file });
   return {
     api: read('trove.conf', apiOptions),
     taskmanager: read('trove-taskmanager.conf', taskmanagerOptions),

@@ -63,7 +63,9 @@ function rowsOf({ id, name, statusId, created, updated }: OldInstance): string[]
 }
 
 /** What the rows call mysql 5.6 becomes the datastore that this machine has. */
-export function datastoreAtHand(atHand: AtHand & { readonly manager: string; readonly imageId: string }): readonly string[] {
+export function datastoreAtHand(
+  atHand: AtHand & { readonly manager: string; readonly imageId: string },
+): readonly string[] {
   return [
     `update datastores set name = '${atHand.datastore}' where id = '${DATASTORE_ID}'`,
     `update datastore_versions set name = '${atHand.version}', image_id = '${atHand.imageId}', packages = '', manager = '${atHand.manager}'
@@ -73,7 +75,9 @@ export function datastoreAtHand(atHand: AtHand & { readonly manager: string; rea
 
 /** The row of an old instance learns where its server is. */
 export function serverOf(instanceId: string, serverId: string, volumeId: string): readonly string[] {
-  return [`update instances set compute_instance_id = '${serverId}', volume_id = '${volumeId}' where id = '${instanceId}'`];
+  return [
+    `update instances set compute_instance_id = '${serverId}', volume_id = '${volumeId}' where id = '${instanceId}'`,
+  ];
 }
 
 export function oldInstanceId(name: string): string {

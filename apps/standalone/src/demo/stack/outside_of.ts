@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
-import { Readable } from 'node:stream';
 import { dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createCli } from '@trove/cli';
 import type { CatalogLook } from '../looks/catalog_look.ts';
 import { runProgram } from '../looks/command.ts';
