@@ -2,5 +2,6 @@ export type * from './driver.ts';
 export { type Account, guestAccount } from './local/account.ts';
 export type { AgentHandle, AgentLaunch, AgentRunner } from './local/agent_runner.ts';
 export { createDetachedAgentRunner, type DetachedAgentOptions } from './local/detached_agent.ts';
+export { type Housing, type HousingOptions, houseGuests } from './local/housing.ts';
 export type { InstallationSource, LocalInstallation } from './local/images.ts';
 export { LocalCompute, type LocalComputeOptions } from './local/local_compute.ts';

@@ -32,16 +32,18 @@ function imageIdOf(installation: LocalInstallation): string {
 
 /**
  * One image per server found, the first of each manager and version, and those that the operator named: `{ uuid: folder }`.
+ * `reachable` gives the path by which guests get to a program.
  * `CONFIG_INVALID` where a named id is no UUID or its folder holds no server.
  */
 export async function listLocalImages(
   source: InstallationSource,
   named: Readonly<Record<string, string>>,
+  reachable: (path: string) => string,
 ): Promise<readonly LocalImage[]> {
   const images = new Map<string, LocalImage>();
   for (const installation of await source.find()) {
     const id = imageIdOf(installation);
-    if (!images.has(id)) images.set(id, toImage(id, installation));
+    if (!images.has(id)) images.set(id, toImage(id, installation, reachable));
   }
   for (const [id, folder] of Object.entries(named)) {
     const installation = await source.inspect(folder);
@@ -49,11 +51,12 @@ export async function listLocalImages(
       throw new TroveError('CONFIG_INVALID', `[compute_local] image.${id}: the name must be image.<uuid>.`);
     if (installation === undefined)
       throw new TroveError('CONFIG_INVALID', `[compute_local] image.${id}: no database server was found in ${folder}.`);
-    images.set(id, toImage(id, installation));
+    images.set(id, toImage(id, installation, reachable));
   }
   return [...images.values()];
 }
 
-function toImage(id: string, { manager, version, binDir, port }: LocalInstallation): LocalImage {
-  return { id, name: `${manager}-${version}`, manager, version, binDir, port };
+function toImage(id: string, found: LocalInstallation, reachable: (path: string) => string): LocalImage {
+  const { manager, version, port } = found;
+  return { id, name: `${manager}-${version}`, manager, version, binDir: reachable(found.binDir), port };
 }

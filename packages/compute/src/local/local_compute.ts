@@ -37,8 +37,10 @@ export interface LocalComputeOptions {
   /** The name of this host: `[DEFAULT] host`, or the machine's where that is 0.0.0.0. */
   readonly host: string;
   readonly installations: InstallationSource;
-  /** From `guestAccount`: whom guests run as while we are root. */
+  /** From `houseGuests`, as is `root`: whom guests run as while we are root. */
   readonly account: Account | undefined;
+  /** From `houseGuests`; default: every path as it is. */
+  readonly reachable?: (path: string) => string;
   readonly runner: AgentRunner;
   readonly logger: Logger;
   /** Milliseconds before a dead agent is started again, doubled at each failure; default 5000. */
@@ -270,12 +272,14 @@ export class LocalCompute implements ComputeDriver {
 
   /** Looked for once per start: what is installed later counts from the next one. */
   #localImages(): Promise<readonly LocalImage[]> {
-    this.#images ??= listLocalImages(this.#options.installations, this.#options.namedImages ?? {}).catch(
-      (error: unknown) => {
-        this.#images = undefined;
-        throw error;
-      },
-    );
+    this.#images ??= listLocalImages(
+      this.#options.installations,
+      this.#options.namedImages ?? {},
+      this.#options.reachable ?? ((path) => path),
+    ).catch((error: unknown) => {
+      this.#images = undefined;
+      throw error;
+    });
     return this.#images;
   }
 }
