@@ -5,7 +5,7 @@ export interface Publication {
   readonly body: Buffer;
   readonly contentType: string;
   readonly contentEncoding?: string;
-  readonly headers?: Readonly<Record<string, string | number | boolean>>;
+  readonly headers?: Readonly<Record<string, string | number | boolean | readonly string[]>>;
   readonly messageId?: string;
   /** Checked by the broker against the account that publishes; left out where accounts are shared. */
   readonly userId?: string;
