@@ -1,6 +1,7 @@
 import { connect } from 'amqplib';
 import { createConnection } from 'mysql2/promise';
 import { expect, test } from 'vitest';
+import { provideServers } from './provide_servers.ts';
 import { testBroker } from './test_broker.ts';
 import { testDatabase } from './test_database.ts';
 
@@ -35,4 +36,16 @@ test('two callers get databases of their own, and a disposed one is gone', async
 test('without a server the message says what to do', async () => {
   await expect(testBroker({})).rejects.toThrow(/npm test/);
   await expect(testDatabase({})).rejects.toThrow(/npm test/);
+});
+
+test('servers that are given are used, and left running', async () => {
+  const urls = {
+    TROVE_TEST_AMQP_URL: process.env['TROVE_TEST_AMQP_URL'] ?? '',
+    TROVE_TEST_MYSQL_URL: process.env['TROVE_TEST_MYSQL_URL'] ?? '',
+  };
+  const servers = await provideServers(urls);
+  expect(servers.urls).toEqual(urls);
+  await servers.stop();
+  await (await testBroker(urls)).dispose();
+  await (await testDatabase(urls)).dispose();
 });
