@@ -113,7 +113,8 @@ export async function makeWorld(sealed: boolean): Promise<World> {
   return world;
 }
 
-function writeServer(folder: string, instanceId: string, key: string | undefined): string[] {
+/** The injected files and the server's own facts, as local compute lays them out; resolves to the injected files. */
+export function writeServer(folder: string, instanceId: string, key: string | undefined, url = 'memory://'): string[] {
   if (installation === undefined) throw new Error('a database server is installed');
   chmodSync(folder, 0o755);
   for (const part of ['files', 'root/etc/trove', 'volume']) mkdirSync(join(folder, part), { recursive: true });
@@ -132,7 +133,7 @@ function writeServer(folder: string, instanceId: string, key: string | undefined
   };
   writeFileSync(join(folder, 'root/etc/trove/server.json'), JSON.stringify(facts));
   const agentFile = join(folder, 'files/trove-guestagent.conf');
-  writeFileSync(agentFile, '[DEFAULT]\ntransport_url = memory://\ncontrol_exchange = trove\nreport_interval = 1\n');
+  writeFileSync(agentFile, `[DEFAULT]\ntransport_url = ${url}\ncontrol_exchange = trove\nreport_interval = 1\n`);
   const guestInfo = join(folder, 'files/guest_info.conf');
   const keyLine = key === undefined ? '' : `instance_rpc_encr_key = ${key}\n`;
   writeFileSync(
