@@ -44,7 +44,9 @@ export interface StepContext {
 }
 
 /** How one run of a step ended. `wait`: nothing is blocked, the step runs again when its time has come or it is woken. */
-export type StepResult = { readonly done: Json } | { readonly wait: { readonly ms: number; readonly progress?: string } };
+export type StepResult =
+  | { readonly done: Json }
+  | { readonly wait: { readonly ms: number; readonly progress?: string } };
 
 /**
  * One step: intent is written first, then `observe` (on a resumed try) looks in the world for what an earlier try made,
@@ -90,6 +92,9 @@ export interface TaskKind {
   steps(task: Task): readonly Step[];
   onDone(tx: Knex.Transaction, end: TaskEnd): Promise<void>;
   /** After compensation. `error.message` is what the tenant may see. `left` names what could not be undone. */
-  onFailed(tx: Knex.Transaction, end: TaskEnd & { error: { code: string; message: string }; left: readonly string[] }): Promise<void>;
+  onFailed(
+    tx: Knex.Transaction,
+    end: TaskEnd & { error: { code: string; message: string }; left: readonly string[] },
+  ): Promise<void>;
   onCancelled(tx: Knex.Transaction, end: TaskEnd): Promise<void>;
 }

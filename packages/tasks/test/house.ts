@@ -16,12 +16,29 @@ export function buildTask(instanceId: string, plan: BuildPlan = {}, more: Partia
   return { kind: 'build', instanceId, projectId: PROJECT, params, deadlineMs: 60_000, codeVersion: 1, ...more };
 }
 
-export async function fileBuild(catalog: Catalog, instanceId: string, plan: BuildPlan = {}, more: Partial<NewTask> = {}): Promise<FiledTask> {
+export async function fileBuild(
+  catalog: Catalog,
+  instanceId: string,
+  plan: BuildPlan = {},
+  more: Partial<NewTask> = {},
+): Promise<FiledTask> {
   return await withTransaction(catalog, (tx) => fileTask(tx, buildTask(instanceId, plan, more)));
 }
 
-export async function fileRemove(catalog: Catalog, instanceId: string, more: Partial<NewTask> = {}): Promise<FiledTask> {
-  const task = { kind: 'remove', instanceId, projectId: PROJECT, params: {}, deadlineMs: 60_000, codeVersion: 1, ...more };
+export async function fileRemove(
+  catalog: Catalog,
+  instanceId: string,
+  more: Partial<NewTask> = {},
+): Promise<FiledTask> {
+  const task = {
+    kind: 'remove',
+    instanceId,
+    projectId: PROJECT,
+    params: {},
+    deadlineMs: 60_000,
+    codeVersion: 1,
+    ...more,
+  };
   return await withTransaction(catalog, (tx) => fileDelete(tx, task));
 }
 
@@ -44,7 +61,11 @@ export async function journalOf(catalog: Catalog, id: string): Promise<Record<st
 }
 
 /** Polls until `read` gives something, and fails after `withinMs` with what was awaited. */
-export async function until<T>(what: string, read: () => Promise<T | undefined | false>, withinMs = 15_000): Promise<T> {
+export async function until<T>(
+  what: string,
+  read: () => Promise<T | undefined | false>,
+  withinMs = 15_000,
+): Promise<T> {
   const end = performance.now() + withinMs;
   for (;;) {
     const found = await read();

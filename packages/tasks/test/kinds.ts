@@ -1,6 +1,6 @@
 import { TroveError } from '@trove/common';
 import type { Knex } from 'knex';
-import type { JsonObject, Step, StepContext, Task, TaskEnd, TaskKind } from '../src/index.ts';
+import type { Step, StepContext, Task, TaskEnd, TaskKind } from '../src/index.ts';
 import type { World } from './world.ts';
 
 /** How a `build` is to go; the rest goes well. Members of the task's `params`. */
@@ -57,8 +57,14 @@ export function removeKind(world: World): TaskKind {
 }
 
 /** Counts the ends in `volume_size`, so that a test sees one that took place twice. */
-async function endInstance(tx: Knex.Transaction, { task }: TaskEnd, values: Record<string, string | number>): Promise<void> {
-  await tx('instances').where({ id: task.instanceId }).update({ ...values, volume_size: tx.raw('COALESCE(volume_size, 0) + 1') });
+async function endInstance(
+  tx: Knex.Transaction,
+  { task }: TaskEnd,
+  values: Record<string, string | number>,
+): Promise<void> {
+  await tx('instances')
+    .where({ id: task.instanceId })
+    .update({ ...values, volume_size: tx.raw('COALESCE(volume_size, 0) + 1') });
 }
 
 function make(world: World, thing: string, undoTries: Map<string, number>): Step {
@@ -128,5 +134,5 @@ function fault(permanent: boolean): TroveError {
 }
 
 function planOf(task: Task): BuildPlan {
-  return task.params as BuildPlan & JsonObject;
+  return task.params;
 }

@@ -119,7 +119,8 @@ class Run {
     const instance = await instanceOf(this.#catalog, this.#instanceId);
     if (instance.deleted === 1) return;
     const { taskId } = await fileRemove(this.#catalog, this.#instanceId);
-    if (this.#removeId !== undefined && taskId !== this.#removeId) throw new Error('a second delete did not find the first');
+    if (this.#removeId !== undefined && taskId !== this.#removeId)
+      throw new Error('a second delete did not find the first');
     this.#removeId = taskId;
   }
 
@@ -140,8 +141,10 @@ class Run {
     expectSame('ends', instance.volume_size, removed ? 2 : 1);
     if (build.state === 'cancelled') expectSame('a cancel without a delete', removed, true);
     if (build.state === 'failed') expectSame('a failure without a cause', this.#plan.fails !== undefined, true);
-    if (!removed && build.state === 'done') expectSame('made', this.#kept(), ['announcement', 'secret', 'server', 'volume']);
-    else if (!removed && this.#plan.fails?.step === 'announce') expectSame('left', this.#kept(), ['secret', 'server', 'volume']);
+    if (!removed && build.state === 'done')
+      expectSame('made', this.#kept(), ['announcement', 'secret', 'server', 'volume']);
+    else if (!removed && this.#plan.fails?.step === 'announce')
+      expectSame('left', this.#kept(), ['secret', 'server', 'volume']);
     else expectSame('left', this.#kept(), []);
     this.#checkOrder();
   }
@@ -160,7 +163,11 @@ class Run {
     expectSame('made after the taking away began', late, []);
     const removals = changes.flatMap((line) => /remove (\S+)/.exec(line)?.[1] ?? []);
     const order = ['announcement', 'server', 'volume', 'secret'];
-    expectSame('the order of the taking away', removals, removals.toSorted((a, b) => order.indexOf(a) - order.indexOf(b)));
+    expectSame(
+      'the order of the taking away',
+      removals,
+      removals.toSorted((a, b) => order.indexOf(a) - order.indexOf(b)),
+    );
   }
 
   #somePlan(): BuildPlan {

@@ -26,7 +26,6 @@ const engine = createTaskEngine({
   faults: obeyOrders(given.ordersFolder),
 });
 engine.start();
-process.once('SIGTERM', async () => {
-  await engine.close();
-  await catalog.close();
+process.once('SIGTERM', () => {
+  void engine.close().then(() => catalog.close());
 });

@@ -40,12 +40,18 @@ export class WorkerPool {
     const timer = setTimeout(() => {
       for (const worker of workers) worker.kill('SIGKILL');
     }, withinMs);
-    await Promise.all(workers.filter((worker) => worker.exitCode === null && worker.signalCode === null).map((worker) => once(worker, 'exit')));
+    await Promise.all(
+      workers
+        .filter((worker) => worker.exitCode === null && worker.signalCode === null)
+        .map((worker) => once(worker, 'exit')),
+    );
     clearTimeout(timer);
   }
 
   #start(): void {
-    const worker = spawn(process.execPath, [WORKER, JSON.stringify(this.#given)], { stdio: ['ignore', 'inherit', 'pipe'] });
+    const worker = spawn(process.execPath, [WORKER, JSON.stringify(this.#given)], {
+      stdio: ['ignore', 'inherit', 'pipe'],
+    });
     this.#workers.add(worker);
     worker.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#output += text;

@@ -9,7 +9,10 @@ import type { StoredError } from './task_row.ts';
 import type { Outcome, Work } from './work.ts';
 
 const RETRY_BASE_MS = 500;
-const NOT_ALL_UNDONE: StoredError = { code: 'INTERNAL', message: 'The task was cancelled, but not all of it could be undone.' };
+const NOT_ALL_UNDONE: StoredError = {
+  code: 'INTERNAL',
+  message: 'The task was cancelled, but not all of it could be undone.',
+};
 
 /** Undoes the attempted steps, last first, and ends the task; an error of null is a cancel. */
 export async function goBack(work: Work, error: StoredError | null): Promise<Outcome> {

@@ -106,7 +106,10 @@ class PollingEngine implements TaskEngine {
   async #answer(taskId: string): Promise<void> {
     const { catalog, logger } = this.#settings;
     try {
-      const row: { after_task: string | null } | undefined = await catalog.knex('tasks').where({ id: taskId }).first('after_task');
+      const row: { after_task: string | null } | undefined = await catalog
+        .knex('tasks')
+        .where({ id: taskId })
+        .first('after_task');
       if (row === undefined) return;
       await this.#takeUp(taskId);
       if (row.after_task !== null) await this.#takeUp(row.after_task);
@@ -131,6 +134,7 @@ class PollingEngine implements TaskEngine {
 
   /** Calls `decided` once it is known whether the task is this worker's; rejects only before that. */
   async #work(taskId: string, decided: () => void): Promise<void> {
+    const { logger } = this.#settings;
     const taken = await takeTask(this.#settings, taskId);
     decided();
     if (taken === undefined) return;
@@ -139,8 +143,8 @@ class PollingEngine implements TaskEngine {
       if (outcome.is === 'waiting') this.#wakeIn(taskId, outcome.ms);
       if (outcome.is === 'ended' && outcome.successor !== null) this.#wakeIn(outcome.successor, 0);
     } catch (error) {
-      const message = isTroveError(error, 'STALE_FENCE') ? 'task let go: its lease is lost' : 'task let go: its lease will run out';
-      this.#settings.logger.warn(message, { task_id: taskId, error });
+      if (isTroveError(error, 'STALE_FENCE')) logger.warn('task let go: its lease is lost', { task_id: taskId });
+      else logger.error('task let go: its lease will run out', { task_id: taskId, error });
     }
   }
 

@@ -13,7 +13,9 @@ function step(name: string, undoable: boolean): Step {
 }
 
 function journal(states: Record<string, JournalEntry['state']>): Map<string, JournalEntry> {
-  return new Map(Object.entries(states).map(([name, state]) => [name, { name, state, token: '', output: null, attempts: 0 }]));
+  return new Map(
+    Object.entries(states).map(([name, state]) => [name, { name, state, token: '', output: null, attempts: 0 }]),
+  );
 }
 
 const steps = [step('a', true), step('b', false), step('c', true), step('d', false), step('e', false)];
@@ -22,19 +24,31 @@ const names = (list: readonly Step[]): string[] => list.map(({ name }) => name);
 describe('what a task does next', () => {
   it('is its first step that is not done, and its end after the last', () => {
     expect(nextMove(steps, journal({}), CALM)).toMatchObject({ do: 'run', step: { name: 'a' } });
-    expect(nextMove(steps, journal({ a: 'done', b: 'intent' }), CALM)).toMatchObject({ do: 'run', step: { name: 'b' } });
+    expect(nextMove(steps, journal({ a: 'done', b: 'intent' }), CALM)).toMatchObject({
+      do: 'run',
+      step: { name: 'b' },
+    });
     const all = journal({ a: 'done', b: 'done', c: 'done', d: 'done', e: 'done' });
     expect(nextMove(steps, all, { cancelRequested: true, pastDeadline: true })).toEqual({ do: 'finish' });
   });
 
   it('is to turn back when cancelled, until its last undoable step is done', () => {
     expect(nextMove(steps, journal({}), CANCELLED)).toEqual({ do: 'compensate', error: null });
-    expect(nextMove(steps, journal({ a: 'done', b: 'done', c: 'intent' }), CANCELLED)).toEqual({ do: 'compensate', error: null });
-    expect(nextMove(steps, journal({ a: 'done', b: 'done', c: 'done' }), CANCELLED)).toMatchObject({ do: 'run', step: { name: 'd' } });
+    expect(nextMove(steps, journal({ a: 'done', b: 'done', c: 'intent' }), CANCELLED)).toEqual({
+      do: 'compensate',
+      error: null,
+    });
+    expect(nextMove(steps, journal({ a: 'done', b: 'done', c: 'done' }), CANCELLED)).toMatchObject({
+      do: 'run',
+      step: { name: 'd' },
+    });
   });
 
   it('is to turn back at its deadline, with an error that says where it stood', () => {
-    expect(nextMove(steps, journal({ a: 'done' }), LATE)).toMatchObject({ do: 'compensate', error: { message: expect.stringContaining('"b"') } });
+    expect(nextMove(steps, journal({ a: 'done' }), LATE)).toMatchObject({
+      do: 'compensate',
+      error: { message: expect.stringContaining('"b"') },
+    });
   });
 
   it('a task of steps that cannot be undone is cancelled only before it begins', () => {

@@ -41,7 +41,9 @@ export function stepsNotDone(steps: readonly Step[], journal: Journal): readonly
  */
 export function mayTurnBack(steps: readonly Step[], journal: Journal): boolean {
   if (journal.size === 0) return true;
-  return steps.slice(0, steps.findLastIndex((step) => step.undo !== undefined) + 1).some((step) => !isDone(journal, step));
+  return steps
+    .slice(0, steps.findLastIndex((step) => step.undo !== undefined) + 1)
+    .some((step) => !isDone(journal, step));
 }
 
 /** A step in the journal that this release does not have; undefined where it knows them all. */

@@ -11,8 +11,12 @@ export function isDue(executor: Knex): Condition {
   return (query) => {
     query
       .whereIn('tasks.state', [...UNFINISHED])
-      .where((lease) => lease.whereNull('tasks.lease_until').orWhere('tasks.lease_until', '<', now))
-      .where((wait) => wait.whereNull('tasks.wake_at').orWhere('tasks.wake_at', '<=', now));
+      .where((lease) => {
+        lease.whereNull('tasks.lease_until').orWhere('tasks.lease_until', '<', now);
+      })
+      .where((wait) => {
+        wait.whereNull('tasks.wake_at').orWhere('tasks.wake_at', '<=', now);
+      });
   };
 }
 
@@ -22,14 +26,20 @@ export function isKnown(kinds: readonly TaskKind[]): Condition {
     query.where((any) => {
       any.whereRaw('1 = 0');
       for (const { kind, codeVersion } of kinds) {
-        any.orWhere((one) => one.where('tasks.kind', kind).where('tasks.code_version', '<=', codeVersion));
+        any.orWhere((one) => {
+          one.where('tasks.kind', kind).where('tasks.code_version', '<=', codeVersion);
+        });
       }
     });
   };
 }
 
 /** Ids of tasks that could be taken, read without locks: taking one decides anew. Only a slot's holder can be taken. */
-export async function dueTasks(catalog: Catalog, kinds: readonly TaskKind[], limit: number): Promise<readonly string[]> {
+export async function dueTasks(
+  catalog: Catalog,
+  kinds: readonly TaskKind[],
+  limit: number,
+): Promise<readonly string[]> {
   const rows: { id: string }[] = await catalog
     .knex('tasks')
     .join('instances', (on) => on.on('instances.id', 'tasks.instance_id').andOn('instances.active_task_id', 'tasks.id'))
@@ -57,7 +67,10 @@ export async function markParked(catalog: Catalog, kinds: readonly TaskKind[]): 
       .where({ id: row.id })
       .where(isDue(catalog.knex))
       .whereNull('error')
-      .update({ error: JSON.stringify(parked(`this release does not know ${what} "${row.kind}"`)), updated: dbNow(catalog.knex) });
+      .update({
+        error: JSON.stringify(parked(`this release does not know ${what} "${row.kind}"`)),
+        updated: dbNow(catalog.knex),
+      });
   }
 }
 

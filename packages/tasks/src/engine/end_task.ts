@@ -17,7 +17,10 @@ export async function endTask(work: Work, ending: Ending): Promise<Outcome> {
   const successor = await withTransaction(held.catalog, async (tx) => {
     await callHook(tx, work, ending);
     await checkInstanceFence(tx, held);
-    const next = await tx<TaskRow>('tasks').where({ after_task: task.id, state: 'pending' }).orderBy('created').first('id');
+    const next = await tx<TaskRow>('tasks')
+      .where({ after_task: task.id, state: 'pending' })
+      .orderBy('created')
+      .first('id');
     await tx('instances')
       .where({ id: task.instanceId, active_task_id: task.id })
       .update({ active_task_id: next?.id ?? null });

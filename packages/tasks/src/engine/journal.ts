@@ -71,7 +71,15 @@ export function writeIntent(held: Held, name: string, token: string): Promise<vo
   return journalled(held, async (tx) => {
     await changeTask(tx, held, { step: name, attempt: 1 });
     const times = { started: dbNow(tx), finished: null };
-    await tx('task_steps').insert({ task_id: held.lease.taskId, name, state: 'intent', token, output: null, attempts: 0, ...times });
+    await tx('task_steps').insert({
+      task_id: held.lease.taskId,
+      name,
+      state: 'intent',
+      token,
+      output: null,
+      attempts: 0,
+      ...times,
+    });
   });
 }
 
@@ -107,7 +115,8 @@ export function writeUndoWait(held: Held, ms: number, attempt: number): Promise<
 
 /** A task that this release cannot resume: looked at again after `ms`, by whoever is there then. */
 export function writeParked(held: Held, error: StoredError, ms: number, state: TaskState): Promise<void> {
-  const changes = state === 'compensating' ? { error: JSON.stringify(error) } : { error: JSON.stringify(error), state: 'waiting' };
+  const changes =
+    state === 'compensating' ? { error: JSON.stringify(error) } : { error: JSON.stringify(error), state: 'waiting' };
   return withTransaction(held.catalog, (tx) => putDown(tx, held, changes, ms));
 }
 
@@ -117,10 +126,19 @@ async function putDown(tx: Knex.Transaction, held: Held, changes: TaskChanges, m
 }
 
 /** The step has failed for good, or none has and the task is cancelled or out of time: from here on the task goes back. */
-export function writeCompensating(held: Held, failedStep: string | null, error: StoredError | null, deadlineMs: number): Promise<void> {
+export function writeCompensating(
+  held: Held,
+  failedStep: string | null,
+  error: StoredError | null,
+  deadlineMs: number,
+): Promise<void> {
   return journalled(held, async (tx) => {
     if (failedStep !== null) {
-      await changeStep(tx, held, failedStep, { state: 'failed', attempts: tx.raw('attempts + 1'), finished: dbNow(tx) });
+      await changeStep(tx, held, failedStep, {
+        state: 'failed',
+        attempts: tx.raw('attempts + 1'),
+        finished: dbNow(tx),
+      });
     }
     await changeTask(tx, held, {
       state: 'compensating',

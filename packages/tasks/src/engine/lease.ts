@@ -41,7 +41,11 @@ export async function takeTask(settings: LeaseSettings, taskId: string): Promise
   }
 }
 
-async function take(tx: Knex.Transaction, settings: LeaseSettings, taskId: string): Promise<Omit<TakenTask, 'askedAt'> | undefined> {
+async function take(
+  tx: Knex.Transaction,
+  settings: LeaseSettings,
+  taskId: string,
+): Promise<Omit<TakenTask, 'askedAt'> | undefined> {
   const found = await tx<TaskRow>('tasks').where({ id: taskId }).first('instance_id');
   if (found === undefined) return undefined;
   const instance = { id: found.instance_id, active_task_id: taskId };
@@ -61,7 +65,9 @@ async function take(tx: Knex.Transaction, settings: LeaseSettings, taskId: strin
       updated: now,
     });
   if (taken === 0) return undefined;
-  const raised = await tx('instances').where(instance).update({ fence: tx.raw('fence + 1') });
+  const raised = await tx('instances')
+    .where(instance)
+    .update({ fence: tx.raw('fence + 1') });
   if (raised === 0) throw new NotTheHolder();
   return await readTaken(tx, taskId);
 }

@@ -79,9 +79,14 @@ async function afterError(work: Work, step: Step, entry: JournalEntry, error: un
   return { is: 'compensating', error: { code, message } };
 }
 
-/** The lease is gone, here or as a guest with a newer fence says: nothing more may be written. */
+/**
+ * The lease is gone, here or as a guest with a newer fence says: nothing more may be written. Or the catalog is away: then
+ * nothing can be, and it is not the step's failure.
+ */
 export function mustLetGo(work: Work, error: unknown): boolean {
-  return work.held.lease.signal.aborted || isTroveError(error, 'STALE_FENCE');
+  return (
+    work.held.lease.signal.aborted || isTroveError(error, 'STALE_FENCE') || isTroveError(error, 'CATALOG_UNAVAILABLE')
+  );
 }
 
 export function isPermanent(error: unknown): boolean {

@@ -11,7 +11,9 @@ beforeAll(async () => {
 });
 afterAll(() => catalog.dispose());
 
-it(`${RUNS} instances whose workers are killed and stopped anywhere each end as they should`, { timeout: 90_000 }, async () => {
+it(`${RUNS} instances whose workers are killed and stopped anywhere each end as they should`, {
+  timeout: 90_000,
+}, async () => {
   const given = process.env[SEED_VARIABLE];
   const seeds = given === undefined ? Array.from({ length: RUNS }, (_, index) => index + 1) : [Number(given)];
   const failures: string[] = [];

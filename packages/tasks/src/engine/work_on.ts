@@ -24,7 +24,11 @@ export class GraceOver extends Error {}
  * Works on a taken task until it ends, waits or must be left to others. Rejects with `STALE_FENCE` where the lease was lost,
  * and with any error that is not a step's: the lease is then left to run out, which is what spaces the tries.
  */
-export async function workOn(settings: WorkerSettings, taken: TakenTask, onLease?: (lease: Lease) => void): Promise<Outcome> {
+export async function workOn(
+  settings: WorkerSettings,
+  taken: TakenTask,
+  onLease?: (lease: Lease) => void,
+): Promise<Outcome> {
   const lease = holdLease(settings, taken);
   onLease?.(lease);
   const held: Held = { catalog: settings.catalog, owner: settings.owner, lease };

@@ -1,5 +1,5 @@
-import { newUuid, TroveError } from '@trove/common';
 import { dbNow, type InstanceRow, type TaskRow } from '@trove/catalog';
+import { newUuid, TroveError } from '@trove/common';
 import type { Knex } from 'knex';
 import { forUpdate } from '../row_locks.ts';
 import { repeatedTask, takeSlot } from './file_task.ts';
@@ -38,7 +38,9 @@ async function lockSlot(tx: Knex.Transaction, instanceId: string): Promise<strin
 async function earlierDelete(tx: Knex.Transaction, task: NewTask, holder: string): Promise<string | undefined> {
   const row = await tx<TaskRow>('tasks')
     .where({ instance_id: task.instanceId, kind: task.kind })
-    .where((either) => either.where({ id: holder }).orWhere({ after_task: holder }))
+    .where((either) => {
+      either.where({ id: holder }).orWhere({ after_task: holder });
+    })
     .first('id');
   return row?.id;
 }

@@ -1,5 +1,5 @@
-import { newUuid, TroveError } from '@trove/common';
 import type { InstanceRow } from '@trove/catalog';
+import { newUuid, TroveError } from '@trove/common';
 import type { Knex } from 'knex';
 import { type FiledTask, insertTask, type NewTask } from './filed_task.ts';
 import { findRepeatedTask } from './idempotency.ts';

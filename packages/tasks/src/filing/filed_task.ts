@@ -1,5 +1,5 @@
-import { TroveError } from '@trove/common';
 import { dbNow, isDuplicate } from '@trove/catalog';
+import { TroveError } from '@trove/common';
 import type { Knex } from 'knex';
 import type { JsonObject } from '../types.ts';
 
@@ -25,7 +25,12 @@ export interface FiledTask {
 }
 
 /** Inserts the row, pending. Rejects with a retryable `CONFLICT` where the same key is being filed by another transaction. */
-export async function insertTask(tx: Knex.Transaction, id: string, task: NewTask, afterTask: string | null): Promise<void> {
+export async function insertTask(
+  tx: Knex.Transaction,
+  id: string,
+  task: NewTask,
+  afterTask: string | null,
+): Promise<void> {
   const now = dbNow(tx);
   const row = {
     id,

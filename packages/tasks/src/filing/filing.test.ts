@@ -61,7 +61,9 @@ describe.each<Dialect>(['sqlite', 'mysql'])('filing on %s', (dialect) => {
     const identity = { idempotencyKey, requestHash: requestHash('POST', '/x', { a: 1 }) };
     await fileBuild(catalog, await newInstance(catalog), {}, identity);
     const other = { idempotencyKey, requestHash: requestHash('POST', '/x', { a: 2 }) };
-    await expect(fileBuild(catalog, await newInstance(catalog), {}, other)).rejects.toMatchObject({ code: 'UNPROCESSABLE' });
+    await expect(fileBuild(catalog, await newInstance(catalog), {}, other)).rejects.toMatchObject({
+      code: 'UNPROCESSABLE',
+    });
     const elsewhere = await fileBuild(catalog, await newInstance(catalog), {}, { ...other, projectId: 'b'.repeat(32) });
     expect(elsewhere.repeated).toBe(false);
   });
@@ -69,7 +71,10 @@ describe.each<Dialect>(['sqlite', 'mysql'])('filing on %s', (dialect) => {
   it('a key is forgotten after a day', async () => {
     const identity = { idempotencyKey: newUuid(), requestHash: requestHash('POST', '/x', null) };
     const first = await fileBuild(catalog, await newInstance(catalog), {}, identity);
-    await catalog.knex('tasks').where({ id: first.taskId }).decrement('created', DAY_MICROSECONDS + 1_000_000);
+    await catalog
+      .knex('tasks')
+      .where({ id: first.taskId })
+      .decrement('created', DAY_MICROSECONDS + 1_000_000);
     const second = await fileBuild(catalog, await newInstance(catalog), {}, identity);
     expect(second.repeated).toBe(false);
     expect((await taskOf(catalog, first.taskId)).idempotency_key).toBeNull();
@@ -127,7 +132,9 @@ describe.each<Dialect>(['sqlite', 'mysql'])('filing on %s', (dialect) => {
 
 describe('the request hash', () => {
   it('is the same for the same request, whatever the order of members and the case of the method', () => {
-    expect(requestHash('post', '/a', { x: 1, y: [{ p: 1, q: 2 }] })).toBe(requestHash('POST', '/a', { y: [{ q: 2, p: 1 }], x: 1 }));
+    expect(requestHash('post', '/a', { x: 1, y: [{ p: 1, q: 2 }] })).toBe(
+      requestHash('POST', '/a', { y: [{ q: 2, p: 1 }], x: 1 }),
+    );
   });
 
   it('differs by method, path and body', () => {

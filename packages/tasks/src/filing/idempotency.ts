@@ -1,5 +1,5 @@
-import { TroveError } from '@trove/common';
 import { dbNow, type TaskRow } from '@trove/catalog';
+import { TroveError } from '@trove/common';
 import type { Knex } from 'knex';
 import type { FiledTask } from './filed_task.ts';
 

@@ -1,0 +1,61 @@
+import { type Dialect } from '@trove/catalog';
+import { describe, expect, it } from 'vitest';
+import { ended, fileBuild, newInstance, taskOf, until } from '../../test/house.ts';
+import { buildKind, removeKind } from '../../test/kinds.ts';
+import { Workshop } from '../../test/workshop.ts';
+
+describe.each<Dialect>(['sqlite', 'mysql'])('parking on %s', (dialect) => {
+  const shop = new Workshop(dialect);
+
+  it('a kind that this release does not know stands still, says so, and runs where it is known', async () => {
+    shop.engine({ kinds: [removeKind(shop.world)] });
+    const { taskId } = await shop.build();
+    const row = await until('the mark', async () => {
+      const task = await taskOf(shop.catalog, taskId);
+      return task.error !== null && task;
+    });
+    expect(row).toMatchObject({ state: 'pending', lease_owner: null });
+    expect(JSON.parse(row.error ?? '')).toMatchObject({
+      message: expect.stringContaining('does not know task kind "build"'),
+    });
+    shop.engine();
+    expect(await ended(shop.catalog, taskId)).toMatchObject({ state: 'done', error: null });
+  });
+
+  it('a newer code version stands still and says so', async () => {
+    const instanceId = await newInstance(shop.catalog);
+    const { taskId } = await fileBuild(shop.catalog, instanceId, {}, { codeVersion: 2 });
+    shop.engine();
+    const row = await until('the mark', async () => {
+      const task = await taskOf(shop.catalog, taskId);
+      return task.error !== null && task;
+    });
+    expect(JSON.parse(row.error ?? '')).toMatchObject({
+      message: expect.stringContaining('version 2 of task kind "build"'),
+    });
+    expect(row).toMatchObject({ state: 'pending', attempt: 0 });
+    shop.engine({ kinds: [buildKind(shop.world, 2)] });
+    expect((await ended(shop.catalog, taskId)).state).toBe('done');
+  });
+
+  it('a journal with a step that this release does not have stands still with its lease given back', async () => {
+    const { taskId } = await shop.build({ wait_ms: 30 });
+    shop.engine();
+    await until('the wait', async () => (await taskOf(shop.catalog, taskId)).state === 'waiting');
+    await shop.closeEngines();
+    await shop.catalog
+      .knex('task_steps')
+      .where({ task_id: taskId, name: 'make_volume' })
+      .update({ name: 'make_cloud' });
+    shop.engine();
+    const row = await until('the mark', async () => {
+      const task = await taskOf(shop.catalog, taskId);
+      return task.error !== null && task;
+    });
+    expect(JSON.parse(row.error ?? '')).toMatchObject({
+      message: expect.stringContaining('no step "make_cloud"'),
+      parked: true,
+    });
+    expect(row).toMatchObject({ state: 'waiting', lease_owner: null });
+  });
+});

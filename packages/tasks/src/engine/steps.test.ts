@@ -1,0 +1,190 @@
+import { type Dialect } from '@trove/catalog';
+import { describe, expect, it } from 'vitest';
+import { hang } from '../../test/hang.ts';
+import { ended, fileBuild, instanceOf, journalOf, newInstance, taskOf } from '../../test/house.ts';
+import { buildKind } from '../../test/kinds.ts';
+import { Workshop } from '../../test/workshop.ts';
+import type { TaskKind } from '../types.ts';
+
+const ALL_MADE = [/^announcement\./, /^secret\./, /^server\./, /^volume\./];
+
+describe.each<Dialect>(['sqlite', 'mysql'])('a task on %s', (dialect) => {
+  const shop = new Workshop(dialect);
+
+  it('a task runs its steps in order, ends once and gives the slot back', async () => {
+    shop.engine();
+    const { instanceId, taskId } = await shop.build();
+    expect(await ended(shop.catalog, taskId)).toMatchObject({
+      state: 'done',
+      error: null,
+      lease_owner: null,
+      lease_until: null,
+    });
+    expect(Object.keys(await journalOf(shop.catalog, taskId))).toHaveLength(5);
+    expect(await instanceOf(shop.catalog, instanceId)).toMatchObject({
+      active_task_id: null,
+      server_status: 'ACTIVE',
+      volume_size: 1,
+    });
+    expect(shop.world.things(instanceId)).toEqual(ALL_MADE.map((name) => expect.stringMatching(name)));
+  });
+
+  it.each(['before', 'after'] as const)(
+    'a step that fails %s its effect is tried again and has it once',
+    async (when) => {
+      shop.engine();
+      const { instanceId, taskId } = await shop.build({
+        fails: { step: 'make_volume', when, times: 2, permanent: false },
+      });
+      expect((await ended(shop.catalog, taskId)).state).toBe('done');
+      const steps = await shop.catalog
+        .knex('task_steps')
+        .where({ task_id: taskId, name: 'make_volume' })
+        .first('attempts', 'state');
+      // After its effect, the second try observes what the first one made.
+      expect(steps).toEqual({ attempts: when === 'before' ? 2 : 1, state: 'done' });
+      expect(shop.world.changes().filter((line) => line.startsWith(`${instanceId} create volume`))).toHaveLength(1);
+    },
+  );
+
+  it('a permanent failure undoes the attempted steps backwards and says why', async () => {
+    shop.engine();
+    const { instanceId, taskId } = await shop.build({
+      fails: { step: 'make_server', when: 'after', times: 9, permanent: true },
+    });
+    const task = await ended(shop.catalog, taskId);
+    expect(task.state).toBe('failed');
+    expect(JSON.parse(task.error ?? '')).toEqual({
+      code: 'COMPUTE_ERROR',
+      message: 'The outside world said no.',
+      left: [],
+    });
+    expect(
+      shop.world
+        .changes()
+        .filter((line) => line.startsWith(`${instanceId} remove`))
+        .map((line) => line.split(' ')[2]),
+    ).toEqual(['server', 'volume', 'secret']);
+    expect(await journalOf(shop.catalog, taskId)).toEqual({
+      make_secret: 'undone',
+      make_volume: 'undone',
+      make_server: 'undone',
+    });
+    expect(await instanceOf(shop.catalog, instanceId)).toMatchObject({
+      active_task_id: null,
+      server_status: 'ERROR',
+      volume_size: 1,
+    });
+  });
+
+  it('a step that goes on failing fails for good after its tries', async () => {
+    shop.engine();
+    const { instanceId, taskId } = await shop.build({
+      fails: { step: 'make_server', when: 'before', times: 9, permanent: false },
+    });
+    expect((await ended(shop.catalog, taskId)).state).toBe('failed');
+    expect(shop.world.things(instanceId)).toEqual([]);
+    const step = await shop.catalog
+      .knex('task_steps')
+      .where({ task_id: taskId, name: 'make_server' })
+      .first('attempts');
+    expect(step).toEqual({ attempts: 4 });
+  });
+
+  it('past the last undoable step a failure leaves everything as it is and names what is not done', async () => {
+    shop.engine();
+    const { instanceId, taskId } = await shop.build({
+      fails: { step: 'announce', when: 'before', times: 9, permanent: true },
+    });
+    const task = await ended(shop.catalog, taskId);
+    expect(task.state).toBe('failed');
+    expect(JSON.parse(task.error ?? '')).toMatchObject({ left: ['announce'] });
+    expect(shop.world.things(instanceId)).toHaveLength(3);
+  });
+
+  it('an undo that fails is tried again, and the task still ends as it should', async () => {
+    shop.engine();
+    const { instanceId, taskId } = await shop.build({
+      fails: { step: 'make_server', when: 'before', times: 9, permanent: true },
+      undo_fails: { step: 'make_volume', times: 2, permanent: false },
+    });
+    expect(JSON.parse((await ended(shop.catalog, taskId)).error ?? '')).toMatchObject({ left: [] });
+    expect(shop.world.things(instanceId)).toEqual([]);
+  });
+
+  it('an undo that fails for good is named, and the others are undone all the same', async () => {
+    shop.engine();
+    const { instanceId, taskId } = await shop.build({
+      fails: { step: 'make_server', when: 'before', times: 9, permanent: true },
+      undo_fails: { step: 'make_volume', times: 99, permanent: true },
+    });
+    expect(JSON.parse((await ended(shop.catalog, taskId)).error ?? '')).toMatchObject({ left: ['make_volume'] });
+    expect(shop.world.things(instanceId)).toEqual([expect.stringMatching(/^volume\./)]);
+    expect((await instanceOf(shop.catalog, instanceId)).hostname).toBe('make_volume');
+  });
+
+  it('a task past its deadline is undone and says where it stood', async () => {
+    shop.engine();
+    const instanceId = await newInstance(shop.catalog);
+    const { taskId } = await fileBuild(shop.catalog, instanceId, { wait_ms: 50 }, { deadlineMs: 700 });
+    const task = await ended(shop.catalog, taskId);
+    expect(task.state).toBe('failed');
+    expect(JSON.parse(task.error ?? '')).toMatchObject({ message: expect.stringContaining('wait_ready'), left: [] });
+    expect(shop.world.things(instanceId)).toEqual([]);
+  });
+
+  it('a compensation past its own deadline fails and names what is left', async () => {
+    shop.engine({ kinds: [{ ...buildKind(shop.world), compensationDeadlineMs: 150 }] });
+    const { instanceId, taskId } = await shop.build({
+      fails: { step: 'make_server', when: 'before', times: 9, permanent: true },
+      undo_fails: { step: 'make_volume', times: 999, permanent: false },
+    });
+    expect(JSON.parse((await ended(shop.catalog, taskId)).error ?? '')).toMatchObject({
+      left: ['make_volume', 'make_secret'],
+    });
+    expect(shop.world.things(instanceId)).toHaveLength(2);
+  });
+
+  it('a step that outlives its time-out is tried again', async () => {
+    const usual = buildKind(shop.world);
+    let tries = 0;
+    const slow: TaskKind = {
+      ...usual,
+      steps: (task) =>
+        usual.steps(task).map((step) => {
+          if (step.name !== 'make_server') return step;
+          return {
+            ...step,
+            timeoutMs: 80,
+            run: (context) => (++tries === 1 ? hang(context.signal) : step.run(context)),
+          };
+        }),
+    };
+    shop.engine({ kinds: [slow] });
+    const { taskId } = await shop.build();
+    expect((await ended(shop.catalog, taskId)).state).toBe('done');
+    expect(tries).toBe(2);
+  });
+
+  it('a call longer than the lease is covered by a longer one before it starts', async () => {
+    const usual = buildKind(shop.world);
+    let left = 0;
+    const long: TaskKind = {
+      ...usual,
+      steps: (task) =>
+        usual.steps(task).map((step) => {
+          if (step.name !== 'make_server') return step;
+          const run: typeof step.run = async (context) => {
+            const row = await taskOf(shop.catalog, context.task.id);
+            left = Number(row.lease_until) / 1000 - Date.now();
+            return await step.run(context);
+          };
+          return { ...step, timeoutMs: 20_000, run };
+        }),
+    };
+    shop.engine({ kinds: [long], leaseMs: 1000 });
+    const { taskId } = await shop.build();
+    expect((await ended(shop.catalog, taskId)).state).toBe('done');
+    expect(left).toBeGreaterThan(15_000);
+  });
+});
