@@ -18,7 +18,7 @@ describe.each([
   ['version 40', (): Promise<void> => loadTroveDump(database.knex, 40), 40],
   ['version 48', (): Promise<void> => loadTroveDump(database.knex, 48), 48],
   ['its alembic head', (): Promise<void> => loadTroveHead(database.knex), 48],
-] as const)("a catalog that Trove left at %s", (_name, load, version) => {
+] as const)('a catalog that Trove left at %s', (_name, load, version) => {
   test('is taken over with no row changed, and Trove still finds its own version in it', async () => {
     await load();
     const before = await readAllRows(database.knex);
@@ -31,16 +31,33 @@ describe.each([
   test('has policy 1 where an instance has a key, and 0 elsewhere', async () => {
     await load();
     await syncCatalog(database.knex);
-    const rows: { name: string; rpc_policy: number }[] = await database.knex('instances').select('name', 'rpc_policy').orderBy('name');
+    const rows: { name: string; rpc_policy: number }[] = await database
+      .knex('instances')
+      .select('name', 'rpc_policy')
+      .orderBy('name');
     expect(rows.map((row) => [row.name, row.rpc_policy])).toEqual(
-      version === 40 ? [['m2', 0], ['m3', 0], ['m4', 0]] : [['m10', 0], ['m2', 0], ['m20', 1], ['m3', 0], ['m4', 0]],
+      version === 40
+        ? [
+            ['m2', 0],
+            ['m3', 0],
+            ['m4', 0],
+          ]
+        : [
+            ['m10', 0],
+            ['m2', 0],
+            ['m20', 1],
+            ['m3', 0],
+            ['m4', 0],
+          ],
     );
   });
 
   test('is not taken below what Trove handed over', async () => {
     await load();
     await syncCatalog(database.knex);
-    await expect(downgradeCatalog(database.knex, { to: version - 1 || 0, dropKeys: true })).rejects.toThrow(version === 40 ? 'no version 39' : 'Trove itself');
+    await expect(downgradeCatalog(database.knex, { to: version - 1 || 0, dropKeys: true })).rejects.toThrow(
+      version === 40 ? 'no version 39' : 'Trove itself',
+    );
     await expect(downgradeCatalog(database.knex, { to: 0, dropKeys: true })).rejects.toThrow('Trove itself');
     await downgradeCatalog(database.knex, { to: version });
     expect(await catalogVersion(database.knex)).toBe(version);
@@ -49,13 +66,17 @@ describe.each([
 
 describe('a catalog that cannot be taken over is refused with what to do, and left as it is', () => {
   test.each([
-    ["UPDATE migrate_version SET version = 39", /migrate_version 39; 40 to 48/],
-    ["UPDATE migrate_version SET version = 49", /migrate_version 49/],
-    ['CREATE TABLE alembic_version (version_num varchar(32)); INSERT INTO alembic_version VALUES (?)', /alembic revision 7ee6154548a6; only 95418fe2a1c8/],
+    ['UPDATE migrate_version SET version = 39', /migrate_version 39; 40 to 48/],
+    ['UPDATE migrate_version SET version = 49', /migrate_version 49/],
+    [
+      'CREATE TABLE alembic_version (version_num varchar(32)); INSERT INTO alembic_version VALUES (?)',
+      /alembic revision 7ee6154548a6; only 95418fe2a1c8/,
+    ],
     ['DROP TABLE migrate_version', /neither migrate_version nor alembic_version/],
   ])('%s', async (change, message) => {
     await loadTroveDump(database.knex, 48);
-    for (const statement of change.split('; ')) await database.knex.raw(statement, statement.includes('?') ? ['7ee6154548a6'] : []);
+    for (const statement of change.split('; '))
+      await database.knex.raw(statement, statement.includes('?') ? ['7ee6154548a6'] : []);
     const before = await readAllRows(database.knex);
     await expect(syncCatalog(database.knex)).rejects.toThrow(message);
     await expect(catalogVersion(database.knex)).rejects.toThrow(message);

@@ -17,7 +17,11 @@ export function microsecondsSql(dialect: Dialect): string {
 }
 
 /** The rows of a raw select, which the drivers wrap differently. */
-export async function selectRows(executor: Knex, sql: string, bindings: readonly Knex.RawBinding[] = []): Promise<Record<string, unknown>[]> {
+export async function selectRows(
+  executor: Knex,
+  sql: string,
+  bindings: readonly Knex.RawBinding[] = [],
+): Promise<Record<string, unknown>[]> {
   const answer: unknown = await executor.raw(sql, [...bindings]);
   const rows: unknown = dialectOf(executor) === 'mysql' && Array.isArray(answer) ? answer[0] : answer;
   return Array.isArray(rows) ? (rows as Record<string, unknown>[]) : [];

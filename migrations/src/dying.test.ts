@@ -36,7 +36,9 @@ async function dieAt(n: number, move: (onStatement: () => void) => Promise<void>
   );
 }
 
-test('dead at any statement upwards, it goes on to the same end; and the same downwards', { timeout: SLOW_MS }, async () => {
+test('dead at any statement upwards, it goes on to the same end; and the same downwards', {
+  timeout: SLOW_MS,
+}, async () => {
   await syncCatalog(knex);
   const top = await describeTables(knex, ['catalog_version']);
   await downgradeCatalog(knex, { to: 40 });
@@ -93,7 +95,9 @@ const HOLDER = `
   });
 `;
 
-test('a lock whose holder was killed is taken over, and what it left half-done is completed', { timeout: SLOW_MS }, async () => {
+test('a lock whose holder was killed is taken over, and what it left half-done is completed', {
+  timeout: SLOW_MS,
+}, async () => {
   const holder = spawn(process.execPath, ['--input-type=module', '-e', HOLDER], {
     env: { ...process.env, HOLDER_URL: database.url },
     cwd: new URL('.', import.meta.url).pathname,
@@ -124,7 +128,11 @@ test('a holder that lost its lock stops at its next statement', async () => {
     statements += 1;
   };
   const onStep = ({ to }: { to: number }): Promise<void> | undefined =>
-    to === 43 ? knex('catalog_version').update({ lock_owner: 'another' }).then(() => undefined) : undefined;
+    to === 43
+      ? knex('catalog_version')
+          .update({ lock_owner: 'another' })
+          .then(() => undefined)
+      : undefined;
   await syncCatalog(knex, { to: 42 });
   const moved = syncCatalog(knex, { onStatement, onStep: (step) => void onStep(step) });
   await expect(moved).rejects.toThrow('the migration lock was lost');

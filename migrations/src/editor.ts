@@ -13,6 +13,8 @@ export interface SchemaEditor {
 export async function refuseNulls(executor: Knex, table: string, column: string): Promise<void> {
   const row: unknown = await executor(table).whereNull(column).first('id');
   if (row !== undefined) {
-    throw new MigrationError(`${table}.${column} is NULL in some rows, which the earlier version cannot hold: fill them first`);
+    throw new MigrationError(
+      `${table}.${column} is NULL in some rows, which the earlier version cannot hold: fill them first`,
+    );
   }
 }

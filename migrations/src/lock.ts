@@ -38,7 +38,8 @@ export async function takeLock(knex: Knex, options: LockOptions): Promise<Migrat
   const held = () => knex('catalog_version').where({ id: 1, lock_owner: owner });
   return {
     renew: async () => {
-      if ((await held().update({ lock_until: until })) === 0) throw new MigrationError('the migration lock was lost: another db_sync has taken over');
+      if ((await held().update({ lock_until: until })) === 0)
+        throw new MigrationError('the migration lock was lost: another db_sync has taken over');
     },
     release: async () => {
       await held().update({ lock_owner: null, lock_until: null });
@@ -47,6 +48,8 @@ export async function takeLock(knex: Knex, options: LockOptions): Promise<Migrat
 }
 
 async function holderOf(knex: Knex): Promise<string> {
-  const row = await knex<{ id: number; lock_owner: string | null }>('catalog_version').where({ id: 1 }).first('lock_owner');
+  const row = await knex<{ id: number; lock_owner: string | null }>('catalog_version')
+    .where({ id: 1 })
+    .first('lock_owner');
   return (row?.lock_owner ?? 'nobody').split(':').slice(0, 2).join(':');
 }

@@ -12,7 +12,8 @@ export function mysqlEditor(knex: Knex, run: RunStatement): SchemaEditor {
     if ((await facts.columnNullable(table, column)) === undefined) {
       await run(`ALTER TABLE \`${table}\` ADD COLUMN \`${column}\` ${mysqlType(type, await facts.idCharset())}`);
     }
-    if (flag && (await facts.checkOn(table, column)) === undefined) await run(`ALTER TABLE \`${table}\` ADD ${flagCheck(column)}`);
+    if (flag && (await facts.checkOn(table, column)) === undefined)
+      await run(`ALTER TABLE \`${table}\` ADD ${flagCheck(column)}`);
     if (!foreignKey) return;
     if ((await facts.indexColumns(table, foreignKey.index)).length === 0) {
       await run(`ALTER TABLE \`${table}\` ADD KEY \`${foreignKey.index}\` (\`${column}\`)`);
@@ -27,7 +28,8 @@ export function mysqlEditor(knex: Knex, run: RunStatement): SchemaEditor {
     if (foreignKey !== undefined) await run(`ALTER TABLE \`${table}\` DROP FOREIGN KEY \`${foreignKey}\``);
     const check = await facts.checkOn(table, column);
     if (check !== undefined) await run(`ALTER TABLE \`${table}\` DROP CONSTRAINT \`${check}\``);
-    if ((await facts.columnNullable(table, column)) !== undefined) await run(`ALTER TABLE \`${table}\` DROP COLUMN \`${column}\``);
+    if ((await facts.columnNullable(table, column)) !== undefined)
+      await run(`ALTER TABLE \`${table}\` DROP COLUMN \`${column}\``);
   }
 
   async function changeColumn({ table, column, to }: ChangeColumn): Promise<void> {
@@ -42,7 +44,9 @@ export function mysqlEditor(knex: Knex, run: RunStatement): SchemaEditor {
     if (present.join() === to.join()) return;
     // One statement: a foreign key may stand on the old index and must find the new one at once.
     const drop = present.length > 0 ? `DROP INDEX \`${name}\`, ` : '';
-    await run(`ALTER TABLE \`${table}\` ${drop}ADD UNIQUE KEY \`${name}\` (${to.map((column) => `\`${column}\``).join(', ')})`);
+    await run(
+      `ALTER TABLE \`${table}\` ${drop}ADD UNIQUE KEY \`${name}\` (${to.map((column) => `\`${column}\``).join(', ')})`,
+    );
   }
 
   return {

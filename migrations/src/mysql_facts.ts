@@ -4,7 +4,8 @@ import { type Charset, TROVE_CHARSET } from './statements.ts';
 
 /** What stands in the schema that the connection is in. Column names are given aliases: MySQL 8 answers in upper case, MariaDB as asked. */
 export function mysqlFacts(knex: Knex) {
-  const select = (sql: string, ...bindings: string[]): Promise<Record<string, unknown>[]> => selectRows(knex, sql, bindings);
+  const select = (sql: string, ...bindings: string[]): Promise<Record<string, unknown>[]> =>
+    selectRows(knex, sql, bindings);
   return {
     async columnNullable(table: string, column: string): Promise<boolean | undefined> {
       const [row] = await select(
@@ -16,7 +17,10 @@ export function mysqlFacts(knex: Knex) {
     },
 
     async tableExists(table: string): Promise<boolean> {
-      const rows = await select('SELECT 1 AS one FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?', table);
+      const rows = await select(
+        'SELECT 1 AS one FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?',
+        table,
+      );
       return rows.length > 0;
     },
 
@@ -42,8 +46,9 @@ export function mysqlFacts(knex: Knex) {
     /** The name of the CHECK that speaks of this column. Read from the table's own text, since the two servers list them differently. */
     async checkOn(table: string, column: string): Promise<string | undefined> {
       const [row] = await select(`SHOW CREATE TABLE \`${table}\``);
-      const lines = String(row?.['Create Table'] ?? '').split('\n');
-      const line = lines.find((text) => /^\s*CONSTRAINT `\w+` CHECK/.test(text) && text.includes(`(\`${column}\``));
+      const text = row?.['Create Table'];
+      const lines = typeof text === 'string' ? text.split('\n') : [];
+      const line = lines.find((each) => /^\s*CONSTRAINT `\w+` CHECK/.test(each) && each.includes(`(\`${column}\``));
       return line === undefined ? undefined : /CONSTRAINT `(\w+)`/.exec(line)?.[1];
     },
 
@@ -51,7 +56,9 @@ export function mysqlFacts(knex: Knex) {
       const [row] = await select(
         "SELECT character_set_name AS charset, collation_name AS collation FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = 'instances' AND column_name = 'id'",
       );
-      return row === undefined ? TROVE_CHARSET : { charset: String(row['charset']), collation: String(row['collation']) };
+      return row === undefined
+        ? TROVE_CHARSET
+        : { charset: String(row['charset']), collation: String(row['collation']) };
     },
   };
 }

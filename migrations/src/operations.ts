@@ -97,7 +97,10 @@ export function definitionOf(tables: Definitions, name: string): TableDefinition
   return table;
 }
 
-function changed(table: TableDefinition, operation: AddColumn | DropColumn | ChangeColumn | ChangeUnique): TableDefinition {
+function changed(
+  table: TableDefinition,
+  operation: AddColumn | DropColumn | ChangeColumn | ChangeUnique,
+): TableDefinition {
   switch (operation.kind) {
     case 'add_column':
       return withColumn(table, operation);

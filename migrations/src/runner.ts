@@ -60,14 +60,20 @@ export async function syncCatalog(knex: Knex, options: MigrationOptions = {}): P
 }
 
 /** Moves the catalog down to `to`. Refuses to drop keys without `dropKeys`, and to go below what Trove handed over. */
-export async function downgradeCatalog(knex: Knex, options: MigrationOptions & { to: number; dropKeys?: boolean }): Promise<void> {
+export async function downgradeCatalog(
+  knex: Knex,
+  options: MigrationOptions & { to: number; dropKeys?: boolean },
+): Promise<void> {
   const to = options.to === 0 ? 0 : knownVersion(options.to);
-  if ((await readState(knex)) === undefined) throw new MigrationError('db_sync has not been run on this catalog: there is nothing to take back');
+  if ((await readState(knex)) === undefined)
+    throw new MigrationError('db_sync has not been run on this catalog: there is nothing to take back');
   await underLock(knex, options, async (run, state) => {
     const from = startingVersion(state, 'down');
     if (to > from) throw new MigrationError(`the catalog is at ${from}, below ${to}: use db_sync to go up`);
     if (state.adoptedVersion !== null && to < state.adoptedVersion) {
-      throw new MigrationError(`Trove itself brought this catalog to ${state.adoptedVersion}; going below that is its own trove-manage's work`);
+      throw new MigrationError(
+        `Trove itself brought this catalog to ${state.adoptedVersion}; going below that is its own trove-manage's work`,
+      );
     }
     if (options.dropKeys !== true) await refuseKeyLoss(knex, from, to);
     for (const step of plan(from, to)) await takeStep(run, step);
@@ -82,7 +88,9 @@ export async function catalogVersion(knex: Knex): Promise<number> {
 
 function knownVersion(version: number): number {
   if (MIGRATIONS.some((migration) => migration.version === version)) return version;
-  throw new MigrationError(`no version ${version}; there are ${MIGRATIONS.map((migration) => migration.version).join(', ')}`);
+  throw new MigrationError(
+    `no version ${version}; there are ${MIGRATIONS.map((migration) => migration.version).join(', ')}`,
+  );
 }
 
 async function refuseKeyLoss(knex: Knex, from: number, to: number): Promise<void> {
@@ -93,12 +101,17 @@ async function refuseKeyLoss(knex: Knex, from: number, to: number): Promise<void
   );
 }
 
-async function underLock(knex: Knex, options: MigrationOptions, work: (run: Run, state: CatalogState) => Promise<void>): Promise<void> {
+async function underLock(
+  knex: Knex,
+  options: MigrationOptions,
+  work: (run: Run, state: CatalogState) => Promise<void>,
+): Promise<void> {
   await ensureState(knex);
   const leaseMs = options.leaseMs ?? 30_000;
   const lock = await takeLock(knex, { leaseMs, onWaiting: options.onWaiting });
   // SQLite has one connection, which the step's transaction holds: there the lease is renewed between the steps.
-  const timer = dialectOf(knex) === 'mysql' ? setInterval(() => void lock.renew().catch(() => undefined), leaseMs / 3) : undefined;
+  const timer =
+    dialectOf(knex) === 'mysql' ? setInterval(() => void lock.renew().catch(() => undefined), leaseMs / 3) : undefined;
   try {
     if ((await readState(knex)) === undefined) await startState(knex, await findOrigin(knex));
     const state = await readState(knex);
@@ -166,7 +179,10 @@ async function onSqlite({ knex, hooks }: Run, step: PlannedStep): Promise<void> 
   }
 }
 
-async function applyAll(editor: { apply(operation: Operation, after: Definitions): Promise<void> }, step: PlannedStep): Promise<void> {
+async function applyAll(
+  editor: { apply(operation: Operation, after: Definitions): Promise<void> },
+  step: PlannedStep,
+): Promise<void> {
   let tables = definitionsAt(step.from);
   for (const operation of step.operations) {
     tables = afterOperation(tables, operation);
@@ -175,6 +191,8 @@ async function applyAll(editor: { apply(operation: Operation, after: Definitions
 }
 
 function definitionsAt(version: number): Definitions {
-  const operations = MIGRATIONS.filter((migration) => migration.version <= version).flatMap((migration) => migration.operations);
+  const operations = MIGRATIONS.filter((migration) => migration.version <= version).flatMap(
+    (migration) => migration.operations,
+  );
   return operations.reduce(afterOperation, new Map() as Definitions);
 }

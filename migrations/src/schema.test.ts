@@ -16,11 +16,14 @@ afterEach(async () => {
   await Promise.all([ours.dispose(), troves.dispose()]);
 });
 
-test.each([40, 48] as const)('a catalog that we made up to %i has the tables that Trove made: columns, types, indexes, constraints, charset', async (version) => {
-  await syncCatalog(ours.knex, { to: version });
-  await loadTroveDump(troves.knex, version);
-  expect(await describeTables(ours.knex, NOT_TROVES)).toEqual(await describeTables(troves.knex, NOT_TROVES));
-});
+test.each([40, 48] as const)(
+  'a catalog that we made up to %i has the tables that Trove made: columns, types, indexes, constraints, charset',
+  async (version) => {
+    await syncCatalog(ours.knex, { to: version });
+    await loadTroveDump(troves.knex, version);
+    expect(await describeTables(ours.knex, NOT_TROVES)).toEqual(await describeTables(troves.knex, NOT_TROVES));
+  },
+);
 
 test("Trove's own 40 taken on to 48 is Trove's own 48", async () => {
   await loadTroveDump(ours.knex, 40);
@@ -57,9 +60,13 @@ test('our ids have the charset and collation of instances.id, so that a join fin
   await loadTroveDump(ours.knex, 48, 'latin1_swedish_ci');
   await syncCatalog(ours.knex);
   const described = await describeTables(ours.knex);
-  expect(described['tasks']).toContain('  `instance_id` varchar(36) CHARACTER SET latin1 COLLATE latin1_swedish_ci NOT NULL');
+  expect(described['tasks']).toContain(
+    '  `instance_id` varchar(36) CHARACTER SET latin1 COLLATE latin1_swedish_ci NOT NULL',
+  );
   expect(described['instance_reports']?.[1]).toContain('latin1_swedish_ci');
   expect(described['tasks']).toContain('  `params` longtext NOT NULL');
   expect(described['tasks']?.at(-1)).toContain('CHARSET=utf8mb4 COLLATE=utf8mb4_bin');
-  expect(described['instances']?.find((line) => line.includes('active_task_id'))).toBe('  `active_task_id` varchar(36) DEFAULT NULL');
+  expect(described['instances']?.find((line) => line.includes('active_task_id'))).toBe(
+    '  `active_task_id` varchar(36) DEFAULT NULL',
+  );
 });

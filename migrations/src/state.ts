@@ -27,7 +27,12 @@ export async function ensureState(knex: Knex): Promise<void> {
 /** Undefined before the first `db_sync`. */
 export async function readState(knex: Knex): Promise<CatalogState | undefined> {
   if (!(await knex.schema.hasTable(TABLE))) return undefined;
-  const row = await knex<{ id: number; version: number | null; moving_to: number | null; adopted_version: number | null }>(TABLE)
+  const row = await knex<{
+    id: number;
+    version: number | null;
+    moving_to: number | null;
+    adopted_version: number | null;
+  }>(TABLE)
     .where({ id: 1 })
     .first();
   if (row === undefined || row.version === null) return undefined;

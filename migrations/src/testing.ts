@@ -24,8 +24,13 @@ export async function emptyDatabase(): Promise<{ knex: Knex; url: string; dispos
 /** Loads what Trove's own migrations made, with the rows of a running deployment; in another charset where one is given. */
 export async function loadTroveDump(knex: Knex, version: 40 | 48, collation = 'utf8mb3_general_ci'): Promise<void> {
   const dump = await readFile(new URL(`../test_data/trove_catalog_${version}.sql`, import.meta.url), 'utf8');
-  const text = dump.replaceAll('CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci', `CHARSET=${collation.split('_')[0]} COLLATE=${collation}`);
-  const statements = text.split(/;\n/).filter((statement) => /CREATE TABLE|INSERT INTO|FOREIGN_KEY_CHECKS/.test(statement));
+  const text = dump.replaceAll(
+    'CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci',
+    `CHARSET=${collation.split('_')[0]} COLLATE=${collation}`,
+  );
+  const statements = text
+    .split(/;\n/)
+    .filter((statement) => /CREATE TABLE|INSERT INTO|FOREIGN_KEY_CHECKS/.test(statement));
   await knex.transaction(async (tx) => {
     for (const statement of statements) await tx.raw(statement.replaceAll('?', '\\?'));
   });
@@ -60,22 +65,33 @@ export async function describeTables(knex: Knex, without: readonly string[] = []
   for (const name of await tableNames(knex)) {
     if (without.includes(name)) continue;
     const [row] = await selectRows(knex, `SHOW CREATE TABLE \`${name}\``);
-    described[name] = String(row?.['Create Table']).split('\n').map((line) => line.replace(/,$/, ''));
+    described[name] = String(row?.['Create Table'])
+      .split('\n')
+      .map((line) => line.replace(/,$/, ''));
   }
   return described;
 }
 
 /** All rows of all tables, as far as those columns go that stand in `like`. */
-export async function readAllRows(knex: Knex, like?: Record<string, Record<string, unknown>[]>): Promise<Record<string, Record<string, unknown>[]>> {
+export async function readAllRows(
+  knex: Knex,
+  like?: Record<string, Record<string, unknown>[]>,
+): Promise<Record<string, Record<string, unknown>[]>> {
   const all: Record<string, Record<string, unknown>[]> = {};
   for (const name of like ? Object.keys(like) : await tableNames(knex)) {
     const columns = Object.keys(like?.[name]?.[0] ?? {});
-    all[name] = await selectRows(knex, `SELECT ${columns.length > 0 ? columns.map((column) => `\`${column}\``).join(', ') : '*'} FROM \`${name}\``);
+    all[name] = await selectRows(
+      knex,
+      `SELECT ${columns.length > 0 ? columns.map((column) => `\`${column}\``).join(', ') : '*'} FROM \`${name}\``,
+    );
   }
   return all;
 }
 
 async function tableNames(knex: Knex): Promise<string[]> {
-  const rows = await selectRows(knex, 'SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY 1');
+  const rows = await selectRows(
+    knex,
+    'SELECT table_name AS name FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY 1',
+  );
   return rows.map((row) => String(row['name']));
 }

@@ -82,8 +82,16 @@ export const accountsTables: readonly TableDefinition[] = [
       parent_group_id: ['parent_group_id'],
     },
     foreignKeys: {
-      security_group_rules_ibfk_1: { column: 'group_id', table: 'security_groups', actions: 'ON DELETE CASCADE ON UPDATE CASCADE' },
-      security_group_rules_ibfk_2: { column: 'parent_group_id', table: 'security_groups', actions: 'ON DELETE CASCADE ON UPDATE CASCADE' },
+      security_group_rules_ibfk_1: {
+        column: 'group_id',
+        table: 'security_groups',
+        actions: 'ON DELETE CASCADE ON UPDATE CASCADE',
+      },
+      security_group_rules_ibfk_2: {
+        column: 'parent_group_id',
+        table: 'security_groups',
+        actions: 'ON DELETE CASCADE ON UPDATE CASCADE',
+      },
     },
     flags: ['deleted'],
   },
@@ -104,8 +112,16 @@ export const accountsTables: readonly TableDefinition[] = [
       instance_id: ['instance_id'],
     },
     foreignKeys: {
-      security_group_instance_associations_ibfk_1: { column: 'security_group_id', table: 'security_groups', actions: 'ON DELETE CASCADE ON UPDATE CASCADE' },
-      security_group_instance_associations_ibfk_2: { column: 'instance_id', table: 'instances', actions: 'ON DELETE CASCADE ON UPDATE CASCADE' },
+      security_group_instance_associations_ibfk_1: {
+        column: 'security_group_id',
+        table: 'security_groups',
+        actions: 'ON DELETE CASCADE ON UPDATE CASCADE',
+      },
+      security_group_instance_associations_ibfk_2: {
+        column: 'instance_id',
+        table: 'instances',
+        actions: 'ON DELETE CASCADE ON UPDATE CASCADE',
+      },
     },
     flags: ['deleted'],
   },

@@ -51,7 +51,11 @@ export const datastoresTables: readonly TableDefinition[] = [
       UQ_datastore_version_metadata_datastore_version_id_key_value: ['datastore_version_id', 'key', 'value'],
     },
     foreignKeys: {
-      datastore_version_metadata_ibfk_1: { column: 'datastore_version_id', table: 'datastore_versions', actions: 'ON DELETE CASCADE' },
+      datastore_version_metadata_ibfk_1: {
+        column: 'datastore_version_id',
+        table: 'datastore_versions',
+        actions: 'ON DELETE CASCADE',
+      },
     },
     flags: ['deleted'],
   },

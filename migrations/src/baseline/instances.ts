@@ -86,7 +86,11 @@ export const instancesTables: readonly TableDefinition[] = [
       instance_id: ['instance_id'],
     },
     foreignKeys: {
-      instance_faults_ibfk_1: { column: 'instance_id', table: 'instances', actions: 'ON DELETE CASCADE ON UPDATE CASCADE' },
+      instance_faults_ibfk_1: {
+        column: 'instance_id',
+        table: 'instances',
+        actions: 'ON DELETE CASCADE ON UPDATE CASCADE',
+      },
     },
     flags: ['deleted'],
   },
@@ -167,7 +171,14 @@ export const instancesTables: readonly TableDefinition[] = [
     },
     primary: ['id'],
     uniques: {
-      UQ_type_tenant_datastore_datastore_version_name: ['type', 'tenant_id', 'datastore_id', 'datastore_version_id', 'name', 'deleted_at'],
+      UQ_type_tenant_datastore_datastore_version_name: [
+        'type',
+        'tenant_id',
+        'datastore_id',
+        'datastore_version_id',
+        'name',
+        'deleted_at',
+      ],
     },
     flags: ['auto_apply', 'visible', 'live_update', 'deleted'],
   },
@@ -189,8 +200,16 @@ export const instancesTables: readonly TableDefinition[] = [
       module_id: ['module_id'],
     },
     foreignKeys: {
-      instance_modules_ibfk_1: { column: 'instance_id', table: 'instances', actions: 'ON DELETE CASCADE ON UPDATE CASCADE' },
-      instance_modules_ibfk_2: { column: 'module_id', table: 'modules', actions: 'ON DELETE CASCADE ON UPDATE CASCADE' },
+      instance_modules_ibfk_1: {
+        column: 'instance_id',
+        table: 'instances',
+        actions: 'ON DELETE CASCADE ON UPDATE CASCADE',
+      },
+      instance_modules_ibfk_2: {
+        column: 'module_id',
+        table: 'modules',
+        actions: 'ON DELETE CASCADE ON UPDATE CASCADE',
+      },
     },
     flags: ['deleted'],
   },

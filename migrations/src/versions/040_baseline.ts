@@ -6,5 +6,8 @@ import type { Migration } from './migration.ts';
 /** What Trove's own forty migrations end in. */
 export const baseline: Migration = {
   version: 40,
-  operations: [...datastoresTables, ...instancesTables, ...accountsTables].map((table) => ({ kind: 'create_table', table })),
+  operations: [...datastoresTables, ...instancesTables, ...accountsTables].map((table) => ({
+    kind: 'create_table',
+    table,
+  })),
 };

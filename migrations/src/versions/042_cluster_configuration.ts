@@ -8,7 +8,12 @@ export const clusterConfiguration: Migration = {
       table: 'clusters',
       column: 'configuration_id',
       type: 'varchar(36) NULL',
-      foreignKey: { name: 'clusters_ibfk_2', index: 'configuration_id', column: 'configuration_id', table: 'configurations' },
+      foreignKey: {
+        name: 'clusters_ibfk_2',
+        index: 'configuration_id',
+        column: 'configuration_id',
+        table: 'configurations',
+      },
     },
   ],
 };

@@ -7,7 +7,8 @@ export const rpcPolicy: Migration = {
     { kind: 'add_column', table: 'instances', column: 'rpc_policy', type: 'smallint NOT NULL DEFAULT 0' },
     {
       kind: 'change_data',
-      up: (_executor, run) => run('UPDATE instances SET rpc_policy = 1 WHERE encrypted_key IS NOT NULL AND rpc_policy = 0'),
+      up: (_executor, run) =>
+        run('UPDATE instances SET rpc_policy = 1 WHERE encrypted_key IS NOT NULL AND rpc_policy = 0'),
       // Sealed in a form that opens under its policy only: without the policy it is of no use.
       down: (_executor, run) => run("UPDATE instances SET encrypted_key = NULL WHERE encrypted_key LIKE 'v2.%'"),
     },

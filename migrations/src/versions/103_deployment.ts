@@ -20,7 +20,10 @@ export const deployment: Migration = {
       up: async (executor, run) => {
         const row: unknown = await executor('deployment').first('id');
         if (row !== undefined) return;
-        await run(`INSERT INTO deployment (id, deployment_id, created) VALUES (1, ?, ${microsecondsSql(dialectOf(executor))})`, [randomUUID()]);
+        await run(
+          `INSERT INTO deployment (id, deployment_id, created) VALUES (1, ?, ${microsecondsSql(dialectOf(executor))})`,
+          [randomUUID()],
+        );
       },
     },
   ],

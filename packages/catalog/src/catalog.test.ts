@@ -44,8 +44,14 @@ describe.each(['mysql', 'sqlite'] as const)('a catalog on %s', (dialect) => {
   test('a duplicate is told from other errors', async () => {
     catalog = await testCatalog(dialect);
     await catalog.knex('instances').insert(instance);
-    const twice = await catalog.knex('instances').insert(instance).catch((error: unknown) => error);
-    const wrong = await catalog.knex('instances').insert({ nothing: 1 }).catch((error: unknown) => error);
+    const twice = await catalog
+      .knex('instances')
+      .insert(instance)
+      .catch((error: unknown) => error);
+    const wrong = await catalog
+      .knex('instances')
+      .insert({ nothing: 1 })
+      .catch((error: unknown) => error);
     expect([isDuplicate(twice), isDuplicate(wrong)]).toEqual([true, false]);
   });
 
@@ -69,10 +75,12 @@ describe.each(['mysql', 'sqlite'] as const)('a catalog on %s', (dialect) => {
     expect(await catalog.knex('instances').first('name')).toEqual({ name: 'm1' });
     await withTransaction(catalog, async (tx) => {
       await tx('instances').update({ name: 'outer' });
-      await tx.transaction(async (inner) => {
-        await inner('instances').update({ name: 'inner' });
-        throw new Error('no');
-      }).catch(() => undefined);
+      await tx
+        .transaction(async (inner) => {
+          await inner('instances').update({ name: 'inner' });
+          throw new Error('no');
+        })
+        .catch(() => undefined);
     });
     expect(await catalog.knex('instances').first('name')).toEqual({ name: 'outer' });
   });
@@ -85,7 +93,9 @@ describe.each(['mysql', 'sqlite'] as const)('a catalog on %s', (dialect) => {
       withTransaction(on, async (tx) => {
         const query = tx('instances').where({ id: instance.id }).first('volume_size');
         const row: { volume_size: number } = await (on.dialect === 'mysql' ? query.forUpdate() : query);
-        await tx('instances').where({ id: instance.id }).update({ volume_size: row.volume_size + 1 });
+        await tx('instances')
+          .where({ id: instance.id })
+          .update({ volume_size: row.volume_size + 1 });
       });
     await Promise.all(Array.from({ length: 20 }, (_, i) => add(i % 2 === 0 ? catalog : other)));
     await other.close();
@@ -95,20 +105,31 @@ describe.each(['mysql', 'sqlite'] as const)('a catalog on %s', (dialect) => {
   test('a text that the column cannot hold is an error on MySQL, never a shorter text', async () => {
     catalog = await testCatalog(dialect);
     const name = 'x'.repeat(300);
-    const stored = await catalog.knex('instances').insert({ ...instance, name }).then(() => catalog.knex('instances').first('name'), () => 'refused');
+    const stored = await catalog
+      .knex('instances')
+      .insert({ ...instance, name })
+      .then(
+        () => catalog.knex('instances').first('name'),
+        () => 'refused',
+      );
     expect(stored).toEqual(dialect === 'mysql' ? 'refused' : { name });
   });
 });
 
 test('a query outside its transaction fails instead of waiting for ever on the one connection of SQLite', async () => {
   const catalog = await testCatalog('sqlite');
-  await expect(withTransaction(catalog, () => catalog.knex('instances').first())).rejects.toMatchObject({ code: 'CATALOG_UNAVAILABLE' });
+  await expect(withTransaction(catalog, () => catalog.knex('instances').first())).rejects.toMatchObject({
+    code: 'CATALOG_UNAVAILABLE',
+  });
   await catalog.dispose();
 });
 
 test('a transaction that MySQL breaks off as a deadlock is run again whole', async () => {
   const catalog = await testCatalog('mysql');
-  await catalog.knex('instances').insert([{ id: 'a', name: '0' }, { id: 'b', name: '0' }]);
+  await catalog.knex('instances').insert([
+    { id: 'a', name: '0' },
+    { id: 'b', name: '0' },
+  ]);
   let met: () => void = () => undefined;
   const both = new Promise<void>((resolve) => (met = resolve));
   let arrived = 0;
@@ -116,11 +137,15 @@ test('a transaction that MySQL breaks off as a deadlock is run again whole', asy
   const cross = (first: string, second: string) =>
     withTransaction(catalog, async (tx) => {
       runs += 1;
-      await tx('instances').where({ id: first }).update({ volume_size: tx.raw('COALESCE(volume_size, 0) + 1') });
+      await tx('instances')
+        .where({ id: first })
+        .update({ volume_size: tx.raw('COALESCE(volume_size, 0) + 1') });
       arrived += 1;
       if (arrived === 2) met();
       await both;
-      await tx('instances').where({ id: second }).update({ volume_size: tx.raw('COALESCE(volume_size, 0) + 1') });
+      await tx('instances')
+        .where({ id: second })
+        .update({ volume_size: tx.raw('COALESCE(volume_size, 0) + 1') });
     });
   await Promise.all([cross('a', 'b'), cross('b', 'a')]);
   expect(runs).toBeGreaterThan(2);
@@ -131,11 +156,17 @@ test('a transaction that MySQL breaks off as a deadlock is run again whole', asy
 test('a server that is not there is CATALOG_UNAVAILABLE at once, and the same handle works when it is', async () => {
   const catalog = openCatalog({ connection: 'mysql://a:b@127.0.0.1:1/none' });
   const started = Date.now();
-  await expect(withTransaction(catalog, (tx) => tx('instances').first())).rejects.toMatchObject({ code: 'CATALOG_UNAVAILABLE', retryable: true });
+  await expect(withTransaction(catalog, (tx) => tx('instances').first())).rejects.toMatchObject({
+    code: 'CATALOG_UNAVAILABLE',
+    retryable: true,
+  });
   expect(Date.now() - started).toBeLessThan(2000);
   await catalog.close();
 });
 
-test.each(['postgres://a/b', 'mysql://host', 'sqlite://', 'sqlite:///', 'nonsense'])('%s is refused as a connection', (connection) => {
-  expect(() => openCatalog({ connection })).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }) as Error);
-});
+test.each(['postgres://a/b', 'mysql://host', 'sqlite://', 'sqlite:///', 'nonsense'])(
+  '%s is refused as a connection',
+  (connection) => {
+    expect(() => openCatalog({ connection })).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }) as Error);
+  },
+);

@@ -37,7 +37,12 @@ export function openCatalog(options: CatalogOptions): Catalog {
 }
 
 /** knex prints what it also throws, on its own and with SQL in it. */
-const silent: Knex.Logger = { warn: () => undefined, error: () => undefined, deprecate: () => undefined, debug: () => undefined };
+const silent: Knex.Logger = {
+  warn: () => undefined,
+  error: () => undefined,
+  deprecate: () => undefined,
+  debug: () => undefined,
+};
 
 function openMysql(url: string, poolSize: number, acquireConnectionTimeout: number): Knex {
   return createKnex({
@@ -53,7 +58,10 @@ function openMysql(url: string, poolSize: number, acquireConnectionTimeout: numb
 function mysqlConnection(url: string): Knex.MySql2ConnectionConfig {
   const parsed = URL.parse(url.replace(/^mysql(\+\w+)?:/, 'mysql:'));
   if (parsed?.protocol !== 'mysql:' || parsed.hostname === '' || parsed.pathname.length < 2) {
-    throw new TroveError('CONFIG_INVALID', '[database] connection is neither mysql://user:password@host/database nor sqlite:///path');
+    throw new TroveError(
+      'CONFIG_INVALID',
+      '[database] connection is neither mysql://user:password@host/database nor sqlite:///path',
+    );
   }
   return {
     host: parsed.hostname,
@@ -73,7 +81,10 @@ function mysqlConnection(url: string): Knex.MySql2ConnectionConfig {
 type SessionConnection = { query(sql: string, done: (error: Error | null) => void): void };
 
 /** MySQL 8 and MariaDB name the isolation's variable differently; the statement they share. */
-function prepareSession(connection: SessionConnection, done: (error: Error | null, connection: SessionConnection) => void): void {
+function prepareSession(
+  connection: SessionConnection,
+  done: (error: Error | null, connection: SessionConnection) => void,
+): void {
   connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED', (isolationError) => {
     if (isolationError) return done(isolationError, connection);
     const mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION';
@@ -85,6 +96,10 @@ function sqlitePath(connection: string): string | undefined {
   const match = /^sqlite:\/\/(\/.*)?$/.exec(connection);
   if (!match) return undefined;
   const path = (match[1] ?? '').slice(1);
-  if (path === '') throw new TroveError('CONFIG_INVALID', '[database] connection: sqlite needs a path, as in sqlite:////var/lib/trove/catalog.sqlite');
+  if (path === '')
+    throw new TroveError(
+      'CONFIG_INVALID',
+      '[database] connection: sqlite needs a path, as in sqlite:////var/lib/trove/catalog.sqlite',
+    );
   return path;
 }

@@ -30,6 +30,41 @@ export {
 export { type CatalogKeyStore, createKeyStore } from './keys/key_store.ts';
 export type { KeyRings } from './keys/rings.ts';
 export { openTaskSecret, sealTaskSecret } from './keys/task_secret.ts';
+export { instanceIdCollation } from './operations/batch_rows.ts';
+export { claimWantedHellos } from './operations/claim_wanted_hellos.ts';
+export { closeInstance } from './operations/close_instance.ts';
+export { eraseTaskSecrets } from './operations/erase_task_secrets.ts';
+export { insertInstance } from './operations/insert_instance.ts';
+export {
+  isServerKnown,
+  lockInstance,
+  renameInstance,
+  replicasOf,
+  setInstanceTask,
+} from './operations/instance_writes.ts';
+export { legacyInstancesToAsk, writeVolumeFigures } from './operations/legacy_volume_figures.ts';
+export { type ObservedServer, serversToObserve, writeObservedStatus } from './operations/observed_servers.ts';
+export type { QuotaAmounts } from './operations/quota.ts';
+export {
+  type DatastoreReading,
+  listBoundFlavors,
+  listDatastores,
+  readDatastore,
+  readDatastoreVersion,
+} from './operations/read_datastores.ts';
+export { type InstanceReading, listInstances, readInstance } from './operations/read_instances.ts';
+export { clearFaults, recordFault } from './operations/record_fault.ts';
+export { ensureReportRow, forgetBoot, type Hello, recordHello } from './operations/record_hello.ts';
+export { type LegacyReport, recordLegacyReports } from './operations/record_legacy_reports.ts';
+export { recordSealedReports, type SealedReport } from './operations/record_sealed_reports.ts';
+export { replaceTaskParams } from './operations/replace_task_params.ts';
+export { type ReserveQuota, reserveQuota } from './operations/reserve_quota.ts';
+export { intendResource, markResource, resourcesOfInstance } from './operations/resources.ts';
+export { commitQuota, type QuotaOfInstance, releaseQuota } from './operations/settle_quota.ts';
+export { updateDatastore } from './operations/update_datastore.ts';
+export { type DatastoreVersionUpdate, updateDatastoreVersion } from './operations/update_datastore_version.ts';
+export { type InstanceValues, writeInstance } from './operations/write_instance.ts';
+export { writeServiceStatus } from './operations/write_service_status.ts';
 export type {
   ConductorLastseenRow,
   DatabaseBigint,
@@ -51,39 +86,4 @@ export type {
   TaskStepRow,
 } from './tables.ts';
 export { withTransaction } from './transaction.ts';
-export { instanceIdCollation } from './operations/batch_rows.ts';
-export { type LegacyReport, recordLegacyReports } from './operations/record_legacy_reports.ts';
-export { recordSealedReports, type SealedReport } from './operations/record_sealed_reports.ts';
-export type { QuotaAmounts } from './operations/quota.ts';
-export { type ReserveQuota, reserveQuota } from './operations/reserve_quota.ts';
-export { commitQuota, type QuotaOfInstance, releaseQuota } from './operations/settle_quota.ts';
-export { claimWantedHellos } from './operations/claim_wanted_hellos.ts';
-export { closeInstance } from './operations/close_instance.ts';
-export { eraseTaskSecrets } from './operations/erase_task_secrets.ts';
-export { legacyInstancesToAsk, writeVolumeFigures } from './operations/legacy_volume_figures.ts';
-export { type ObservedServer, serversToObserve, writeObservedStatus } from './operations/observed_servers.ts';
-export { clearFaults, recordFault } from './operations/record_fault.ts';
-export { ensureReportRow, forgetBoot, type Hello, recordHello } from './operations/record_hello.ts';
-export { intendResource, markResource, resourcesOfInstance } from './operations/resources.ts';
-export { type InstanceValues, writeInstance } from './operations/write_instance.ts';
-export { writeServiceStatus } from './operations/write_service_status.ts';
-export { insertInstance } from './operations/insert_instance.ts';
-export {
-  isServerKnown,
-  lockInstance,
-  renameInstance,
-  replicasOf,
-  setInstanceTask,
-} from './operations/instance_writes.ts';
-export {
-  type DatastoreReading,
-  listBoundFlavors,
-  listDatastores,
-  readDatastore,
-  readDatastoreVersion,
-} from './operations/read_datastores.ts';
-export { type InstanceReading, listInstances, readInstance } from './operations/read_instances.ts';
-export { replaceTaskParams } from './operations/replace_task_params.ts';
-export { updateDatastore } from './operations/update_datastore.ts';
-export { type DatastoreVersionUpdate, updateDatastoreVersion } from './operations/update_datastore_version.ts';
 export { fitsTroveColumn } from './trove_text.ts';

@@ -29,7 +29,9 @@ interface TransactionBase {
 
 // knex ships these two without types and outside its main entry.
 const load = createRequire(import.meta.url);
-const BaseClient = load('knex/lib/dialects/better-sqlite3/index.js') as unknown as new (config: Knex.Config) => ClientBase;
+const BaseClient = load('knex/lib/dialects/better-sqlite3/index.js') as unknown as new (
+  config: Knex.Config,
+) => ClientBase;
 const BaseTransaction = load('knex/lib/dialects/sqlite3/execution/sqlite-transaction.js') as unknown as new (
   ...args: readonly unknown[]
 ) => TransactionBase;
@@ -98,7 +100,13 @@ function toInput(value: unknown): SQLInputValue {
   if (typeof value === 'boolean') return value ? 1 : 0;
   if (value instanceof Date) return value.toISOString().slice(0, 19).replace('T', ' ');
   if (value === undefined || value === null) return null;
-  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'string' || value instanceof Uint8Array) return value;
+  if (
+    typeof value === 'number' ||
+    typeof value === 'bigint' ||
+    typeof value === 'string' ||
+    value instanceof Uint8Array
+  )
+    return value;
   throw new TypeError('a value that SQLite cannot bind');
 }
 

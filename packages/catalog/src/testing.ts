@@ -42,5 +42,8 @@ async function onServer(): Promise<Place> {
 
 async function inFile(): Promise<Place> {
   const directory = await mkdtemp(join(tmpdir(), 'trove-catalog-'));
-  return { connection: `sqlite:///${join(directory, 'catalog.sqlite')}`, remove: () => rm(directory, { recursive: true }) };
+  return {
+    connection: `sqlite:///${join(directory, 'catalog.sqlite')}`,
+    remove: () => rm(directory, { recursive: true }),
+  };
 }

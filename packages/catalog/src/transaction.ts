@@ -17,7 +17,10 @@ export async function withTransaction<T>(catalog: Catalog, work: (tx: Knex.Trans
       return await catalog.knex.transaction(work);
     } catch (error) {
       if (isUnavailable(error)) {
-        throw new TroveError('CATALOG_UNAVAILABLE', 'The catalog cannot be reached.', { cause: error, retryable: true });
+        throw new TroveError('CATALOG_UNAVAILABLE', 'The catalog cannot be reached.', {
+          cause: error,
+          retryable: true,
+        });
       }
       if (attempt >= TRIES || !isTransient(error)) throw error;
       await delay(fullJitterMs(attempt, 10, 500));

@@ -46,7 +46,9 @@ describe('the version of the catalog', () => {
   test('keys are dropped only when it is said', async () => {
     await run('db_sync');
     const catalog = openCatalog({ connection: connection() });
-    await catalog.knex('instances').insert({ id: 'i', name: 'm20', deleted: 0, encrypted_key: 'k', datastore_version_id: null });
+    await catalog
+      .knex('instances')
+      .insert({ id: 'i', name: 'm20', deleted: 0, encrypted_key: 'k', datastore_version_id: null });
     await catalog.knex('instances').update({ encrypted_key: 'sealed' });
     await catalog.close();
     expect(await run('db_downgrade', '43')).toMatchObject({ code: EXIT.ok });
@@ -72,27 +74,41 @@ describe('datastores', () => {
   test('are set as with the command of Trove', async () => {
     await run('db_sync');
     expect((await run('datastore_update', 'mysql', '')).out).toBe("Datastore 'mysql' updated.\n");
-    expect((await run('datastore_version_update', 'mysql', '5.6', 'mysql', 'image', 'mysql-server-5.6', '1')).out).toBe("Datastore version '5.6' updated.\n");
-    expect((await run('datastore_version_update', 'mysql', '5.6', 'mysql', 'image', '', '0', '--version', '5.6.2')).code).toBe(EXIT.ok);
+    expect((await run('datastore_version_update', 'mysql', '5.6', 'mysql', 'image', 'mysql-server-5.6', '1')).out).toBe(
+      "Datastore version '5.6' updated.\n",
+    );
+    expect(
+      (await run('datastore_version_update', 'mysql', '5.6', 'mysql', 'image', '', '0', '--version', '5.6.2')).code,
+    ).toBe(EXIT.ok);
     expect((await run('datastore_update', 'mysql', '5.6')).err).toContain("Several versions are named '5.6'");
     const catalog = openCatalog({ connection: connection() });
-    expect(await catalog.knex('datastore_versions').orderBy('version').select('version', 'active', 'packages')).toEqual([
-      { version: '5.6', active: 1, packages: 'mysql-server-5.6' },
-      { version: '5.6.2', active: 0, packages: '' },
-    ]);
+    expect(await catalog.knex('datastore_versions').orderBy('version').select('version', 'active', 'packages')).toEqual(
+      [
+        { version: '5.6', active: 1, packages: 'mysql-server-5.6' },
+        { version: '5.6.2', active: 0, packages: '' },
+      ],
+    );
     await catalog.close();
   });
 
   test('that are not there are an exit code of their own, a wrong argument another', async () => {
     await run('db_sync');
-    expect(await run('datastore_version_update', 'none', '5.6', 'mysql', 'i', '', '1')).toMatchObject({ code: EXIT.notFound, out: '' });
+    expect(await run('datastore_version_update', 'none', '5.6', 'mysql', 'i', '', '1')).toMatchObject({
+      code: EXIT.notFound,
+      out: '',
+    });
     expect(await run('datastore_update', 'mysql', 'none')).toMatchObject({ code: EXIT.notFound });
-    expect(await run('datastore_version_update', 'none', '5.6', 'mysql', 'i', '', 'yes')).toMatchObject({ code: EXIT.usage });
+    expect(await run('datastore_version_update', 'none', '5.6', 'mysql', 'i', '', 'yes')).toMatchObject({
+      code: EXIT.usage,
+    });
   });
 
   test('wait until the catalog is at the version of this release', async () => {
     await run('db_sync', '--to', '48');
-    expect(await run('datastore_update', 'mysql', '')).toMatchObject({ code: EXIT.refused, err: expect.stringContaining('db_sync') as string });
+    expect(await run('datastore_update', 'mysql', '')).toMatchObject({
+      code: EXIT.refused,
+      err: expect.stringContaining('db_sync') as string,
+    });
   });
 });
 
@@ -123,20 +139,35 @@ describe('configuration', () => {
   test('a catalog that cannot be reached is an exit code of its own, and no password is shown', async () => {
     for (const url of ['mysql://trove:hidden@127.0.0.1:1/trove', 'sqlite:////nowhere/at/all.sqlite']) {
       const result = await manage(['db_version'], { env: { TROVE_HOME: directory, TROVE_DATABASE__CONNECTION: url } });
-      expect(result).toMatchObject({ code: EXIT.unreachable, err: expect.stringContaining('cannot be reached') as string });
+      expect(result).toMatchObject({
+        code: EXIT.unreachable,
+        err: expect.stringContaining('cannot be reached') as string,
+      });
       expect(result.err).not.toContain('hidden');
     }
   });
 });
 
 test('images are those of the compute driver that was handed in', async () => {
-  const images = async (files: readonly string[]) => [{ id: 'fd6f3a0e', name: files.join(), manager: 'mysql', version: '10.11' }];
+  const images = async (files: readonly string[]) => [
+    { id: 'fd6f3a0e', name: files.join(), manager: 'mysql', version: '10.11' },
+  ];
   const { out } = await manage(['--config-file', config, 'image-list'], { images });
   expect(out).toMatch(new RegExp(`^\\+-+\\+[^]*\\| fd6f3a0e +\\| ${config} +\\| mysql +\\| 10\\.11 +\\|\\n`));
   expect(await run('image-list')).toMatchObject({ code: EXIT.usage });
 });
 
 test('the program starts from the shell and names its commands', () => {
-  const help = execFileSync(process.execPath, [join(import.meta.dirname, '../../bin/trove-manage.js'), '--help'], { encoding: 'utf8' });
-  for (const command of ['db_sync', 'db_downgrade', 'db_version', 'datastore_update', 'datastore_version_update', 'image-list']) expect(help).toContain(command);
+  const help = execFileSync(process.execPath, [join(import.meta.dirname, '../../bin/trove-manage.js'), '--help'], {
+    encoding: 'utf8',
+  });
+  for (const command of [
+    'db_sync',
+    'db_downgrade',
+    'db_version',
+    'datastore_update',
+    'datastore_version_update',
+    'image-list',
+  ])
+    expect(help).toContain(command);
 });

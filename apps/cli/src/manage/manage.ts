@@ -24,7 +24,12 @@ export function createManage(io: ManageIo): { run(argv: readonly string[]): Prom
 function buildProgram(io: ManageIo): Command {
   const program = new Command('trove-manage')
     .description('Manages the catalog: its version, its datastores.')
-    .option('--config-file <file>', 'read this file; may be repeated, a later one wins', (file: string, files: string[]) => [...files, file], [])
+    .option(
+      '--config-file <file>',
+      'read this file; may be repeated, a later one wins',
+      (file: string, files: string[]) => [...files, file],
+      [],
+    )
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
     .exitOverride()
     .addHelpText('after', HELP);
@@ -54,7 +59,8 @@ function outcome(error: unknown): { text: string; exitCode: ExitCode } | undefin
   if (error instanceof CliError) return { text: error.message, exitCode: error.exitCode };
   if (error instanceof MigrationError) return { text: error.message, exitCode: EXIT.refused };
   if (isTroveError(error)) return { text: withCause(error), exitCode: troveExit(error) };
-  if (isUnavailable(error) && error instanceof Error) return { text: `the catalog cannot be reached: ${error.message}`, exitCode: EXIT.unreachable };
+  if (isUnavailable(error) && error instanceof Error)
+    return { text: `the catalog cannot be reached: ${error.message}`, exitCode: EXIT.unreachable };
   if (isDatabaseRefusal(error)) return { text: `the database refused: ${error.message}`, exitCode: EXIT.refused };
   return undefined;
 }
@@ -66,7 +72,9 @@ function troveExit({ code }: TroveError): ExitCode {
 }
 
 function withCause(error: TroveError): string {
-  return error.code === 'CATALOG_UNAVAILABLE' && error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
+  return error.code === 'CATALOG_UNAVAILABLE' && error.cause instanceof Error
+    ? `${error.message} (${error.cause.message})`
+    : error.message;
 }
 
 /** What MySQL says itself, such as a wrong password or a right that the account lacks: it is for the operator to read. */

@@ -54,7 +54,8 @@ export function createManageSession(io: ManageIo, givenFiles: () => readonly str
     print: (text) => void io.stdout.write(text),
     files,
     images() {
-      if (io.images === undefined) throw new CliError(EXIT.usage, 'image-list asks the compute driver, which this program was built without');
+      if (io.images === undefined)
+        throw new CliError(EXIT.usage, 'image-list asks the compute driver, which this program was built without');
       return io.images(files());
     },
     withCatalog,
@@ -62,7 +63,10 @@ export function createManageSession(io: ManageIo, givenFiles: () => readonly str
       withCatalog(async (catalog) => {
         const version = await catalogVersion(catalog.knex);
         if (version === LATEST_VERSION) return work(catalog);
-        throw new CliError(EXIT.refused, `the catalog is at ${version}, this release needs ${LATEST_VERSION}: run trove-manage db_sync first`);
+        throw new CliError(
+          EXIT.refused,
+          `the catalog is at ${version}, this release needs ${LATEST_VERSION}: run trove-manage db_sync first`,
+        );
       }),
   };
 }

@@ -10,10 +10,15 @@ import type { KeyRings } from './rings.ts';
  * to understand those guests. A taskmanager does it when it starts; again, it finds nothing to do. Returns how many were
  * written and which instances' keys did not open.
  */
-export async function storeAdoptedUplinks(catalog: Catalog, rings: KeyRings): Promise<{ written: number; unreadable: string[] }> {
+export async function storeAdoptedUplinks(
+  catalog: Catalog,
+  rings: KeyRings,
+): Promise<{ written: number; unreadable: string[] }> {
   const { knex } = catalog;
   const rows = await knex<InstanceRow>('instances')
-    .leftJoin('instance_keys', (join) => join.on('instance_keys.instance_id', 'instances.id').andOnVal('instance_keys.version', 1))
+    .leftJoin('instance_keys', (join) =>
+      join.on('instance_keys.instance_id', 'instances.id').andOnVal('instance_keys.version', 1),
+    )
     .where({ 'instances.rpc_policy': 1, 'instances.deleted': 0 })
     .whereNotNull('instances.encrypted_key')
     .whereNull('instance_keys.instance_id')
@@ -35,7 +40,13 @@ function uplinkRow(rings: KeyRings, row: AdoptedRow): Record<string, unknown> | 
   try {
     const instanceKey = openInstanceKey(rings, { ...row, encrypted_key: row.encrypted_key ?? '' });
     const kcv = hmacSha256(instanceKey.reveal(), 'kcv').subarray(0, 6).toString('hex');
-    return { ...key, state: 'active', sealed_key: '', kcv, uplink: sealUplink(rings, key, uplinkOf(instanceKey, row.rpc_policy)) };
+    return {
+      ...key,
+      state: 'active',
+      sealed_key: '',
+      kcv,
+      uplink: sealUplink(rings, key, uplinkOf(instanceKey, row.rpc_policy)),
+    };
   } catch {
     return undefined;
   }

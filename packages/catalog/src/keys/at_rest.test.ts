@@ -4,7 +4,13 @@ import { describe, expect, test } from 'vitest';
 import { openAsTrove, openAtRest, type Place, sealAsTrove, sealAtRest, versionAtRest } from './at_rest.ts';
 import { openTaskSecret, sealTaskSecret } from './task_secret.ts';
 
-const place: Place = { table: 'instances', column: 'encrypted_key', rowId: '792fa220-2a40-4831-85af-cfb0ded8033c', version: 7, policy: 2 };
+const place: Place = {
+  table: 'instances',
+  column: 'encrypted_key',
+  rowId: '792fa220-2a40-4831-85af-cfb0ded8033c',
+  version: 7,
+  policy: 2,
+};
 const old = Buffer.from('the key of last year');
 const current = Buffer.from('the key of this year');
 const ki = 'eRz43LwE6eaxIbBlA2pNukzPjSdcQkVi';
@@ -53,7 +59,10 @@ describe('a key at rest', () => {
     const text = sealAtRest([current], place, ki);
     for (let at = 0; at < text.length; at += 1) {
       const other = text[at] === 'A' ? 'B' : 'A';
-      expect(() => openAtRest([current], place, text.slice(0, at) + other + text.slice(at + 1)), `character ${at}`).toThrow('does not open');
+      expect(
+        () => openAtRest([current], place, text.slice(0, at) + other + text.slice(at + 1)),
+        `character ${at}`,
+      ).toThrow('does not open');
     }
   });
 

@@ -25,7 +25,8 @@ const TROVE_KEY = /^[\x21-\x7e]{1,255}$/;
  */
 export function sealAtRest(ring: Ring, place: Place, plaintext: Buffer | string): string {
   const kek = ring[0];
-  if (kek === undefined) throw new TroveError('CONFIG_INVALID', 'There is no key to seal with: set inst_rpc_key_encr_key.');
+  if (kek === undefined)
+    throw new TroveError('CONFIG_INVALID', 'There is no key to seal with: set inst_rpc_key_encr_key.');
   const aad = additionalData(place);
   const salt = hmacSha256(hkdfSha256(kek, '', `${INFO} salt`, 32), randomBytes(32), aad, plaintext).subarray(0, 16);
   const { key, nonce } = contentKeys(kek, salt);
@@ -68,7 +69,8 @@ export function isV2AtRest(text: string): boolean {
 /** Trove's own form, without integrity and bound to no row: for a deployment that must be able to go back. */
 export function sealAsTrove(ring: Ring, plaintext: string): string {
   const kek = ring[0];
-  if (kek === undefined) throw new TroveError('CONFIG_INVALID', 'There is no key to seal with: set inst_rpc_key_encr_key.');
+  if (kek === undefined)
+    throw new TroveError('CONFIG_INVALID', 'There is no key to seal with: set inst_rpc_key_encr_key.');
   return troveEncrypt(plaintext, kek.toString('utf8'));
 }
 

@@ -20,7 +20,11 @@ export function openInstanceKey(rings: KeyRings, instance: KeyedInstance & { enc
 }
 
 /** Ki in the form of `instances.encrypted_key`. */
-export function sealInstanceKey(rings: KeyRings, instanceId: string, key: { version: number; policy: number; text: Secret }): string {
+export function sealInstanceKey(
+  rings: KeyRings,
+  instanceId: string,
+  key: { version: number; policy: number; text: Secret },
+): string {
   const ring = instanceRing(rings);
   if (rings.format === 'v1') return sealAsTrove(ring, key.text.reveal());
   return sealAtRest(ring, instancePlace(instanceId, key.version, key.policy), key.text.reveal());
@@ -68,6 +72,9 @@ function instancePlace(instanceId: string, version: number, policy: number): Pla
   return { table: 'instances', column: 'encrypted_key', rowId: instanceId, version, policy };
 }
 
-function rowPlace(row: Pick<InstanceKeyRow, 'instance_id' | 'version' | 'policy'>, column: 'sealed_key' | 'uplink'): Place {
+function rowPlace(
+  row: Pick<InstanceKeyRow, 'instance_id' | 'version' | 'policy'>,
+  column: 'sealed_key' | 'uplink',
+): Place {
   return { table: 'instance_keys', column, rowId: row.instance_id, version: row.version, policy: row.policy };
 }

@@ -28,7 +28,10 @@ export interface PendingKey extends FencedKey {
 
 /** The version after the newest that this instance ever had; 1 for the first, 2 after a key that Trove made. */
 export async function nextKeyVersion(tx: Knex, instanceId: string): Promise<number> {
-  const row: { newest?: number | null } | undefined = await tx('instance_keys').where({ instance_id: instanceId }).max({ newest: 'version' }).first();
+  const row: { newest?: number | null } | undefined = await tx('instance_keys')
+    .where({ instance_id: instanceId })
+    .max({ newest: 'version' })
+    .first();
   return Math.max(row?.newest ?? 0, (await activeKeyVersion(tx, instanceId)) ?? 0) + 1;
 }
 
@@ -50,13 +53,20 @@ export async function storePendingKey(tx: Knex.Transaction, rings: KeyRings, key
   await requireFence(tx, key.instanceId, key.fence);
   await tx<InstanceKeyRow>('instance_keys').where({ instance_id: key.instanceId, state: 'pending' }).update(RETIRED);
   const row = { instance_id: key.instanceId, version: key.version, policy: 2 };
-  await tx<InstanceKeyRow>('instance_keys').insert({ ...row, ...sealKeyRow(rings, row, key), state: 'pending', kcv: key.kcv });
+  await tx<InstanceKeyRow>('instance_keys').insert({
+    ...row,
+    ...sealKeyRow(rings, row, key),
+    state: 'pending',
+    kcv: key.kcv,
+  });
 }
 
 /** From now on the pending key alone is accepted: its guest's old server has been stopped. */
 export async function acceptOnlyPendingKey(tx: Knex.Transaction, key: FencedKey): Promise<void> {
   await requireFence(tx, key.instanceId, key.fence);
-  await tx('instance_keys').where({ instance_id: key.instanceId, version: key.version, state: 'pending' }).update({ exclusive_since: dbNow(tx) });
+  await tx('instance_keys')
+    .where({ instance_id: key.instanceId, version: key.version, state: 'pending' })
+    .update({ exclusive_since: dbNow(tx) });
 }
 
 /**
@@ -84,7 +94,10 @@ export async function activateKey(tx: Knex.Transaction, rings: KeyRings, key: Fe
 }
 
 /** An upgrade is undone before its key became the instance's: the old key, or none, counts again. No pending key is success. */
-export async function revokePendingKey(tx: Knex.Transaction, args: { instanceId: string; fence: bigint }): Promise<void> {
+export async function revokePendingKey(
+  tx: Knex.Transaction,
+  args: { instanceId: string; fence: bigint },
+): Promise<void> {
   await requireFence(tx, args.instanceId, args.fence);
   await tx<InstanceKeyRow>('instance_keys').where({ instance_id: args.instanceId, state: 'pending' }).update(RETIRED);
 }
@@ -107,7 +120,9 @@ export async function readInstanceKey(
     const row = await keyRow(executor, instanceId, 'pending');
     return row && { instanceKey: openKeyRow(rings, row), version: row.version };
   }
-  const instance = await executor<InstanceRow>('instances').where({ id: instanceId, deleted: 0 }).first('id', 'encrypted_key', 'rpc_policy');
+  const instance = await executor<InstanceRow>('instances')
+    .where({ id: instanceId, deleted: 0 })
+    .first('id', 'encrypted_key', 'rpc_policy');
   if (!instance?.encrypted_key) return undefined;
   const version = (await activeKeyVersion(executor, instanceId)) ?? 1;
   return { instanceKey: openInstanceKey(rings, { ...instance, encrypted_key: instance.encrypted_key }), version };
@@ -122,12 +137,18 @@ export async function readKeyCheckValue(executor: Knex, key: KeyOfInstance): Pro
   return row?.kcv;
 }
 
-async function keyRow(executor: Knex, instanceId: string, state: InstanceKeyRow['state']): Promise<InstanceKeyRow | undefined> {
+async function keyRow(
+  executor: Knex,
+  instanceId: string,
+  state: InstanceKeyRow['state'],
+): Promise<InstanceKeyRow | undefined> {
   return await executor<InstanceKeyRow>('instance_keys').where({ instance_id: instanceId, state }).first();
 }
 
 async function requireFence(tx: Knex.Transaction, instanceId: string, fence: bigint): Promise<void> {
-  const query = tx('instances').where({ id: instanceId, deleted: 0, fence: String(fence) }).first('id');
+  const query = tx('instances')
+    .where({ id: instanceId, deleted: 0, fence: String(fence) })
+    .first('id');
   const row: unknown = await query.forUpdate();
   if (row === undefined) throw staleFence();
 }

@@ -57,18 +57,25 @@ describe.each(['mysql', 'sqlite'] as const)('keys of guests on %s', (dialect) =>
     await catalog.dispose();
   });
 
-  const peerFor = (role: 'taskmanager' | 'conductor', keyRings: KeyRings) => createKeyStore(catalog, keyRings, { role }).guestPeer(id);
-  const instance = async (): Promise<InstanceRow> => (await catalog.knex<InstanceRow>('instances').where({ id }).first()) as InstanceRow;
+  const peerFor = (role: 'taskmanager' | 'conductor', keyRings: KeyRings) =>
+    createKeyStore(catalog, keyRings, { role }).guestPeer(id);
+  const instance = async (): Promise<InstanceRow> =>
+    (await catalog.knex<InstanceRow>('instances').where({ id }).first()) as InstanceRow;
   const store = (version: number) => {
     const made = newKey(version);
     return withTransaction(catalog, (tx) => storePendingKey(tx, rings, made.key)).then(() => made);
   };
-  const activate = (version: number, fence = 5n) => withTransaction(catalog, (tx) => activateKey(tx, rings, { instanceId: id, version, fence }));
+  const activate = (version: number, fence = 5n) =>
+    withTransaction(catalog, (tx) => activateKey(tx, rings, { instanceId: id, version, fence }));
 
   test('a stored key is pending, then active: key and policy change in one step', async () => {
     const { text, key } = await store(1);
     expect(await instance()).toMatchObject({ encrypted_key: null, rpc_policy: 0 });
-    expect(await peerFor('taskmanager', rings)).toMatchObject({ policy: 0, keys: [{ version: 1, state: 'pending' }], pendingOnly: false });
+    expect(await peerFor('taskmanager', rings)).toMatchObject({
+      policy: 0,
+      keys: [{ version: 1, state: 'pending' }],
+      pendingOnly: false,
+    });
     await activate(1);
     await activate(1);
     const row = await instance();
@@ -91,7 +98,9 @@ describe.each(['mysql', 'sqlite'] as const)('keys of guests on %s', (dialect) =>
     const alone: KeyRings = { instance: rings.instance, uplink: [] };
     const { text, key } = newKey(1);
     await withTransaction(catalog, (tx) => storePendingKey(tx, alone, key));
-    expect((await peerFor('conductor', alone))?.keys[0]?.uplinkKey.reveal()).toEqual(hkdfSha256(text, 'trove-rpc-v2', 'uplink', 32));
+    expect((await peerFor('conductor', alone))?.keys[0]?.uplinkKey.reveal()).toEqual(
+      hkdfSha256(text, 'trove-rpc-v2', 'uplink', 32),
+    );
     await expect(peerFor('conductor', conductorRings)).rejects.toMatchObject({ code: 'INTERNAL' });
   });
 
@@ -101,9 +110,17 @@ describe.each(['mysql', 'sqlite'] as const)('keys of guests on %s', (dialect) =>
     expect(await withTransaction(catalog, (tx) => nextKeyVersion(tx, id))).toBe(2);
     await store(2);
     await withTransaction(catalog, (tx) => acceptOnlyPendingKey(tx, { instanceId: id, version: 2, fence: 5n }));
-    expect(await peerFor('taskmanager', rings)).toMatchObject({ policy: 2, pendingOnly: true, keys: [{ version: 1 }, { version: 2, state: 'pending' }] });
+    expect(await peerFor('taskmanager', rings)).toMatchObject({
+      policy: 2,
+      pendingOnly: true,
+      keys: [{ version: 1 }, { version: 2, state: 'pending' }],
+    });
     await withTransaction(catalog, (tx) => revokePendingKey(tx, { instanceId: id, fence: 5n }));
-    expect(await peerFor('taskmanager', rings)).toMatchObject({ policy: 2, pendingOnly: false, keys: [{ version: 1, state: 'active' }] });
+    expect(await peerFor('taskmanager', rings)).toMatchObject({
+      policy: 2,
+      pendingOnly: false,
+      keys: [{ version: 1, state: 'active' }],
+    });
     expect(await withTransaction(catalog, (tx) => nextKeyVersion(tx, id))).toBe(3);
   });
 
@@ -122,7 +139,9 @@ describe.each(['mysql', 'sqlite'] as const)('keys of guests on %s', (dialect) =>
     await store(1);
     await expect(activate(1, 4n)).rejects.toMatchObject({ code: 'STALE_FENCE' });
     const late = newKey(2).key;
-    await expect(withTransaction(catalog, (tx) => storePendingKey(tx, rings, { ...late, fence: 4n }))).rejects.toMatchObject({ code: 'STALE_FENCE' });
+    await expect(
+      withTransaction(catalog, (tx) => storePendingKey(tx, rings, { ...late, fence: 4n })),
+    ).rejects.toMatchObject({ code: 'STALE_FENCE' });
     expect(await instance()).toMatchObject({ encrypted_key: null, rpc_policy: 0 });
     await expect(activate(9)).rejects.toMatchObject({ code: 'CONFLICT' });
   });
@@ -134,17 +153,21 @@ describe.each(['mysql', 'sqlite'] as const)('keys of guests on %s', (dialect) =>
     await expect(peerFor('taskmanager', rings)).rejects.toMatchObject({ code: 'INTERNAL' });
   });
 
-  test("a key that Trove made is served under policy 1 at once, and later by a conductor that cannot open Ki", async () => {
+  test('a key that Trove made is served under policy 1 at once, and later by a conductor that cannot open Ki', async () => {
     await catalog.knex('instances').where({ id }).update(adopted);
     const cipherKey = createHash('md5').update('eRz43LwE6eaxIbBlA2pNukzPjSdcQkVi').digest('hex');
     const fromKi = (await peerFor('conductor', troveRings))?.keys[0];
     expect([fromKi?.instanceKey, fromKi?.uplinkKey.reveal().toString('ascii')]).toEqual([undefined, cipherKey]);
-    expect((await peerFor('taskmanager', troveRings))?.keys[0]?.instanceKey?.reveal()).toBe('eRz43LwE6eaxIbBlA2pNukzPjSdcQkVi');
+    expect((await peerFor('taskmanager', troveRings))?.keys[0]?.instanceKey?.reveal()).toBe(
+      'eRz43LwE6eaxIbBlA2pNukzPjSdcQkVi',
+    );
     const walled: KeyRings = { ...troveRings, uplink: rings.uplink };
     expect((await peerFor('conductor', conductorRings))?.keys).toEqual([]);
     expect(await storeAdoptedUplinks(catalog, walled)).toEqual({ written: 1, unreadable: [] });
     expect(await storeAdoptedUplinks(catalog, walled)).toEqual({ written: 0, unreadable: [] });
-    expect((await peerFor('conductor', conductorRings))?.keys[0]?.uplinkKey.reveal()).toEqual(fromKi?.uplinkKey.reveal());
+    expect((await peerFor('conductor', conductorRings))?.keys[0]?.uplinkKey.reveal()).toEqual(
+      fromKi?.uplinkKey.reveal(),
+    );
     expect((await peerFor('taskmanager', walled))?.keys.map((key) => key.version)).toEqual([1]);
     expect(await withTransaction(catalog, (tx) => nextKeyVersion(tx, id))).toBe(2);
   });
@@ -155,7 +178,10 @@ describe.each(['mysql', 'sqlite'] as const)('keys of guests on %s', (dialect) =>
     await storeAdoptedUplinks(catalog, walled);
     const { text, key } = newKey(2);
     await withTransaction(catalog, (tx) => storePendingKey(tx, walled, key));
-    expect(await peerFor('taskmanager', walled)).toMatchObject({ policy: 1, keys: [{ version: 1 }, { version: 2, state: 'pending' }] });
+    expect(await peerFor('taskmanager', walled)).toMatchObject({
+      policy: 1,
+      keys: [{ version: 1 }, { version: 2, state: 'pending' }],
+    });
     await withTransaction(catalog, (tx) => activateKey(tx, walled, key));
     const peer = await peerFor('taskmanager', walled);
     expect([peer?.policy, peer?.keys.map((one) => one.instanceKey?.reveal())]).toEqual([2, [text]]);
@@ -188,7 +214,9 @@ describe.each(['mysql', 'sqlite'] as const)('keys of guests on %s', (dialect) =>
     const keyStore = createKeyStore(catalog, rings, { role: 'taskmanager', clock });
     expect((await keyStore.guestPeer(id))?.bootNonce).toBeNull();
     const nonce = randomBytes(16);
-    await catalog.knex('instance_reports').insert({ instance_id: id, boot_nonce: nonce.toString('hex'), sequence: 2n ** 60n });
+    await catalog
+      .knex('instance_reports')
+      .insert({ instance_id: id, boot_nonce: nonce.toString('hex'), sequence: 2n ** 60n });
     now = 4999;
     expect((await keyStore.guestPeer(id))?.bootNonce).toBeNull();
     now = 5000;

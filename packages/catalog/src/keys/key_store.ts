@@ -82,7 +82,13 @@ async function readPeer(
   const instance: PeerRow | undefined = await knex<InstanceRow>('instances')
     .leftJoin('instance_reports', 'instance_reports.instance_id', 'instances.id')
     .where({ 'instances.id': instanceId, 'instances.deleted': 0 })
-    .first('instances.id', 'instances.encrypted_key', 'instances.rpc_policy', 'instance_reports.boot_nonce', 'instance_reports.sequence');
+    .first(
+      'instances.id',
+      'instances.encrypted_key',
+      'instances.rpc_policy',
+      'instance_reports.boot_nonce',
+      'instance_reports.sequence',
+    );
   if (instance === undefined) return undefined;
   const rows = await knex<InstanceKeyRow>('instance_keys')
     .where({ instance_id: instanceId })
@@ -102,7 +108,9 @@ async function readPeer(
 function taskmanagerKey(rings: KeyRings, instance: KeyedInstance, row: InstanceKeyRow): CatalogGuestKey {
   const sealed = instance.encrypted_key;
   const instanceKey =
-    row.state === 'active' && sealed !== null ? openInstanceKey(rings, { ...instance, encrypted_key: sealed }) : openKeyRow(rings, row);
+    row.state === 'active' && sealed !== null
+      ? openInstanceKey(rings, { ...instance, encrypted_key: sealed })
+      : openKeyRow(rings, row);
   return { version: row.version, state: liveState(row), instanceKey, uplinkKey: uplinkOf(instanceKey, row.policy) };
 }
 

@@ -31,7 +31,8 @@ export async function updateDatastoreVersion(tx: Knex.Transaction, update: Datas
     .orWhere({ name: update.datastore })
     .forUpdate()
     .first('id');
-  if (datastore === undefined) throw new TroveError('DATASTORE_NOT_FOUND', `Datastore '${update.datastore}' cannot be found.`);
+  if (datastore === undefined)
+    throw new TroveError('DATASTORE_NOT_FOUND', `Datastore '${update.datastore}' cannot be found.`);
   const values = {
     manager: update.manager,
     image_id: update.imageId === '' ? null : update.imageId,
@@ -56,13 +57,20 @@ export async function updateDatastoreVersion(tx: Knex.Transaction, update: Datas
   return id;
 }
 
-async function findVersion(tx: Knex.Transaction, datastoreId: string, update: DatastoreVersionUpdate): Promise<DatastoreVersionRow | undefined> {
-  const rows = await tx<DatastoreVersionRow>('datastore_versions').where({ datastore_id: datastoreId, name: update.name }).select('*');
+async function findVersion(
+  tx: Knex.Transaction,
+  datastoreId: string,
+  update: DatastoreVersionUpdate,
+): Promise<DatastoreVersionRow | undefined> {
+  const rows = await tx<DatastoreVersionRow>('datastore_versions')
+    .where({ datastore_id: datastoreId, name: update.name })
+    .select('*');
   if (update.version !== undefined) {
     // A row from before versions had numbers is the one of this name.
     return rows.find((row) => row.version === update.version) ?? rows.find((row) => row.version === null);
   }
-  if (rows.length > 1) throw new TroveError('CONFLICT', `Several versions are named '${update.name}': say which by --version.`);
+  if (rows.length > 1)
+    throw new TroveError('CONFLICT', `Several versions are named '${update.name}': say which by --version.`);
   return rows[0];
 }
 

@@ -15,7 +15,9 @@ export function addDatastoreUpdates(program: Command, session: ManageSession): v
     .argument('<datastore_name>')
     .argument('<default_version>', "id or name of one of its versions; '' for none")
     .action(async (name: string, defaultVersion: string) => {
-      await session.withCurrentCatalog((catalog) => withTransaction(catalog, (tx) => updateDatastore(tx, { name, defaultVersion })));
+      await session.withCurrentCatalog((catalog) =>
+        withTransaction(catalog, (tx) => updateDatastore(tx, { name, defaultVersion })),
+      );
       session.print(`Datastore '${name}' updated.\n`);
     });
 
@@ -30,11 +32,23 @@ export function addDatastoreUpdates(program: Command, session: ManageSession): v
     .argument('<active>', '1 or 0', active)
     .option('--version <version>', 'tells versions of one name apart')
     .option('--image-tags <tags>', 'comma-separated')
-    .action(async (datastore: string, name: string, manager: string, imageId: string, packages: string, isActive: boolean, options: VersionOptions) => {
-      const update = { datastore, name, manager, imageId, packages, active: isActive, ...options };
-      await session.withCurrentCatalog((catalog) => withTransaction(catalog, (tx) => updateDatastoreVersion(tx, update)));
-      session.print(`Datastore version '${name}' updated.\n`);
-    });
+    .action(
+      async (
+        datastore: string,
+        name: string,
+        manager: string,
+        imageId: string,
+        packages: string,
+        isActive: boolean,
+        options: VersionOptions,
+      ) => {
+        const update = { datastore, name, manager, imageId, packages, active: isActive, ...options };
+        await session.withCurrentCatalog((catalog) =>
+          withTransaction(catalog, (tx) => updateDatastoreVersion(tx, update)),
+        );
+        session.print(`Datastore version '${name}' updated.\n`);
+      },
+    );
 }
 
 function active(text: string): boolean {

@@ -6,10 +6,14 @@ import type { ManageSession } from '../session.ts';
 export function addDb(program: Command, session: ManageSession): void {
   program
     .command('db_sync')
-    .description("Bring the catalog to this release's version, or take over one that Trove made; again, it does nothing.")
+    .description(
+      "Bring the catalog to this release's version, or take over one that Trove made; again, it does nothing.",
+    )
     .option('--to <version>', 'stop at this version', version)
     .action((options: { to?: number }) =>
-      session.withCatalog(({ knex }) => syncCatalog(knex, { ...progress(session), ...(options.to === undefined ? {} : { to: options.to }) })),
+      session.withCatalog(({ knex }) =>
+        syncCatalog(knex, { ...progress(session), ...(options.to === undefined ? {} : { to: options.to }) }),
+      ),
     );
 
   program
@@ -18,7 +22,9 @@ export function addDb(program: Command, session: ManageSession): void {
     .argument('<version>', 'the version to end at', version)
     .option('--drop-keys', "also where that drops instances' keys, whose guests can then not be spoken to", false)
     .action((to: number, options: { dropKeys: boolean }) =>
-      session.withCatalog(({ knex }) => downgradeCatalog(knex, { ...progress(session), to, dropKeys: options.dropKeys })),
+      session.withCatalog(({ knex }) =>
+        downgradeCatalog(knex, { ...progress(session), to, dropKeys: options.dropKeys }),
+      ),
     );
 
   program

@@ -8,6 +8,11 @@ export function addImageList(program: Command, session: ManageSession): void {
     .description('List the images that the compute driver has, for datastore_version_update.')
     .action(async () => {
       const images = await session.images();
-      session.print(renderTable(['ID', 'Name', 'Manager', 'Version'], images.map((image) => [image.id, image.name, image.manager, image.version])));
+      session.print(
+        renderTable(
+          ['ID', 'Name', 'Manager', 'Version'],
+          images.map((image) => [image.id, image.name, image.manager, image.version]),
+        ),
+      );
     });
 }
