@@ -103,7 +103,7 @@ export const upgradeOrder = defineRow({
       look: ({ during, after }) => same([during.status, after.status], ['UPGRADE', 'ACTIVE']),
     },
     {
-      expected: 'the journal: pre_upgrade, a pending key, rebuild, the agent's hello, post_upgrade, the key adopted, all done',
+      expected: 'the journal: pre_upgrade, a pending key, rebuild, hello, post_upgrade, the key adopted, all done',
       look: ({ steps }) => {
         const names = steps.map((step) => `${step.name}`);
         const places = ORDER.map((word) => names.findIndex((name) => name.includes(word)));

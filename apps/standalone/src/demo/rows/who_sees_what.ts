@@ -74,7 +74,17 @@ export const memberSees = defineRow({
   ],
 });
 
-const WORDS = ['list_databases', 'create_database', 'create_user', 'hello', 'heartbeat', 'foo2', 'walker', 'xists'];
+const WORDS = [
+  'list_databases',
+  'create_database',
+  'create_user',
+  'hello',
+  'heartbeat',
+  'foo2',
+  'walker',
+  'nowhere',
+  'found',
+];
 
 interface Tapped {
   readonly of: Readonly<Record<'m2' | 'm10' | 'm20', readonly ReadMessage[]>>;
@@ -88,7 +98,7 @@ export const tapSees = defineRow({
   async act(stage) {
     const passed = (await stage.outside.tapped()).length;
     for (const name of ['m2', 'm10', 'm20']) await stage.trove(['database-list', name]);
-    const refused = await stage.trove(['database-create', 'm20', 'foo20']);
+    const refused = await stage.trove(['database-delete', 'm20', 'nowhere']);
     const ids = { m2: await stage.idOf('m2'), m10: await stage.idOf('m10'), m20: await stage.idOf('m20') };
     const all = (await stage.outside.tapped()).map(readMessage);
     const of = {
@@ -116,8 +126,8 @@ export const tapSees = defineRow({
       },
     })),
     {
-      expected: 'the refused call was refused',
-      look: ({ refused }) => holds(`exit code ${refused.code}`, refused.code === 1),
+      expected: 'a call that the guest refused was refused',
+      look: ({ refused }) => holds(`exit code ${refused.code}`, refused.code === 3),
     },
     {
       expected: 'their answers passed the tap too, sealed',
