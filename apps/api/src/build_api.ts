@@ -6,7 +6,7 @@ import type { ApiDeps } from './deps.ts';
 import { brokenParts } from './health.ts';
 import { addAuthentication } from './plugins/authentication.ts';
 import { addBodyParsers, BODY_LIMIT } from './plugins/bodies.ts';
-import { addErrorAnswers } from './plugins/error_answers.ts';
+import { addErrorAnswers, errorAnswerer } from './plugins/error_answers.ts';
 import { addOpenapi } from './plugins/openapi.ts';
 import { addRequestLog, newRequestId } from './plugins/request_log.ts';
 import { PROJECT_ROUTES, SERVICE_ROUTES } from './routes/index.ts';
@@ -33,6 +33,7 @@ export async function buildApi(deps: ApiDeps): Promise<Api> {
     bodyLimit: BODY_LIMIT,
     exposeHeadRoutes: false,
     genReqId: newRequestId,
+    frameworkErrors: errorAnswerer(deps.logger),
     rewriteUrl: (request) => withoutSuffix(request.url ?? '/'),
     routerOptions: { maxParamLength: PATH_ELEMENT_LIMIT },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false, verbose: true } },

@@ -41,7 +41,8 @@ function refuse(reply: FastifyReply, challenge: string): FastifyReply {
   return reply
     .code(401)
     .header('www-authenticate', challenge)
-    .send({ error: { code: 401, title: 'Unauthorized', message } });
+    .type('application/json')
+    .send(JSON.stringify({ error: { code: 401, title: 'Unauthorized', message } }));
 }
 
 function isBelowVersion(url: string): boolean {

@@ -1,13 +1,21 @@
 import { isUnavailable } from '@trove/catalog';
 import { type Logger, TroveError } from '@trove/common';
-import type { FastifyError } from 'fastify';
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import type { ApiApp } from '../api_app.ts';
 import { answerTo, EdgeRefusal } from '../errors.ts';
 import { validationMessage } from '../validation_message.ts';
 
 /** Every error becomes an answer here, and nowhere else. */
 export function addErrorAnswers(app: ApiApp, logger: Logger): void {
-  app.setErrorHandler<FastifyError>((error, request, reply) => {
+  app.setErrorHandler<FastifyError>(errorAnswerer(logger));
+  app.setNotFoundHandler(() => {
+    throw new TroveError('NOT_FOUND', 'The resource could not be found.');
+  });
+}
+
+/** The handler itself; it also answers where a URL cannot be taken apart and no route has been looked for. */
+export function errorAnswerer(logger: Logger): (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => FastifyReply {
+  return (error, request, reply) => {
     const acceptsJson = (request.headers.accept ?? '').includes('application/json');
     const answer = answerTo(known(error), acceptsJson);
     if (answer.incident !== undefined) {
@@ -16,10 +24,7 @@ export function addErrorAnswers(app: ApiApp, logger: Logger): void {
       logger.warn('a request could not be served now', { request_id: request.id, error });
     }
     return reply.code(answer.httpCode).headers(answer.headers).type('application/json').send(JSON.stringify(answer.body));
-  });
-  app.setNotFoundHandler(() => {
-    throw new TroveError('NOT_FOUND', 'The resource could not be found.');
-  });
+  };
 }
 
 /** fastify's and the database's own errors as ours; others stay what they are. */

@@ -47,3 +47,12 @@ export async function booksOf({ catalog: { knex } }: TestApi): Promise<unknown> 
     reservations: await knex('reservations').orderBy('id').select('id', 'delta', 'status'),
   };
 }
+
+/** Takes out every instance and all that belongs to one; datastores stay. Quicker than another catalog. */
+export async function emptyCatalog({ catalog: { knex }, asked }: TestApi): Promise<void> {
+  await knex('instances').update({ slave_of_id: null });
+  for (const table of ['tasks', 'resources', 'service_statuses', 'instance_faults', 'reservations', 'quota_usages', 'instances']) {
+    await knex(table).delete();
+  }
+  asked.length = 0;
+}

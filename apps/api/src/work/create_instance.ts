@@ -5,7 +5,7 @@ import type { FastifyRequest } from 'fastify';
 import type { ApiDeps } from '../deps.ts';
 import { callerOfRequest } from '../plugins/authentication.ts';
 import type { ComputeChoices } from './compute_choices.ts';
-import { earlierTask, inFilingTransaction, repeatOf } from './filing.ts';
+import { beingFiled, earlierTask, inFilingTransaction, repeatOf } from './filing.ts';
 import type { InstancePlan } from './instance_plan.ts';
 import { TASK_PLANS } from './task_plans.ts';
 
@@ -45,6 +45,8 @@ export async function createInstance(
     });
     const params = taskParams(plan);
     const filed = await fileTask(tx, { ...TASK_PLANS.create_instance, ...repeat, instanceId, projectId, params });
+    // The same request has ended on another connection meanwhile: nothing of this one may stay.
+    if (filed.repeated) throw beingFiled();
     if (plan.users.length > 0) {
       // Sealed for this task alone, so its id has to be there first.
       const users = sealTaskSecret(deps.controlRing, filed.taskId, JSON.stringify(plan.users.map(userParams)));

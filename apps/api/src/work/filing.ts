@@ -22,6 +22,11 @@ export async function inFilingTransaction(deps: ApiDeps, work: (tx: Transaction)
   }
 }
 
+/** Makes `inFilingTransaction` undo what was written and run again. */
+export function beingFiled(): TroveError {
+  return new TroveError('CONFLICT', 'The same request is already being worked on.', { retryable: true });
+}
+
 export type Repeat = Pick<NewTask, 'idempotencyKey' | 'requestHash'>;
 
 /** The task that the same request filed before; undefined where it is new or says no `Idempotency-Key`. */

@@ -18,9 +18,9 @@ export async function restartInstance(
 ): Promise<FiledTask> {
   const task = { ...TASK_PLANS.restart_instance, ...repeatOf(request), instanceId: instance.id, projectId: instance.tenant_id, params: {} };
   return await inFilingTransaction(deps, async (tx) => {
+    await lockInstance(tx, instance.id);
     const earlier = await earlierTask(tx, instance.tenant_id, task);
     if (earlier) return earlier;
-    await lockInstance(tx, instance.id);
     const row = await readInstance(tx, instance.id);
     if (row === undefined) throw instanceNotFound(instance.id);
     if (row.compute_instance_id === null) throw new TroveError('UNPROCESSABLE', `Instance ${instance.id} has no server.`);

@@ -32,10 +32,10 @@ export async function upgradeInstance(
   };
   const task = { ...TASK_PLANS.upgrade_instance, ...repeatOf(request), instanceId: instance.id, projectId: instance.tenant_id, params };
   return await inFilingTransaction(deps, async (tx) => {
-    const earlier = await earlierTask(tx, instance.tenant_id, task);
-    if (earlier) return earlier;
     const row = await lockInstance(tx, instance.id);
     if (row === undefined) throw instanceNotFound(instance.id);
+    const earlier = await earlierTask(tx, instance.tenant_id, task);
+    if (earlier) return earlier;
     if (row.compute_instance_id === null) throw new TroveError('UNPROCESSABLE', `Instance ${instance.id} has no server.`);
     const running = taskStatusByCode(row.task_id);
     if (!isIdle(running)) throw new TroveError('UNPROCESSABLE', busyText(instance.id, 'task', running.action));

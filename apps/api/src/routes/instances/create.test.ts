@@ -1,14 +1,15 @@
 import { openTaskSecret } from '@trove/catalog';
 import { Secret } from '@trove/common';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createInstance, instanceIn, newInstance } from '../../testing/instances.ts';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { createInstance, emptyCatalog, instanceIn, newInstance } from '../../testing/instances.ts';
 import { PROJECT, type TestApi, testApi, VERSIONS } from '../../testing/test_api.ts';
 
 let api: TestApi;
-beforeEach(async () => {
+beforeAll(async () => {
   api = await testApi();
 });
-afterEach(() => api.dispose());
+beforeEach(() => emptyCatalog(api));
+afterAll(() => api.dispose());
 
 test('a create is answered 200 with the whole instance in BUILD, and rings for its task', async () => {
   const answer = await api.send('POST', '/instances', { body: newInstance() });
