@@ -21,6 +21,6 @@ export function checkKeys(config: Defaults, buses: { clear: Secret; sealed: Secr
 
 function sameVhost(clear: Secret, sealed: Secret): boolean {
   const [one, other] = [parseTransportUrl(clear, 'transport_url'), parseTransportUrl(sealed, 'sealed_transport_url')];
-  const hostsOf = (url: typeof one): Set<string> => new Set(url.hosts.map(({ host, port }) => `${host}:${port}`));
-  return one.vhost === other.vhost && !hostsOf(one).isDisjointFrom(hostsOf(other));
+  const hosts = new Set(one.hosts.map(({ host, port }) => `${host}:${port}`));
+  return one.vhost === other.vhost && other.hosts.some(({ host, port }) => hosts.has(`${host}:${port}`));
 }

@@ -1,4 +1,5 @@
 import { openTaskSecret } from '@trove/catalog';
+import { TroveError } from '@trove/common';
 import type { ArgsOf, GuestApi } from '@trove/contracts';
 import type { Json, Step, StepContext, StepResult } from '@trove/tasks';
 import { callOnce } from '../shared/call_once.ts';
@@ -33,7 +34,7 @@ function prepareArgs({ controlRing }: TaskTools, context: StepContext): ArgsOf<G
     packages: [],
     databases: listOf(memberOf(params, 'databases')).map(guestDatabase),
     memory_mb: flavorOf(context).ram,
-    users: users === undefined ? [] : guestUsers(JSON.parse(openTaskSecret(controlRing, id, users))),
+    users: users === undefined ? [] : guestUsers(openUsers(controlRing, id, users)),
     device_path: null,
     mount_point: null,
     backup_info: null,
@@ -45,6 +46,14 @@ function prepareArgs({ controlRing }: TaskTools, context: StepContext): ArgsOf<G
     modules: null,
     ds_version: textMember(params, 'datastore_version'),
   };
+}
+
+function openUsers(ring: TaskTools['controlRing'], taskId: string, sealed: string): Json {
+  try {
+    return JSON.parse(openTaskSecret(ring, taskId, sealed));
+  } catch (error) {
+    throw new TroveError('INTERNAL', 'The users of the request do not open under taskmanager_rpc_encr_key.', { cause: error });
+  }
 }
 
 function listOf(value: Json | undefined): Json[] {

@@ -1,0 +1,115 @@
+import type { Catalog } from '@trove/catalog';
+import { isTroveError, Secret, silentLogger, TroveError } from '@trove/common';
+import { SERVICE_STATUSES } from '@trove/contracts';
+import type { InjectedFiles } from '@trove/compute';
+import { type Bus, createGuestServer, type GuestServer } from '@trove/crypto-rpc';
+
+/** What a volume keeps: whether a database was made on it, and the requests that took effect. */
+export interface Volume {
+  id: string;
+  prepared: boolean;
+  data: string;
+  effects: string[];
+}
+
+export interface GuestFaults {
+  /** Methods that fail, with what the guest says. */
+  readonly fail: Map<string, string>;
+  /** The agent is never there. */
+  deaf: boolean;
+}
+
+function option(files: InjectedFiles, name: string): string | undefined {
+  for (const text of Object.values(files)) {
+    const value = new RegExp(`^${name}=(.*)$`, 'm').exec(text)?.[1];
+    if (value !== undefined) return value;
+  }
+  return undefined;
+}
+
+/** An agent as the injected files alone make it, on the real RPC server; its database is a word on its volume. */
+export async function startFakeGuest(deps: {
+  bus: Bus;
+  catalog: Catalog;
+  files: InjectedFiles;
+  volume: Volume;
+  faults: GuestFaults;
+  calls: string[];
+}): Promise<GuestServer | undefined> {
+  const { bus, files, volume, faults, calls, catalog } = deps;
+  if (faults.deaf) return undefined;
+  const instanceId = option(files, 'guest_id') ?? '';
+  const key = option(files, 'instance_rpc_encr_key');
+  const outcomes = new Map<string, 'done' | 'failed'>();
+
+  const take = (method: string, idempotencyKey: string | null, effect: () => void): void => {
+    calls.push(`${key === undefined ? 'clear' : 'sealed'} ${method}`);
+    const failure = faults.fail.get(method);
+    if (failure !== undefined) throw new TroveError('GUEST_ERROR', failure);
+    if (idempotencyKey !== null && volume.effects.includes(idempotencyKey)) return;
+    effect();
+    if (idempotencyKey !== null) volume.effects.push(idempotencyKey);
+  };
+
+  const sayHealthy = async (): Promise<void> => {
+    const { code, description } = SERVICE_STATUSES.HEALTHY;
+    await catalog.knex('service_statuses').where({ instance_id: instanceId }).update({ status_id: code, status_description: description });
+  };
+
+  const server = createGuestServer({
+    bus,
+    instanceId,
+    controlExchange: 'trove',
+    logger: silentLogger,
+    ...(key !== undefined && { instanceKey: new Secret(key), keyVersion: Number(option(files, 'instance_rpc_key_version') ?? 1) }),
+    handlers: {
+      rpc_ping: async () => true,
+      prepare: async (args, caller) => {
+        const id = caller.idempotencyKey ?? 'legacy';
+        try {
+          take('prepare', caller.idempotencyKey, () => {
+            volume.prepared = true;
+            volume.data = args.users.map((user) => `${user._name}:${user._password}`).join(',');
+          });
+          outcomes.set(id, 'done');
+        } catch (error) {
+          if (!isTroveError(error)) throw error;
+          outcomes.set(id, 'failed');
+        }
+        if (key === undefined) await sayHealthy();
+        return { accepted: true };
+      },
+      get_outcome: async ({ idempotency_key }) => {
+        const state = outcomes.get(idempotency_key) ?? (volume.effects.includes(idempotency_key) ? 'done' : 'unknown');
+        return state === 'failed' ? { state, error: { code: 'GUEST_ERROR', message: 'initdb failed' } } : { state };
+      },
+      get_filesystem_stats: async () => ({ block_size: 1, total_blocks: 3, free_blocks: 2, total: 3, free: 2, used: 1 }),
+      create_database: async (args, caller) => {
+        take('create_database', caller.idempotencyKey, () => {
+          volume.data = [volume.data, ...args.databases.map((database) => database._name)].join(' ').trim();
+        });
+        return null;
+      },
+      delete_database: async () => null,
+      list_databases: async () => [volume.data === '' ? [] : volume.data.split(' ').map((name) => ({ _name: name })), null],
+      create_user: async () => null,
+      list_users: async () => [[], null],
+      restart: async (_args, caller) => {
+        take('restart', caller.idempotencyKey, () => undefined);
+        await sayHealthy();
+        return null;
+      },
+      pre_upgrade: async (_args, caller) => {
+        take('pre_upgrade', caller.idempotencyKey, () => undefined);
+        return { stopped: true };
+      },
+      post_upgrade: async (args, caller) => {
+        take(`post_upgrade ${JSON.stringify(args.upgrade_info)}`, caller.idempotencyKey, () => undefined);
+        await sayHealthy();
+        return null;
+      },
+    },
+  });
+  await server.start();
+  return server;
+}

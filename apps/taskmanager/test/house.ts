@@ -1,0 +1,140 @@
+import {
+  type InstanceFaultRow,
+  insertInstance,
+  type InstanceRow,
+  type KeyRings,
+  reserveQuota,
+  sealTaskSecret,
+  type TaskRow,
+  withTransaction,
+} from '@trove/catalog';
+import { type TestCatalog, testCatalog } from '@trove/catalog/testing';
+import { createLogger, newUuid, Secret, silentLogger } from '@trove/common';
+import { type Bus, createMemoryBroker } from '@trove/crypto-rpc';
+import { fileDelete, fileTask, type JsonObject, type TaskEngineOptions } from '@trove/tasks';
+import { buildTaskmanager, type Taskmanager } from '../src/index.ts';
+import { createWorld, FLAVOR, type World } from './world.ts';
+
+export const PROJECT = '56cca8484d3e48869126ada4f355c284';
+export const VERSION = 'b81ccb84-4f1d-4a51-a7ad-4f9b7e8f9f10';
+const QUOTA = { instances: 1, ram: FLAVOR.ram, volumes: 3 };
+const LIMITS = { instances: 1000, ram: -1, volumes: 10_000 };
+const LOGGER = process.env['TEST_LOG'] ? createLogger({ service: 'test' }) : silentLogger;
+export const CONTROL_RING = [new Secret('k1-of-this-test')];
+
+export interface House {
+  readonly catalog: TestCatalog;
+  readonly bus: Bus;
+  readonly world: World;
+  readonly rings: KeyRings;
+  /** Another taskmanager on the same catalog and bus. */
+  taskmanager(options?: { secure?: boolean; faults?: TaskEngineOptions['faults'] }): Promise<Taskmanager>;
+  dispose(): Promise<void>;
+}
+
+export async function openHouse(dialect: 'mysql' | 'sqlite'): Promise<House> {
+  const catalog = await testCatalog(dialect);
+  await insertVersion(catalog);
+  const bus = createMemoryBroker().bus();
+  const world = createWorld({ catalog, bus });
+  const rings: KeyRings = { instance: [new Secret('kek-of-this-test')], uplink: [] };
+  const open: Taskmanager[] = [];
+  return {
+    ...{ catalog, bus, world, rings },
+    async taskmanager({ secure = true, faults } = {}) {
+      const taskmanager = buildTaskmanager({
+        ...{ catalog, sealedBus: bus, legacyBus: bus, compute: world, keyRings: rings, logger: LOGGER },
+        controlKeys: { ring: CONTROL_RING },
+        settings: {
+          control_exchange: 'trove',
+          host: 'here',
+          report_interval: 1,
+          agent_call_low_timeout: 2,
+          agent_call_high_timeout: 3,
+          enable_secure_rpc_messaging: secure,
+          taskmanager_queue: 'taskmanager',
+          conductor_queue: 'trove-conductor',
+        },
+        guestTransport: { clear: new Secret('memory://'), sealed: new Secret('memory://') },
+        engine: { pollMs: { min: 20, max: 40 }, ...(faults !== undefined && { faults }) },
+      });
+      await taskmanager.start();
+      open.push(taskmanager);
+      return taskmanager;
+    },
+    async dispose() {
+      await Promise.all(open.map((taskmanager) => taskmanager.close()));
+      await world.close();
+      await bus.close();
+      await catalog.dispose();
+    },
+  };
+}
+
+async function insertVersion({ knex }: TestCatalog): Promise<void> {
+  const datastore = newUuid();
+  await knex('datastores').insert({ id: datastore, name: 'postgresql' });
+  const version = { name: '18.4', image_id: newUuid(), packages: '', active: 1, manager: 'postgresql', version: '18.4' };
+  await knex('datastore_versions').insert({ id: VERSION, datastore_id: datastore, ...version });
+}
+
+const DATASTORE = { datastore_manager: 'postgresql', datastore_version: '18.4', datastore_version_id: VERSION };
+
+/** An instance as the api files it; resolves with its id and its task's. */
+export async function fileCreate({ catalog }: House): Promise<{ id: string; taskId: string }> {
+  const id = newUuid();
+  const users = JSON.stringify([{ name: 'u1', host: '%', password: 's3cret', databases: [] }]);
+  const params = {
+    ...{ flavor: { ...FLAVOR }, image_id: 'image-1', volume_size: 3, databases: [{ name: 'db1' }], nics: [] },
+    ...DATASTORE,
+  };
+  const taskId = await withTransaction(catalog, async (tx) => {
+    await reserveQuota(tx, { projectId: PROJECT, instanceId: id, amounts: QUOTA, defaults: LIMITS, ramOf: () => FLAVOR.ram });
+    const row = { name: 'm1', tenant_id: PROJECT, flavor_id: FLAVOR.id, volume_size: 3, region_id: null, access: null };
+    await insertInstance(tx, { id, ...row, datastore_version_id: VERSION });
+    const task = { kind: 'create_instance', instanceId: id, projectId: PROJECT, params, deadlineMs: 60_000, codeVersion: 1 };
+    const filed = await fileTask(tx, task);
+    const sealed = { ...params, users: sealTaskSecret(CONTROL_RING, filed.taskId, users) };
+    await tx('tasks').where({ id: filed.taskId }).update({ params: JSON.stringify(sealed) });
+    return filed.taskId;
+  });
+  return { id, taskId };
+}
+
+export async function file(house: House, kind: string, instanceId: string, params: JsonObject = {}): Promise<string> {
+  const task = { kind, instanceId, projectId: PROJECT, params, deadlineMs: 60_000, codeVersion: 1 };
+  return (await withTransaction(house.catalog, (tx) => (kind === 'delete_instance' ? fileDelete(tx, task) : fileTask(tx, task)))).taskId;
+}
+
+export const UPGRADE: JsonObject = {
+  ...DATASTORE,
+  image_id: 'image-2',
+  previous: { datastore_version_id: VERSION, image_id: 'image-1' },
+};
+
+export async function ended({ catalog }: House, taskId: string, withinMs = 20_000): Promise<TaskRow> {
+  const end = performance.now() + withinMs;
+  for (;;) {
+    const row = await catalog.knex<TaskRow>('tasks').where({ id: taskId }).first();
+    if (row !== undefined && ['done', 'failed', 'cancelled'].includes(row.state)) return row;
+    if (performance.now() > end) throw new Error(`task stands at ${row?.state} ${row?.step} ${row?.error}`);
+    await new Promise((resolve) => setTimeout(resolve, 15));
+  }
+}
+
+export async function instanceOf({ catalog }: House, id: string): Promise<InstanceRow> {
+  const row = await catalog.knex<InstanceRow>('instances').where({ id }).first();
+  if (row === undefined) throw new Error('no such instance');
+  return row;
+}
+
+export async function faultOf({ catalog }: House, id: string): Promise<string | undefined> {
+  const row = await catalog.knex<InstanceFaultRow>('instance_faults').where({ instance_id: id, deleted: 0 }).first('message');
+  return row?.message;
+}
+
+/** `instances` of the project's books: in use and reserved. */
+export async function booksOf({ catalog }: House): Promise<[number, number]> {
+  const row = await catalog.knex('quota_usages').where({ tenant_id: PROJECT, resource: 'volumes' }).first('in_use', 'reserved');
+  return [Number(row?.in_use), Number(row?.reserved)];
+}

@@ -1,0 +1,149 @@
+import type { Catalog } from '@trove/catalog';
+import { newUuid, TroveError, uuidV5 } from '@trove/common';
+import type { ComputeDriver, CreateServer, Flavor, InjectedFiles, Server } from '@trove/compute';
+import type { Bus, GuestServer } from '@trove/crypto-rpc';
+import { type GuestFaults, startFakeGuest, type Volume } from './fake_guest.ts';
+
+export const FLAVOR: Flavor = { id: '25', name: 'm1.rd-tiny', ram: 512, vcpus: 1, disk: 5, ephemeral: 0 };
+
+interface FakeServer {
+  id: string;
+  instanceId: string;
+  clientToken: string;
+  generation: string;
+  imageId: string;
+  volumeId: string | null;
+  files: InjectedFiles;
+  agent: GuestServer | undefined;
+  running: boolean;
+}
+
+export interface World extends ComputeDriver {
+  readonly servers: Map<string, FakeServer>;
+  readonly volumes: Map<string, Volume & { token: string }>;
+  readonly snapshots: Map<string, Volume>;
+  /** Calls of this name fail so many times with this error. */
+  readonly scripted: Map<keyof ComputeDriver, { times: number; error: Error }>;
+  readonly guestFaults: GuestFaults;
+  /** What guests were asked, in order. */
+  readonly calls: string[];
+  close(): Promise<void>;
+}
+
+/** A compute driver whose servers are real agents on a bus in memory, and whose faults are scripted. */
+export function createWorld(deps: { catalog: Catalog; bus: Bus }): World {
+  const servers = new Map<string, FakeServer>();
+  const volumes: World['volumes'] = new Map();
+  const snapshots = new Map<string, Volume>();
+  const scripted: World['scripted'] = new Map();
+  const guestFaults: GuestFaults = { fail: new Map(), deaf: false };
+  const calls: string[] = [];
+
+  const maybeFail = (name: keyof ComputeDriver): void => {
+    const script = scripted.get(name);
+    if (script === undefined || script.times === 0) return;
+    script.times -= 1;
+    throw script.error;
+  };
+  const need = (id: string): FakeServer => {
+    const server = servers.get(id);
+    if (server === undefined) throw new TroveError('COMPUTE_ERROR', 'The server is not there.');
+    return server;
+  };
+  const shown = (server: FakeServer): Server => ({
+    id: server.id,
+    clientToken: server.clientToken,
+    status: server.running ? 'ACTIVE' : 'SHUTDOWN',
+    host: 'here',
+    imageId: server.imageId,
+    volumeId: server.volumeId,
+    addresses: [{ address: '127.64.0.9', type: 'private' }],
+    generation: server.generation,
+  });
+  const start = async (server: FakeServer): Promise<void> => {
+    if (server.running) return;
+    const volume = volumes.get(server.volumeId ?? '');
+    if (volume === undefined) throw new Error('a server without its volume');
+    server.agent = await startFakeGuest({ ...deps, files: server.files, volume, faults: guestFaults, calls });
+    server.running = true;
+  };
+  const stop = async (server: FakeServer): Promise<void> => {
+    await server.agent?.close();
+    server.running = false;
+  };
+
+  return {
+    name: 'local',
+    ...{ servers, volumes, snapshots, scripted, guestFaults, calls },
+    flavors: async () => [FLAVOR],
+    images: async () => [],
+    hosts: async () => [],
+    async createVolume(request) {
+      maybeFail('createVolume');
+      const id = uuidV5(request.clientToken, 'volume');
+      if (!volumes.has(id)) volumes.set(id, { id, token: request.clientToken, prepared: false, data: '', effects: [] });
+      return { volumeId: id };
+    },
+    async findVolume(token) {
+      const found = [...volumes.values()].find((volume) => volume.token === token);
+      return found && { volumeId: found.id };
+    },
+    async deleteVolume(id) {
+      maybeFail('deleteVolume');
+      volumes.delete(id);
+    },
+    async snapshotVolume(volumeId, token) {
+      maybeFail('snapshotVolume');
+      const volume = volumes.get(volumeId);
+      if (volume === undefined) throw new TroveError('COMPUTE_ERROR', 'no volume');
+      const id = uuidV5(token, 'snapshot');
+      if (!snapshots.has(id)) snapshots.set(id, structuredClone({ ...volume }));
+      return { snapshotId: id };
+    },
+    async restoreVolume(volumeId, snapshotId) {
+      const [volume, snapshot] = [volumes.get(volumeId), snapshots.get(snapshotId)];
+      if (volume === undefined || snapshot === undefined) throw new TroveError('COMPUTE_ERROR', 'nothing to restore');
+      Object.assign(volume, structuredClone(snapshot));
+    },
+    async deleteSnapshot(id) {
+      snapshots.delete(id);
+    },
+    async createServer(request: CreateServer) {
+      maybeFail('createServer');
+      const { clientToken, instanceId, imageId, volumeId, files } = request;
+      const server = { id: newUuid(), instanceId, clientToken, generation: clientToken, imageId, volumeId, files, agent: undefined, running: false };
+      servers.set(server.id, server);
+      await start(server);
+      return shown(server);
+    },
+    findServers: async (token) => [...servers.values()].filter((server) => server.clientToken === token).map(shown),
+    async getServer(id) {
+      const server = servers.get(id);
+      return server && shown(server);
+    },
+    async stopServer(id) {
+      maybeFail('stopServer');
+      await stop(need(id));
+    },
+    startServer: async (id) => start(need(id)),
+    async rebuildServer(request) {
+      maybeFail('rebuildServer');
+      const server = need(request.serverId);
+      if (server.generation === request.clientToken && server.running) return shown(server);
+      await stop(server);
+      Object.assign(server, { generation: request.clientToken, imageId: request.imageId, files: request.files });
+      await start(server);
+      return shown(server);
+    },
+    async deleteServer(id) {
+      maybeFail('deleteServer');
+      const server = servers.get(id);
+      if (server !== undefined) await stop(server);
+      servers.delete(id);
+    },
+    injectedFiles: async (id) => need(id).files,
+    async close() {
+      for (const server of servers.values()) await stop(server);
+    },
+  };
+}
