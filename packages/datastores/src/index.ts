@@ -9,8 +9,6 @@ export type {
   UserInfo,
   UserSpec,
 } from './driver.ts';
-export { mysqlDriver } from './mysql/mysql_driver.ts';
-export { postgresqlDriver } from './postgresql/postgresql_driver.ts';
 export {
   datastoreDriverFor,
   datastoreDrivers,

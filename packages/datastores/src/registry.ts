@@ -4,7 +4,7 @@ import { mysqlDriver } from './mysql/mysql_driver.ts';
 import { postgresqlDriver } from './postgresql/postgresql_driver.ts';
 
 /** Every datastore that this release can manage, PostgreSQL first: npm alone brings that one. */
-export const datastoreDrivers: readonly DatastoreDriver[] = [postgresqlDriver, mysqlDriver];
+const datastoreDrivers: readonly DatastoreDriver[] = [postgresqlDriver, mysqlDriver];
 
 /** The driver of a manager (`mysql`, `mariadb`, `postgresql`); `DATASTORE_NOT_FOUND` where this release has none. */
 export function datastoreDriverFor(manager: string): DatastoreDriver {
