@@ -11,7 +11,6 @@ export type {
 } from './driver.ts';
 export {
   datastoreDriverFor,
-  datastoreDrivers,
   type FoundInstallation,
   findInstallations,
   inspectFolder,
