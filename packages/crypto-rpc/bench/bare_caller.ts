@@ -11,7 +11,10 @@ export interface BareCaller {
  * any RPC over this broker from Node could reach at most.
  */
 export async function bareCaller(url: string, request: string, answer: string): Promise<BareCaller> {
-  const [serverLink, clientLink] = await Promise.all([connect(url, { noDelay: true }), connect(url, { noDelay: true })]);
+  const [serverLink, clientLink] = await Promise.all([
+    connect(url, { noDelay: true }),
+    connect(url, { noDelay: true }),
+  ]);
   const server = await serverLink.createChannel();
   const client = await clientLink.createChannel();
   const queue = (await server.assertQueue('', { exclusive: true })).queue;

@@ -66,7 +66,11 @@ function castsBy(name: string, client: TaskmanagerClient): Contender {
   return { name, run: () => loadFor(ROUND_MS, 64, () => client.cast('run_task', { task_id: INSTANCE_ID })) };
 }
 
-async function openPair(url: string, controlKeys: ControlKeys, closers: (() => Promise<void>)[]): Promise<TaskmanagerClient> {
+async function openPair(
+  url: string,
+  controlKeys: ControlKeys,
+  closers: (() => Promise<void>)[],
+): Promise<TaskmanagerClient> {
   const open = (connectionName: string) =>
     createAmqpBus({ transportUrl: new Secret(url), connectionName, logger: silentLogger, waitConnected: true });
   const [serverBus, clientBus] = await Promise.all([open('bench server'), open('bench client')]);
@@ -90,7 +94,12 @@ async function openPair(url: string, controlKeys: ControlKeys, closers: (() => P
     },
   });
   await server.start();
-  const client = createTaskmanagerClient({ bus: clientBus, controlKeys, controlExchange: 'trove', logger: silentLogger });
+  const client = createTaskmanagerClient({
+    bus: clientBus,
+    controlKeys,
+    controlExchange: 'trove',
+    logger: silentLogger,
+  });
   closers.unshift(async () => {
     await client.close();
     await server.close();

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import { troveDecrypt, troveEncrypt } from '@trove/common';
 import { type Measurement, measure, median } from '@trove/testkit/bench';
 import { type HeaderFields, parseHeader, ZERO_16 } from '../src/codecs/v2/header.ts';
 import { createOpener } from '../src/codecs/v2/open.ts';
+import { API, TASKMANAGER } from '../src/codecs/v2/party.ts';
 import { createSealer } from '../src/codecs/v2/seal.ts';
 import { controlKey } from '../src/keys/derive.ts';
-import { troveDecrypt, troveEncrypt } from '@trove/common';
 
 const SIZES = [256, 1024, 16_384];
 const BATCH = 2000;
@@ -21,7 +22,14 @@ export async function benchSeal(): Promise<Measurement[]> {
         conditions: `${BATCH} messages a round, one session`,
         rounds: 15,
         contenders: [
-          { name: "Trove's AES-CBC", run: async () => timesOf(() => troveEncrypt(text, KEY), (sealed) => troveDecrypt(sealed, KEY)) },
+          {
+            name: "Trove's AES-CBC",
+            run: async () =>
+              timesOf(
+                () => troveEncrypt(text, KEY),
+                (sealed) => troveDecrypt(sealed, KEY),
+              ),
+          },
           { name: 'v2', run: async () => sealedTimes(text) },
         ],
       }),
@@ -68,8 +76,8 @@ function fields(): HeaderFields {
   return {
     kind: 'call',
     keyVersion: 1,
-    sender: { role: 'api', id: null },
-    receiver: { role: 'taskmanager', id: null },
+    sender: API,
+    receiver: TASKMANAGER,
     messageId: randomBytes(16),
     requestId: ZERO_16,
     requestHash: ZERO_16,
