@@ -62,5 +62,3 @@ export function mysqlFacts(knex: Knex) {
     },
   };
 }
-
-export type MysqlFacts = ReturnType<typeof mysqlFacts>;

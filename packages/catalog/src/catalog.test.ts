@@ -153,7 +153,22 @@ test('a transaction that MySQL breaks off as a deadlock is run again whole', asy
   await catalog.dispose();
 });
 
-test('a server that is not there is CATALOG_UNAVAILABLE at once, and the same handle works when it is', async () => {
+test('a connection that is lost in the middle undoes its transaction, and the next one is a new connection', async () => {
+  const catalog = await testCatalog('mysql');
+  const other = openCatalog({ connection: catalog.connection });
+  const lost = withTransaction(catalog, async (tx) => {
+    await tx('instances').insert({ id: 'a', name: 'a' });
+    const [rows] = (await tx.raw('SELECT CONNECTION_ID() AS id')) as [{ id: string }[]];
+    await other.knex.raw('KILL CONNECTION ?', [Number(rows[0]?.id)]);
+    await tx('instances').insert({ id: 'b', name: 'b' });
+  });
+  await expect(lost).rejects.toMatchObject({ code: 'CATALOG_UNAVAILABLE' });
+  expect(await withTransaction(catalog, (tx) => tx('instances').pluck('id'))).toEqual([]);
+  await other.close();
+  await catalog.dispose();
+});
+
+test('a server that is not there is CATALOG_UNAVAILABLE at once', async () => {
   const catalog = openCatalog({ connection: 'mysql://a:b@127.0.0.1:1/none' });
   const started = Date.now();
   await expect(withTransaction(catalog, (tx) => tx('instances').first())).rejects.toMatchObject({

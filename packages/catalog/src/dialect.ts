@@ -1,1 +1,1 @@
-export { type Dialect, dialectOf } from '@trove/migrations';
+export { dialectOf } from '@trove/migrations';

@@ -38,5 +38,7 @@ export function isTransient(error: unknown): boolean {
 export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (error.name === 'KnexTimeoutError' || ((numberOf(error, 'errcode') ?? 0) & 0xff) === SQLITE_CANTOPEN) return true;
+  // mysql2 marks so what ends a connection, whatever statement heard of it first.
+  if ('fatal' in error && error.fatal === true) return true;
   return 'code' in error && typeof error.code === 'string' && CONNECTION_LOST.has(error.code);
 }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Catalog, catalogVersion, LATEST_VERSION, openCatalog } from '@trove/catalog';
+import { type Catalog, openCatalog, requireCurrentCatalog } from '@trove/catalog';
 import { loadConfig } from '@trove/common';
 import { CliError, EXIT } from '../exit.ts';
 import { manageOptions } from './options.ts';
@@ -61,12 +61,8 @@ export function createManageSession(io: ManageIo, givenFiles: () => readonly str
     withCatalog,
     withCurrentCatalog: (work) =>
       withCatalog(async (catalog) => {
-        const version = await catalogVersion(catalog.knex);
-        if (version === LATEST_VERSION) return work(catalog);
-        throw new CliError(
-          EXIT.refused,
-          `the catalog is at ${version}, this release needs ${LATEST_VERSION}: run trove-manage db_sync first`,
-        );
+        await requireCurrentCatalog(catalog);
+        return work(catalog);
       }),
   };
 }
