@@ -23,7 +23,8 @@ describe.each(['sqlite', 'mysql'] as const)('what is refused leaves nothing behi
 
   const named = (name: unknown) => newInstance({ name });
   const withDatabase = (name: string) => newInstance({ databases: [{ name }] });
-  const withUser = (user: object) => newInstance({ databases: [{ name: 'd1' }], users: [{ name: 'u1', password: 'p', ...user }] });
+  const withUser = (user: object) =>
+    newInstance({ databases: [{ name: 'd1' }], users: [{ name: 'u1', password: 'p', ...user }] });
 
   test.each([
     ['no instance', {}, /^Validation error: 'instance' is a required property$/],
@@ -38,9 +39,17 @@ describe.each(['sqlite', 'mysql'] as const)('what is refused leaves nothing behi
     ['a flavor of another type', newInstance({ flavorRef: {} }), /instance\['flavorRef'\] \{\.\.\.\} is not valid/],
     ['an unknown flavor', newInstance({ flavorRef: 99 }), /^Flavor 99 cannot be found\.$/],
     ['no datastore', newInstance({ datastore: undefined }), /^Please specify datastore\./],
-    ['an unknown version', newInstance({ datastore: { type: 'mysql', version: '1.2' } }), /^Datastore version '1\.2' cannot be found\.$/],
+    [
+      'an unknown version',
+      newInstance({ datastore: { type: 'mysql', version: '1.2' } }),
+      /^Datastore version '1\.2' cannot be found\.$/,
+    ],
     ['an inactive version', newInstance({ datastore: { type: 'mysql', version: '5.5' } }), /is not active\.$/],
-    ['an image that compute has not', newInstance({ datastore: { type: 'mysql', version: '5.9' } }), /^Image .* cannot be found\.$/],
+    [
+      'an image that compute has not',
+      newInstance({ datastore: { type: 'mysql', version: '5.9' } }),
+      /^Image .* cannot be found\.$/,
+    ],
     ['no volume', newInstance({ volume: undefined }), /^Volume size was not specified\.$/],
     ['a size of 0', newInstance({ volume: { size: 0 } }), /instance\['volume'\]\['size'\] 0 is not valid/],
     ['a size of "0"', newInstance({ volume: { size: '0' } }), /\['size'\] '0' is not valid/],
@@ -50,8 +59,16 @@ describe.each(['sqlite', 'mysql'] as const)('what is refused leaves nothing behi
     ['another region', newInstance({ region_name: 'Elsewhere' }), /^Region 'Elsewhere' cannot be found\.$/],
     ['two nics', newInstance({ nics: [{}, {}] }), /\['nics'\] \[\.\.\.\] is too long$/],
     ['a nic without a network', newInstance({ nics: [{}] }), /needs a network_id/],
-    ['a nic with an unknown key', newInstance({ nics: [{ mac: 1 }] }), /\['nics'\]\[0\] Additional properties are not allowed \('mac' was unexpected\)$/],
-    ['a network that is no uuid', newInstance({ nics: [{ 'net-id': 'x' }] }), /\['nics'\]\[0\]\['net-id'\] 'x' does not match/],
+    [
+      'a nic with an unknown key',
+      newInstance({ nics: [{ mac: 1 }] }),
+      /\['nics'\]\[0\] Additional properties are not allowed \('mac' was unexpected\)$/,
+    ],
+    [
+      'a network that is no uuid',
+      newInstance({ nics: [{ 'net-id': 'x' }] }),
+      /\['nics'\]\[0\]\['net-id'\] 'x' does not match/,
+    ],
     ['a CIDR that is none', newInstance({ access: { allowed_cidrs: ['10.0.0.0/33'] } }), /\['allowed_cidrs'\]\[0\]/],
     ['a database name with a backtick', withDatabase('a`b'), /is not a valid database name/],
     ['a database name with SQL', withDatabase('";DROP'), /is not a valid database name/],
@@ -59,14 +76,22 @@ describe.each(['sqlite', 'mysql'] as const)('what is refused leaves nothing behi
     ['a database name too long', withDatabase('d'.repeat(65)), /is not a valid database name/],
     ['a reserved database', withDatabase('MySQL'), /is reserved/],
     ['a database twice', newInstance({ databases: [{ name: 'a' }, { name: 'a' }] }), /already exists/],
-    ['a character set with SQL', newInstance({ databases: [{ name: 'a', character_set: 'x; DROP' }] }), /not a valid character set/],
+    [
+      'a character set with SQL',
+      newInstance({ databases: [{ name: 'a', character_set: 'x; DROP' }] }),
+      /not a valid character set/,
+    ],
     ['a user with a quote', withUser({ name: "a'b" }), /is not a valid user name/],
     ['a user too long', withUser({ name: 'u'.repeat(17) }), /is not a valid user name/],
     ['a reserved user', withUser({ name: 'root' }), /is reserved/],
     ['a host that is none', withUser({ host: 'example.org' }), /is not a valid host/],
     ['a host beyond 255', withUser({ host: '10.0.0.256' }), /is not a valid host/],
     ['a database of a user that is not made', withUser({ databases: [{ name: 'd2' }] }), /not among the databases/],
-    ['replicas by the older name', newInstance({ access: { is_public: 'yes' } }), /\['is_public'\] 'yes' is not of type 'boolean'$/],
+    [
+      'replicas by the older name',
+      newInstance({ access: { is_public: 'yes' } }),
+      /\['is_public'\] 'yes' is not of type 'boolean'$/,
+    ],
   ])('create with %s is 400', async (_what, body, message) => {
     const answer = await api.send('POST', '/instances', { body });
     expect(answer.code).toBe(400);
@@ -75,12 +100,17 @@ describe.each(['sqlite', 'mysql'] as const)('what is refused leaves nothing behi
 
   test('an unknown datastore is 404', async () => {
     const answer = await api.send('POST', '/instances', { body: newInstance({ datastore: { type: 'oracle' } }) });
-    expect([answer.code, answer.body]).toEqual([404, { itemNotFound: { code: 404, message: "Datastore 'oracle' cannot be found." } }]);
+    expect([answer.code, answer.body]).toEqual([
+      404,
+      { itemNotFound: { code: 404, message: "Datastore 'oracle' cannot be found." } },
+    ]);
   });
 
   test('a volume too large is 413', async () => {
     const answer = await api.send('POST', '/instances', { body: newInstance({ volume: { size: 11 } }) });
-    expect(answer.body).toEqual({ overLimit: { code: 413, message: expect.stringContaining('maximum of 10 GB, 11 cannot be accepted') } });
+    expect(answer.body).toEqual({
+      overLimit: { code: 413, message: expect.stringContaining('maximum of 10 GB, 11 cannot be accepted') },
+    });
   });
 
   test('no answer shows a password', async () => {
@@ -90,16 +120,28 @@ describe.each(['sqlite', 'mysql'] as const)('what is refused leaves nothing behi
     expect(answer.text).not.toContain('s3cret');
   });
 
-  test.each(['{"instance": {', 'null x', '{"__proto__": {}}'])('wrong JSON is 400 in the shape that the client accepts: %s', async (body) => {
-    const plain = await api.send('POST', '/instances', { body });
-    expect(plain.body).toEqual({ badRequest: { code: 400, message: 'Malformed request body: cannot understand JSON.' } });
-    const json = await api.send('POST', '/instances', { body, headers: { accept: 'application/json' } });
-    expect(json.body).toEqual({ code: '400 Bad Request', title: 'Bad Request', message: 'Malformed request body: cannot understand JSON.' });
-  });
+  test.each(['{"instance": {', 'null x', '{"__proto__": {}}'])(
+    'wrong JSON is 400 in the shape that the client accepts: %s',
+    async (body) => {
+      const plain = await api.send('POST', '/instances', { body });
+      expect(plain.body).toEqual({
+        badRequest: { code: 400, message: 'Malformed request body: cannot understand JSON.' },
+      });
+      const json = await api.send('POST', '/instances', { body, headers: { accept: 'application/json' } });
+      expect(json.body).toEqual({
+        code: '400 Bad Request',
+        title: 'Bad Request',
+        message: 'Malformed request body: cannot understand JSON.',
+      });
+    },
+  );
 
   test('a body of 10 MB is 413 and is not read', async () => {
     const answer = await api.send('POST', '/instances', { body: JSON.stringify(named('n'.repeat(10 * 1024 * 1024))) });
-    expect([answer.code, answer.body]).toEqual([413, { overLimit: { code: 413, message: 'The request body is too large.' } }]);
+    expect([answer.code, answer.body]).toEqual([
+      413,
+      { overLimit: { code: 413, message: 'The request body is too large.' } },
+    ]);
   });
 
   test('another media type is 415; a body without a type is ignored', async () => {
@@ -141,19 +183,31 @@ describe.each(['sqlite', 'mysql'] as const)('what is refused leaves nothing behi
       'POST/users': { users: [{ name: 'a', password: 'p' }] },
     };
     const body = bodies[method] ?? bodies[`${method}${rest}`];
-    for (const id of ['none', '0e1e3ab6-31ec-4f0b-8e9a-6ab7c8f4afff', '%F0%9F%90%AC', served.toUpperCase(), `${served}%20`]) {
+    for (const id of [
+      'none',
+      '0e1e3ab6-31ec-4f0b-8e9a-6ab7c8f4afff',
+      '%F0%9F%90%AC',
+      served.toUpperCase(),
+      `${served}%20`,
+    ]) {
       const answer = await api.send(method, `/instances/${id}${rest}`, { body });
       expect([id, answer.code]).toEqual([id, 404]);
     }
     const foreign = await api.send(method, `/instances/${served}${rest}`, { as: 'bob', body });
-    expect([foreign.code, foreign.body]).toEqual([404, { itemNotFound: { code: 404, message: `Resource ${served} cannot be found.` } }]);
+    expect([foreign.code, foreign.body]).toEqual([
+      404,
+      { itemNotFound: { code: 404, message: `Resource ${served} cannot be found.` } },
+    ]);
   });
 
-  test.each(['a`b', '";DROP', '🐬', 'mysql', 'a b'])('the database name %s is 400 and the guest is not asked', async (name) => {
-    const made = await api.send('POST', `/instances/${served}/databases`, { body: { databases: [{ name }] } });
-    expect(made.code).toBe(400);
-    expect((await api.send('DELETE', `/instances/${served}/databases/${encodeURIComponent(name)}`)).code).toBe(400);
-  });
+  test.each(['a`b', '";DROP', '🐬', 'mysql', 'a b'])(
+    'the database name %s is 400 and the guest is not asked',
+    async (name) => {
+      const made = await api.send('POST', `/instances/${served}/databases`, { body: { databases: [{ name }] } });
+      expect(made.code).toBe(400);
+      expect((await api.send('DELETE', `/instances/${served}/databases/${encodeURIComponent(name)}`)).code).toBe(400);
+    },
+  );
 
   test.each([
     [{ instance: { datastore_version: '1.2' } }, 400],
@@ -166,6 +220,7 @@ describe.each(['sqlite', 'mysql'] as const)('what is refused leaves nothing behi
     [{ instance: { unknown: 1 } }, 400],
     [{ instance: { name: 'emoji 🐬' } }, 400],
   ])('an upgrade or update to what cannot be is refused: %j', async (body, code) => {
-    for (const method of ['PATCH', 'PUT'] as const) expect((await api.send(method, `/instances/${served}`, { body })).code).toBe(code);
+    for (const method of ['PATCH', 'PUT'] as const)
+      expect((await api.send(method, `/instances/${served}`, { body })).code).toBe(code);
   });
 });

@@ -28,15 +28,26 @@ export interface Api {
 const PATH_ELEMENT_LIMIT = 512;
 
 export async function buildApi(deps: ApiDeps): Promise<Api> {
+  const answerError = errorAnswerer(deps.logger);
   const app: ApiApp = fastify({
     logger: false,
     bodyLimit: BODY_LIMIT,
     exposeHeadRoutes: false,
     genReqId: newRequestId,
-    frameworkErrors: errorAnswerer(deps.logger),
+    frameworkErrors: (error, request, reply) => {
+      void answerError(error, request, reply);
+    },
     rewriteUrl: (request) => withoutSuffix(request.url ?? '/'),
     routerOptions: { maxParamLength: PATH_ELEMENT_LIMIT },
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false, verbose: true } },
+    ajv: {
+      customOptions: {
+        coerceTypes: false,
+        removeAdditional: false,
+        useDefaults: false,
+        allErrors: false,
+        verbose: true,
+      },
+    },
   }).withTypeProvider<TypeBoxTypeProvider>();
   const doorbell = createDoorbell(deps.taskmanager, deps.logger);
   const work = { deps, choices: createComputeChoices(deps.compute), doorbell };

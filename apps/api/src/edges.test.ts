@@ -50,7 +50,10 @@ test('the project in the URL must be the token’s: 403 in the shape that the cl
   }
   for (const bare of ['//v1.0/', '//v1.0', '//v1.0//instances']) expect((await api.send('GET', bare)).code).toBe(403);
   const unreadable = await api.send('GET', '//v1.0/%zz/instances');
-  expect([unreadable.code, unreadable.body]).toEqual([400, { badRequest: { code: 400, message: 'The request could not be understood.' } }]);
+  expect([unreadable.code, unreadable.body]).toEqual([
+    400,
+    { badRequest: { code: 400, message: 'The request could not be understood.' } },
+  ]);
 });
 
 test.each([
@@ -62,12 +65,18 @@ test.each([
   ['GET', '//nothing'],
 ] as const)('%s %s is not served: 404 itemNotFound', async (method, path) => {
   const answer = await api.send(method, path);
-  expect([answer.code, answer.body]).toEqual([404, { itemNotFound: { code: 404, message: 'The resource could not be found.' } }]);
+  expect([answer.code, answer.body]).toEqual([
+    404,
+    { itemNotFound: { code: 404, message: 'The resource could not be found.' } },
+  ]);
 });
 
 test('every answer has a request id of its own, whatever the client sent', async () => {
   const headers = { 'x-openstack-request-id': 'req-0e1e3ab6-31ec-4f0b-8e9a-6ab7c8f4a001' };
-  const [first, second] = [await api.send('GET', '/flavors', { headers }), await api.send('GET', '/flavors', { headers })];
+  const [first, second] = [
+    await api.send('GET', '/flavors', { headers }),
+    await api.send('GET', '/flavors', { headers }),
+  ];
   expect(first.headers['x-openstack-request-id']).toMatch(/^req-/);
   expect(first.headers['x-openstack-request-id']).not.toBe(second.headers['x-openstack-request-id']);
 });
@@ -85,9 +94,15 @@ test('health is OK, and names what is broken', async () => {
 test('a catalog that cannot be reached is 503 with Retry-After, and nothing of it is told', async () => {
   const nowhere = openCatalog({ connection: 'mysql://trove:hidden@127.0.0.1:1/nowhere' });
   const deaf = await testApi({ deps: { catalog: nowhere } });
-  for (const [method, body] of [['GET', undefined], ['POST', newInstance()]] as const) {
+  for (const [method, body] of [
+    ['GET', undefined],
+    ['POST', newInstance()],
+  ] as const) {
     const answer = await deaf.send(method, '/instances', { body });
-    expect([answer.code, answer.body]).toEqual([503, { serviceUnavailable: { code: 503, message: 'The catalog cannot be reached.' } }]);
+    expect([answer.code, answer.body]).toEqual([
+      503,
+      { serviceUnavailable: { code: 503, message: 'The catalog cannot be reached.' } },
+    ]);
     expect(answer.headers['retry-after']).toBe('5');
   }
   const health = await deaf.send('GET', '//healthcheck', { as: null });
@@ -105,7 +120,9 @@ test('an error of ours is 500 with an id and nothing else', () => {
 test('every code has an HTTP code with a fault name of Trove', () => {
   for (const code of ERROR_CODES) {
     expect(FAULT_NAMES[HTTP_CODES[code]]).toBeDefined();
-    expect(JSON.stringify(answerTo(new TroveError(code, 'public', { cause: new Error('hidden') }), true).body)).not.toContain('hidden');
+    expect(
+      JSON.stringify(answerTo(new TroveError(code, 'public', { cause: new Error('hidden') }), true).body),
+    ).not.toContain('hidden');
   }
 });
 
@@ -114,7 +131,9 @@ test('the OpenAPI document has every route with the schemas that check it', asyn
   expect(code).toBe(200);
   const document = body as { openapi: string; paths: Record<string, Record<string, unknown>> };
   expect(document.openapi).toBe('3.1.0');
-  const operations = Object.entries(document.paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`));
+  const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method} ${path}`),
+  );
   expect(operations).toHaveLength(23);
   expect(operations).toContain('post /v1.0/{project_id}/instances/{instance_id}/action');
   expect(document.paths['/v1.0/{project_id}/instances']?.['post']).toMatchObject({

@@ -1,4 +1,4 @@
-import { type ErrorCode, isTroveError, newUuid, TroveError } from '@trove/common';
+import { type ErrorCode, isTroveError, newUuid, type TroveError } from '@trove/common';
 import { FAULT_NAMES } from '@trove/contracts';
 
 /** The one place where an error's code becomes an HTTP code. What Trove does not list is 400 there, and here. */
@@ -68,7 +68,8 @@ const TITLES: Readonly<Record<number, string>> = {
 
 /** What a client hears of an error. `acceptsJson`: it has sent `Accept: application/json`. */
 export function answerTo(error: unknown, acceptsJson: boolean): ErrorAnswer {
-  if (error instanceof EdgeRefusal) return { httpCode: error.httpCode, headers: {}, body: edgeBody(error, acceptsJson) };
+  if (error instanceof EdgeRefusal)
+    return { httpCode: error.httpCode, headers: {}, body: edgeBody(error, acceptsJson) };
   if (!isTroveError(error)) return incident();
   const httpCode = HTTP_CODES[error.code];
   if (httpCode === 500) return incident();
@@ -77,7 +78,7 @@ export function answerTo(error: unknown, acceptsJson: boolean): ErrorAnswer {
 }
 
 /** Trove's own shape: one member, named by the HTTP code. */
-export function faultBody(httpCode: number, message: string): unknown {
+function faultBody(httpCode: number, message: string): unknown {
   return { [FAULT_NAMES[httpCode] ?? 'instanceFault']: { code: httpCode, message } };
 }
 
@@ -94,5 +95,10 @@ function edgeBody(error: EdgeRefusal, acceptsJson: boolean): unknown {
 
 function incident(): ErrorAnswer {
   const id = newUuid();
-  return { httpCode: 500, headers: {}, body: faultBody(500, `An internal error occurred; its id is ${id}.`), incident: id };
+  return {
+    httpCode: 500,
+    headers: {},
+    body: faultBody(500, `An internal error occurred; its id is ${id}.`),
+    incident: id,
+  };
 }

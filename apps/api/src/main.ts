@@ -27,7 +27,16 @@ await runService({
       taskmanagerQueue: defaults.taskmanager_queue,
       logger,
     });
-    const api = await buildApi({ settings: settingsOf(config), catalog, identity, compute, taskmanager, bus, controlRing, logger });
+    const api = await buildApi({
+      settings: settingsOf(config),
+      catalog,
+      identity,
+      compute,
+      taskmanager,
+      bus,
+      controlRing,
+      logger,
+    });
     const address = await api.listen({ host: defaults.bind_host, port: defaults.bind_port });
     return {
       health: api.health,
@@ -48,7 +57,10 @@ function controlRingOf(defaults: ApiConfig['DEFAULT']): readonly Secret[] {
   checkPublishedKeys(defaults);
   if (!defaults.enable_secure_rpc_messaging) return [];
   if (defaults.taskmanager_rpc_encr_key.length > 0) return defaults.taskmanager_rpc_encr_key;
-  throw new TroveError('CONFIG_INVALID', '[DEFAULT] taskmanager_rpc_encr_key is not set, and enable_secure_rpc_messaging is on.');
+  throw new TroveError(
+    'CONFIG_INVALID',
+    '[DEFAULT] taskmanager_rpc_encr_key is not set, and enable_secure_rpc_messaging is on.',
+  );
 }
 
 function busUrl(defaults: ApiConfig['DEFAULT']): Secret {
@@ -62,23 +74,33 @@ function catalogUrl({ database }: ApiConfig): string {
   const url = database.connection?.reveal();
   if (url === undefined) throw new TroveError('CONFIG_INVALID', '[database] connection is not set.');
   if (url.startsWith('sqlite:')) {
-    throw new TroveError('CONFIG_INVALID', '[database] connection: SQLite has one writer at a time and is for trove-standalone only; give a mysql:// URL.');
+    throw new TroveError(
+      'CONFIG_INVALID',
+      '[database] connection: SQLite has one writer at a time and is for trove-standalone only; give a mysql:// URL.',
+    );
   }
   return url;
 }
 
 async function openIdentity({ DEFAULT: defaults, static_auth }: ApiConfig, logger: Logger): Promise<Identity> {
   if (defaults.auth_strategy !== 'static') {
-    throw new TroveError('CONFIG_INVALID', `[DEFAULT] auth_strategy: "${defaults.auth_strategy}" is not part of this release.`);
+    throw new TroveError(
+      'CONFIG_INVALID',
+      `[DEFAULT] auth_strategy: "${defaults.auth_strategy}" is not part of this release.`,
+    );
   }
-  if (static_auth.tokens_file === undefined) throw new TroveError('CONFIG_INVALID', '[static_auth] tokens_file is not set.');
+  if (static_auth.tokens_file === undefined)
+    throw new TroveError('CONFIG_INVALID', '[static_auth] tokens_file is not set.');
   return await loadStaticTokens(static_auth.tokens_file, logger);
 }
 
 /** Opened for its flavors and images alone: servers are the taskmanager's, so nothing here can start an agent. */
 function openCompute({ DEFAULT: defaults, compute_local: local }: ApiConfig, logger: Logger): LocalCompute {
   if (defaults.compute_driver !== 'local') {
-    throw new TroveError('CONFIG_INVALID', `[DEFAULT] compute_driver: "${defaults.compute_driver}" is not part of this release.`);
+    throw new TroveError(
+      'CONFIG_INVALID',
+      `[DEFAULT] compute_driver: "${defaults.compute_driver}" is not part of this release.`,
+    );
   }
   return new LocalCompute({
     root: local.root,

@@ -54,7 +54,11 @@ export type ApiConfig = ConfigOf<typeof apiOptions>;
 export function settingsOf({ DEFAULT: defaults }: { DEFAULT: SettingsSource }): ApiSettings {
   return {
     regionName: defaults.os_region_name,
-    pageSizes: { instances: defaults.instances_page_size, databases: defaults.databases_page_size, users: defaults.users_page_size },
+    pageSizes: {
+      instances: defaults.instances_page_size,
+      databases: defaults.databases_page_size,
+      users: defaults.users_page_size,
+    },
     heartbeatExpirySeconds: defaults.agent_heartbeat_expiry,
     guestPatienceMs: { low: defaults.agent_call_low_timeout * 1000, high: defaults.agent_call_high_timeout * 1000 },
     maxVolumeSize: defaults.max_accepted_volume_size,

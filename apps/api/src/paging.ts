@@ -5,7 +5,8 @@ import { hostOf, type Link } from './links.ts';
 /** The query's limit, cut to the page size. Throws `BAD_REQUEST` where it is no whole number. */
 export function pageLimit(text: string | undefined, pageSize: number): number {
   if (text === undefined || text === '') return pageSize;
-  if (!/^\d{1,9}$/.test(text)) throw new TroveError('BAD_REQUEST', 'The value of limit must be a whole number of at least 0.');
+  if (!/^\d{1,9}$/.test(text))
+    throw new TroveError('BAD_REQUEST', 'The value of limit must be a whole number of at least 0.');
   const limit = Number(text);
   return limit === 0 ? pageSize : Math.min(limit, pageSize);
 }

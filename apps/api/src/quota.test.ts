@@ -13,15 +13,22 @@ describe.each(['sqlite', 'mysql'] as const)('the books of quota on %s', (dialect
   });
   afterAll(() => api.dispose());
 
-  const create = (changes: Record<string, unknown> = {}) => api.send('POST', '/instances', { body: newInstance({ volume: { size: 1 }, ...changes }) });
+  const create = (changes: Record<string, unknown> = {}) =>
+    api.send('POST', '/instances', { body: newInstance({ volume: { size: 1 }, ...changes }) });
   const usage = async () => {
-    const rows = await api.catalog.knex('quota_usages').where({ tenant_id: PROJECT }).select('resource', 'in_use', 'reserved');
+    const rows = await api.catalog
+      .knex('quota_usages')
+      .where({ tenant_id: PROJECT })
+      .select('resource', 'in_use', 'reserved');
     return Object.fromEntries(rows.map(({ resource, in_use, reserved }) => [resource, in_use + reserved]));
   };
 
   test('of many creates at one time exactly as many are taken as fit', async () => {
     const answers = await Promise.all(Array.from({ length: 12 }, () => create()));
-    expect(answers.map(({ code }) => code).sort()).toEqual([...Array(4).fill(200), ...Array(8).fill(413)]);
+    expect(answers.map(({ code }) => code).toSorted((one, other) => one - other)).toEqual([
+      ...Array(4).fill(200),
+      ...Array(8).fill(413),
+    ]);
     expect(await api.catalog.knex('instances').select('id')).toHaveLength(4);
     expect(await api.catalog.knex('tasks').select('id')).toHaveLength(4);
     expect(await usage()).toEqual({ instances: 4, ram: 4 * 512, volumes: 4 });
@@ -32,7 +39,10 @@ describe.each(['sqlite', 'mysql'] as const)('the books of quota on %s', (dialect
     const answer = await create({ volume: { size: 10 } });
     expect(answer.code).toBe(200);
     const over = await create();
-    expect([over.code, over.body]).toEqual([413, { overLimit: { code: 413, message: "Quota exceeded for resources: ['volumes']." } }]);
+    expect([over.code, over.body]).toEqual([
+      413,
+      { overLimit: { code: 413, message: "Quota exceeded for resources: ['volumes']." } },
+    ]);
     expect(await usage()).toEqual({ instances: 1, ram: 512, volumes: 10 });
     expect(await api.catalog.knex('reservations').select('id')).toHaveLength(3);
   });
@@ -46,15 +56,23 @@ describe.each(['sqlite', 'mysql'] as const)('the books of quota on %s', (dialect
   });
 
   test('usage that an adopted catalog has not, or has as NULL, is counted from what is there, under concurrent creates too', async () => {
-    const adopted = { tenant_id: PROJECT, deleted: 0, datastore_version_id: VERSIONS.current, flavor_id: '25', fence: 0 };
+    const adopted = {
+      tenant_id: PROJECT,
+      deleted: 0,
+      datastore_version_id: VERSIONS.current,
+      flavor_id: '25',
+      fence: 0,
+    };
     await api.catalog.knex('instances').insert([
       { ...adopted, id: '0e1e3ab6-31ec-4f0b-8e9a-6ab7c8f4a301', volume_size: 3 },
       { ...adopted, id: '0e1e3ab6-31ec-4f0b-8e9a-6ab7c8f4a302', volume_size: 2 },
       { ...adopted, id: '0e1e3ab6-31ec-4f0b-8e9a-6ab7c8f4a303', volume_size: 9, deleted: 1 },
     ]);
-    await api.catalog.knex('quota_usages').insert({ id: 'u1', tenant_id: PROJECT, resource: 'instances', in_use: null, reserved: null });
+    await api.catalog
+      .knex('quota_usages')
+      .insert({ id: 'u1', tenant_id: PROJECT, resource: 'instances', in_use: null, reserved: null });
     const answers = await Promise.all([create(), create(), create(), create()]);
-    expect(answers.map(({ code }) => code).sort()).toEqual([200, 200, 413, 413]);
+    expect(answers.map(({ code }) => code).toSorted((one, other) => one - other)).toEqual([200, 200, 413, 413]);
     expect(await usage()).toEqual({ instances: 4, ram: 4 * 512, volumes: 7 });
   });
 

@@ -51,7 +51,8 @@ test('a guest that has been silent for longer than the expiry shows as ERROR, on
 test('where no driver knows the server, a guest that serves and was heard of speaks for it; it is never SHUTDOWN', () => {
   const adopted = { ...healthy, server_status: null };
   expect(instanceStatus(adopted, EXPIRY)).toBe('ACTIVE');
-  for (const service_status_id of [1, 32]) expect(instanceStatus({ ...adopted, service_status_id }, EXPIRY)).toBe('ACTIVE');
+  for (const service_status_id of [1, 32])
+    expect(instanceStatus({ ...adopted, service_status_id }, EXPIRY)).toBe('ACTIVE');
   expect(instanceStatus({ ...adopted, service_status_id: 4 }, EXPIRY)).toBe('UNKNOWN');
   expect(instanceStatus({ ...adopted, read_at: '2026-11-21 11:00:00' }, EXPIRY)).toBe('UNKNOWN');
   expect(instanceStatus({ ...adopted, service_updated_at: null }, EXPIRY)).toBe('UNKNOWN');
@@ -63,14 +64,22 @@ test('an action may begin on a server that is up, with no task and a service tha
   expect(unavailability({ ...healthy, service_status_id: 4 }, EXPIRY)).toBeUndefined();
   expect(unavailability({ ...healthy, task_id: 5 }, EXPIRY)).toEqual({ kind: 'instance', status: 'BUILD' });
   expect(unavailability({ ...healthy, task_id: 89 }, EXPIRY)).toEqual({ kind: 'task', status: 'UPGRADING' });
-  expect(unavailability({ ...healthy, server_status: 'SHUTDOWN' }, EXPIRY)).toEqual({ kind: 'instance', status: 'SHUTDOWN' });
+  expect(unavailability({ ...healthy, server_status: 'SHUTDOWN' }, EXPIRY)).toEqual({
+    kind: 'instance',
+    status: 'SHUTDOWN',
+  });
   expect(unavailability({ ...healthy, service_status_id: 23 }, EXPIRY)).toEqual({ kind: 'instance', status: 'NEW' });
   expect(unavailability({ ...healthy, backup_running: '1' }, EXPIRY)).toEqual({ kind: 'instance', status: 'BACKUP' });
 });
 
 test('only a service that runs is asked for its databases', () => {
   expect(isServing(healthy, EXPIRY)).toBe(true);
-  for (const change of [{ service_status_id: 4 }, { server_status: 'SHUTDOWN' }, { task_id: 5 }, { service_status_id: null }]) {
+  for (const change of [
+    { service_status_id: 4 },
+    { server_status: 'SHUTDOWN' },
+    { task_id: 5 },
+    { service_status_id: null },
+  ]) {
     expect(isServing({ ...healthy, ...change }, EXPIRY)).toBe(false);
   }
 });

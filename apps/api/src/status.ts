@@ -1,5 +1,12 @@
 import type { InstanceReading } from '@trove/catalog';
-import { SERVICE_STATUSES, type ServiceStatus, serviceStatusByCode, TASK_STATUSES, type TaskStatus, taskStatusByCode } from '@trove/contracts';
+import {
+  SERVICE_STATUSES,
+  type ServiceStatus,
+  serviceStatusByCode,
+  TASK_STATUSES,
+  type TaskStatus,
+  taskStatusByCode,
+} from '@trove/contracts';
 
 /** What an instance's status is made of: task, server and service, as the catalog has them. */
 export type StatusFacts = Pick<
@@ -22,12 +29,12 @@ const STATUS_OF_ACTION: Readonly<Record<string, string>> = {
 const SHOWN_SERVER_STATUSES = new Set(['BUILD', 'ERROR', 'REBOOT', 'RESIZE', 'ACTIVE', 'SHUTDOWN']);
 
 /** What the guest last said; UNKNOWN where it never spoke. */
-export function serviceStatus(facts: StatusFacts): ServiceStatus {
+function serviceStatus(facts: StatusFacts): ServiceStatus {
   return (facts.service_status_id === null ? undefined : serviceStatusByCode(facts.service_status_id)) ?? UNKNOWN;
 }
 
 /** True where nothing was heard for longer than `expirySeconds`. */
-export function isSilent(facts: StatusFacts, expirySeconds: number): boolean {
+function isSilent(facts: StatusFacts, expirySeconds: number): boolean {
   if (facts.service_updated_at === null) return true;
   return secondsOf(facts.read_at) - secondsOf(facts.service_updated_at) > expirySeconds;
 }
@@ -36,7 +43,7 @@ export function isSilent(facts: StatusFacts, expirySeconds: number): boolean {
  * The server's status as the taskmanager last wrote it. NULL is a server that no driver of ours knows (an adopted deployment):
  * then a guest that was heard of lately and serves speaks for it.
  */
-export function serverStatus(facts: StatusFacts, expirySeconds: number): string {
+function serverStatus(facts: StatusFacts, expirySeconds: number): string {
   if (taskStatusByCode(facts.task_id).action === 'BUILDING') return facts.server_status === 'ERROR' ? 'ERROR' : 'BUILD';
   if (facts.server_status !== null) return facts.server_status;
   const service = serviceStatus(facts);
@@ -61,10 +68,12 @@ export function instanceStatus(facts: StatusFacts, expirySeconds: number): strin
 
 /** The word under `operating_status`: empty unless the instance is at rest; ERROR where the guest has fallen silent. */
 export function operatingStatus(facts: StatusFacts, expirySeconds: number): string {
-  const atRest = taskStatusByCode(facts.task_id) === TASK_STATUSES.NONE && serverStatus(facts, expirySeconds) === 'ACTIVE';
+  const atRest =
+    taskStatusByCode(facts.task_id) === TASK_STATUSES.NONE && serverStatus(facts, expirySeconds) === 'ACTIVE';
   if (!atRest) return '';
   const service = serviceStatus(facts);
-  if (service !== RESTART_REQUIRED && isSilent(facts, expirySeconds)) return SERVICE_STATUSES.FAILED_TIMEOUT_GUESTAGENT.word;
+  if (service !== RESTART_REQUIRED && isSilent(facts, expirySeconds))
+    return SERVICE_STATUSES.FAILED_TIMEOUT_GUESTAGENT.word;
   return service.word;
 }
 
@@ -75,7 +84,10 @@ export function isServing(facts: StatusFacts, expirySeconds: number): boolean {
 }
 
 /** Why no action may start now, or undefined where one may. */
-export function unavailability(facts: StatusFacts, expirySeconds: number): { kind: 'instance' | 'task'; status: string } | undefined {
+export function unavailability(
+  facts: StatusFacts,
+  expirySeconds: number,
+): { kind: 'instance' | 'task'; status: string } | undefined {
   const server = serverStatus(facts, expirySeconds);
   if (server !== 'ACTIVE' && server !== 'HEALTHY') return { kind: 'instance', status: server };
   const task = taskStatusByCode(facts.task_id);

@@ -36,7 +36,10 @@ function complaint(finding: Finding): string {
     case 'additionalProperties':
       return `Additional properties are not allowed ('${cut(String(params['additionalProperty']))}' was unexpected)`;
     case 'type':
-      return `${value} is not of type ${[params['type']].flat().map((type) => `'${String(type)}'`).join(', ')}`;
+      return `${value} is not of type ${[params['type']]
+        .flat()
+        .map((type) => `'${String(type)}'`)
+        .join(', ')}`;
     case 'pattern':
       return `${value} does not match '${String(params['pattern'])}'`;
     case 'minLength':

@@ -41,7 +41,7 @@ export function isAdmin(caller: Caller): boolean {
 }
 
 /** Whether `rule` lets the caller act on an object of `projectId`. */
-export function isAllowed(rule: PolicyRule, caller: Caller, projectId: string): boolean {
+function isAllowed(rule: PolicyRule, caller: Caller, projectId: string): boolean {
   const check: Check = POLICY_RULES[rule];
   if (check === 'anyone' || isAdmin(caller)) return true;
   return check === 'admin_or_owner' && caller.projectId === projectId;

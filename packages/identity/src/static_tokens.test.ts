@@ -5,7 +5,13 @@ import { type LogFields, type Logger, silentLogger } from '@trove/common';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { loadStaticTokens, staticTokens } from './static_tokens.ts';
 
-const entry = { token: 'a-long-enough-token-1', user_id: 'u1', user_name: 'alice', project_id: 'p1', roles: ['member'] };
+const entry = {
+  token: 'a-long-enough-token-1',
+  user_id: 'u1',
+  user_name: 'alice',
+  project_id: 'p1',
+  roles: ['member'],
+};
 let folder: string;
 let file: string;
 
@@ -17,7 +23,12 @@ afterEach(() => rm(folder, { recursive: true }));
 
 test('a token in the file gives its caller, another gives nobody', async () => {
   const identity = staticTokens({ tokens: [entry] }, 'tokens.json');
-  expect(await identity.authenticate(entry.token)).toEqual({ userId: 'u1', userName: 'alice', projectId: 'p1', roles: ['member'] });
+  expect(await identity.authenticate(entry.token)).toEqual({
+    userId: 'u1',
+    userName: 'alice',
+    projectId: 'p1',
+    roles: ['member'],
+  });
   for (const other of ['', entry.token.slice(0, -1), `${entry.token} `, entry.token.toUpperCase()]) {
     expect(await identity.authenticate(other)).toBeUndefined();
   }

@@ -35,7 +35,9 @@ const OPEN_TO_OTHERS = 0o007;
 export async function loadStaticTokens(file: string, logger: Logger): Promise<Identity> {
   const parsed = await readTokens(file);
   if (((await stat(file)).mode & OPEN_TO_OTHERS) !== 0) {
-    logger.warn('the file of static credentials is open to every user of this machine; its mode should be 0600', { file });
+    logger.warn('the file of static credentials is open to every user of this machine; its mode should be 0600', {
+      file,
+    });
   }
   return staticTokens(parsed, file);
 }
@@ -49,7 +51,8 @@ export function staticTokens(value: unknown, source: string): Identity {
   for (const entry of tokens) {
     const digest = hmacSha256(salt, entry.token);
     const name = digest.toString('hex');
-    if (callers.has(name)) throw new TroveError('CONFIG_INVALID', `${source}: two entries of tokens have the same token`);
+    if (callers.has(name))
+      throw new TroveError('CONFIG_INVALID', `${source}: two entries of tokens have the same token`);
     callers.set(name, { digest, caller: callerOf(entry) });
   }
   return {

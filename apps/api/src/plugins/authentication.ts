@@ -27,7 +27,8 @@ export function addAuthentication(app: ApiApp, identity: Identity): void {
 
 /** The caller of a request that has passed authentication. */
 export function callerOfRequest(request: FastifyRequest): Caller {
-  if (request.caller === null) throw new TroveError('UNAUTHENTICATED', 'The request you have made requires authentication.');
+  if (request.caller === null)
+    throw new TroveError('UNAUTHENTICATED', 'The request you have made requires authentication.');
   return request.caller;
 }
 

@@ -14,7 +14,7 @@ export function addBodyParsers(app: ApiApp): void {
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (body === '') return done(null, undefined);
-    parseJson(request, body, (error: Error | null, value?: unknown) => {
+    void parseJson(request, body, (error: Error | null, value?: unknown) => {
       if (error) done(new EdgeRefusal(400, 'Malformed request body: cannot understand JSON.'));
       else done(null, value);
     });

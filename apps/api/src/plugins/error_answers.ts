@@ -14,7 +14,9 @@ export function addErrorAnswers(app: ApiApp, logger: Logger): void {
 }
 
 /** The handler itself; it also answers where a URL cannot be taken apart and no route has been looked for. */
-export function errorAnswerer(logger: Logger): (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => FastifyReply {
+export function errorAnswerer(
+  logger: Logger,
+): (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => FastifyReply {
   return (error, request, reply) => {
     const acceptsJson = (request.headers.accept ?? '').includes('application/json');
     const answer = answerTo(known(error), acceptsJson);
@@ -23,14 +25,19 @@ export function errorAnswerer(logger: Logger): (error: FastifyError, request: Fa
     } else if (answer.httpCode === 503) {
       logger.warn('a request could not be served now', { request_id: request.id, error });
     }
-    return reply.code(answer.httpCode).headers(answer.headers).type('application/json').send(JSON.stringify(answer.body));
+    return reply
+      .code(answer.httpCode)
+      .headers(answer.headers)
+      .type('application/json')
+      .send(JSON.stringify(answer.body));
   };
 }
 
 /** fastify's and the database's own errors as ours; others stay what they are. */
 function known(error: FastifyError): Error {
   if (error.validation) return new TroveError('BAD_REQUEST', validationMessage(error.validation));
-  if (isUnavailable(error)) return new TroveError('CATALOG_UNAVAILABLE', 'The catalog cannot be reached.', { cause: error });
+  if (isUnavailable(error))
+    return new TroveError('CATALOG_UNAVAILABLE', 'The catalog cannot be reached.', { cause: error });
   if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new EdgeRefusal(413, 'The request body is too large.');
   if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
     return new EdgeRefusal(415, 'The media type of the body is not application/json.');

@@ -1,5 +1,5 @@
-import { newUuid } from '@trove/common';
 import type { Logger } from '@trove/common';
+import { newUuid } from '@trove/common';
 import type { FastifyRequest } from 'fastify';
 import type { ApiApp } from '../api_app.ts';
 
@@ -9,7 +9,7 @@ export function newRequestId(): string {
 }
 
 /** The id that the client gave to all calls of one operation; for the log and for nothing else. */
-export function operationIdOf(request: FastifyRequest): string | undefined {
+function operationIdOf(request: FastifyRequest): string | undefined {
   const given = request.headers['x-openstack-request-id'];
   return typeof given === 'string' && /^req-[0-9a-f-]{36}$/.test(given) ? given : undefined;
 }

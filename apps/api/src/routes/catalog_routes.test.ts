@@ -33,7 +33,12 @@ test('an admin sees all datastores and versions, with their images', async () =>
   expect(datastores.map(({ name }) => name)).toEqual(['empty', 'mysql']);
   expect(datastores[1]?.versions).toHaveLength(5);
   const { body: versions } = await api.send('GET', '/datastores/mysql/versions', { as: 'admin' });
-  expect((versions as { versions: unknown[] }).versions[0]).toMatchObject({ active: false, image: expect.any(String), image_tags: [], datastore: DATASTORE });
+  expect((versions as { versions: unknown[] }).versions[0]).toMatchObject({
+    active: false,
+    image: expect.any(String),
+    image_tags: [],
+    datastore: DATASTORE,
+  });
 });
 
 test.each([
@@ -69,7 +74,14 @@ test('a flavor has a number only where its id is one', async () => {
 });
 
 test('a version bound to flavors offers those, and a create with another is refused', async () => {
-  const row = { id: 'b1', datastore_version_id: VERSIONS.next, key: 'flavor', value: 'd3', created: '2026-01-01 00:00:00', deleted: 0 };
+  const row = {
+    id: 'b1',
+    datastore_version_id: VERSIONS.next,
+    key: 'flavor',
+    value: 'd3',
+    created: '2026-01-01 00:00:00',
+    deleted: 0,
+  };
   await api.catalog.knex('datastore_version_metadata').insert(row);
   const { body } = await api.send('GET', `/datastores/mysql/versions/${VERSIONS.next}/flavors`);
   expect((body as { flavors: { str_id: string }[] }).flavors.map(({ str_id }) => str_id)).toEqual(['d3']);

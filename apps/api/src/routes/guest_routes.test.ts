@@ -24,32 +24,49 @@ test('databases are listed as the guest has them, with a link to the next page',
     200,
     {
       databases: [{ name: 'a' }, { name: 'b' }],
-      links: [{ rel: 'next', href: `https://trove.example:8779/v1.0/${PROJECT}/instances/${id}/databases?limit=2&marker=b` }],
+      links: [
+        { rel: 'next', href: `https://trove.example:8779/v1.0/${PROJECT}/instances/${id}/databases?limit=2&marker=b` },
+      ],
     },
   ]);
   expect(api.asked).toMatchObject([
-    { method: 'list_databases', args: { instance_id: id, limit: 2, marker: '0', include_marker: false }, options: { deadlineMs: 17_000 } },
+    {
+      method: 'list_databases',
+      args: { instance_id: id, limit: 2, marker: '0', include_marker: false },
+      options: { deadlineMs: 17_000 },
+    },
   ]);
 });
 
 test('a database is made when the answer comes, under a key that makes it once', async () => {
-  const made = await api.send('POST', `/instances/${id}/databases`, { body: { databases: [{ name: 'foo2', collate: 'utf8mb4_bin' }] } });
+  const made = await api.send('POST', `/instances/${id}/databases`, {
+    body: { databases: [{ name: 'foo2', collate: 'utf8mb4_bin' }] },
+  });
   expect([made.code, made.text]).toEqual([202, '']);
   expect(api.asked).toMatchObject([
     {
       method: 'create_database',
       args: { instance_id: id, databases: [{ _name: 'foo2', _character_set: null, _collate: 'utf8mb4_bin' }] },
-      options: { deadlineMs: 17_000, idempotencyKey: expect.any(String), context: { project_id: PROJECT, user_id: 'id-of-alice' } },
+      options: {
+        deadlineMs: 17_000,
+        idempotencyKey: expect.any(String),
+        context: { project_id: PROJECT, user_id: 'id-of-alice' },
+      },
     },
   ]);
 });
 
 test('a database is dropped by name', async () => {
   expect((await api.send('DELETE', `/instances/${id}/databases/foo2`)).code).toBe(202);
-  expect(api.asked).toMatchObject([{ method: 'delete_database', args: { instance_id: id, database: { _name: 'foo2' } } }]);
+  expect(api.asked).toMatchObject([
+    { method: 'delete_database', args: { instance_id: id, database: { _name: 'foo2' } } },
+  ]);
   answer = new TroveError('DATABASE_NOT_FOUND', 'Database foo2 cannot be found.');
   const gone = await api.send('DELETE', `/instances/${id}/databases/foo2`);
-  expect([gone.code, gone.body]).toEqual([404, { itemNotFound: { code: 404, message: 'Database foo2 cannot be found.' } }]);
+  expect([gone.code, gone.body]).toEqual([
+    404,
+    { itemNotFound: { code: 404, message: 'Database foo2 cannot be found.' } },
+  ]);
 });
 
 test('users are listed without passwords and waited for as long as the guest may take', async () => {
@@ -88,7 +105,10 @@ test.each([
   await api.catalog.knex('service_statuses').where({ instance_id: id }).update(status);
   for (const path of ['databases', 'users']) {
     const refused = await api.send('GET', `/instances/${id}/${path}`);
-    expect([refused.code, refused.body]).toEqual([422, { unprocessableEntity: { code: 422, message: `Instance ${id} is not ready.` } }]);
+    expect([refused.code, refused.body]).toEqual([
+      422,
+      { unprocessableEntity: { code: 422, message: `Instance ${id} is not ready.` } },
+    ]);
   }
   expect(api.asked).toEqual([]);
 });
@@ -99,7 +119,10 @@ test('a datastore whose databases cannot be managed is 422', async () => {
   await api.catalog.knex('datastore_versions').update({ manager: 'mysql' });
 });
 
-test.each([[{}], [{ databases: [] }], [{ databases: [{}] }], [{ databases: 'a' }]])('databases from %j is 400', async (body) => {
-  expect((await api.send('POST', `/instances/${id}/databases`, { body })).code).toBe(400);
-  expect(api.asked).toEqual([]);
-});
+test.each([[{}], [{ databases: [] }], [{ databases: [{}] }], [{ databases: 'a' }]])(
+  'databases from %j is 400',
+  async (body) => {
+    expect((await api.send('POST', `/instances/${id}/databases`, { body })).code).toBe(400);
+    expect(api.asked).toEqual([]);
+  },
+);

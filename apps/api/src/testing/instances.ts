@@ -4,7 +4,13 @@ import type { Answer, TestApi } from './test_api.ts';
 /** A create's body that is accepted. */
 export function newInstance(changes: Record<string, unknown> = {}): unknown {
   return {
-    instance: { name: 'm10', flavorRef: 25, volume: { size: 3 }, datastore: { type: 'mysql', version: '5.7' }, ...changes },
+    instance: {
+      name: 'm10',
+      flavorRef: 25,
+      volume: { size: 3 },
+      datastore: { type: 'mysql', version: '5.7' },
+      ...changes,
+    },
   };
 }
 
@@ -40,10 +46,15 @@ export async function makeActive({ catalog: { knex } }: TestApi, id: string): Pr
 /** All that a refused request must not change. */
 export async function booksOf({ catalog: { knex } }: TestApi): Promise<unknown> {
   return {
-    instances: await knex('instances').orderBy('id').select('id', 'name', 'task_id', 'active_task_id', 'datastore_version_id'),
+    instances: await knex('instances')
+      .orderBy('id')
+      .select('id', 'name', 'task_id', 'active_task_id', 'datastore_version_id'),
     statuses: await knex('service_statuses').orderBy('id').select('id', 'status_id'),
     tasks: await knex('tasks').orderBy('id').select('id', 'kind', 'state', 'cancel_requested'),
-    quota: await knex('quota_usages').whereRaw('in_use > 0 OR reserved > 0').orderBy('resource').select('tenant_id', 'resource', 'in_use', 'reserved'),
+    quota: await knex('quota_usages')
+      .whereRaw('in_use > 0 OR reserved > 0')
+      .orderBy('resource')
+      .select('tenant_id', 'resource', 'in_use', 'reserved'),
     reservations: await knex('reservations').orderBy('id').select('id', 'delta', 'status'),
   };
 }
@@ -51,7 +62,15 @@ export async function booksOf({ catalog: { knex } }: TestApi): Promise<unknown> 
 /** Takes out every instance and all that belongs to one; datastores stay. Quicker than another catalog. */
 export async function emptyCatalog({ catalog: { knex }, asked }: TestApi): Promise<void> {
   await knex('instances').update({ slave_of_id: null });
-  for (const table of ['tasks', 'resources', 'service_statuses', 'instance_faults', 'reservations', 'quota_usages', 'instances']) {
+  for (const table of [
+    'tasks',
+    'resources',
+    'service_statuses',
+    'instance_faults',
+    'reservations',
+    'quota_usages',
+    'instances',
+  ]) {
     await knex(table).delete();
   }
   asked.length = 0;

@@ -11,7 +11,11 @@ import type { ApiDeps, ApiSettings } from '../deps.ts';
 
 export const PROJECT = '56cca8484d3e48869126ada4f355c284';
 export const OTHER_PROJECT = '1111111111111111111111111111111f';
-export const TOKENS = { admin: 'admin-of-the-first', alice: 'member-of-the-first', bob: 'member-of-the-second' } as const;
+export const TOKENS = {
+  admin: 'admin-of-the-first',
+  alice: 'member-of-the-first',
+  bob: 'member-of-the-second',
+} as const;
 export const VERSIONS = {
   current: '0e1e3ab6-31ec-4f0b-8e9a-6ab7c8f4a001',
   next: '0e1e3ab6-31ec-4f0b-8e9a-6ab7c8f4a002',
@@ -23,7 +27,7 @@ export const DATASTORE = '0e1e3ab6-31ec-4f0b-8e9a-6ab7c8f4a100';
 
 const IMAGE = '0e1e3ab6-31ec-4f0b-8e9a-6ab7c8f4a200';
 
-export const SETTINGS: ApiSettings = {
+const SETTINGS: ApiSettings = {
   regionName: 'RegionOne',
   pageSizes: { instances: 20, databases: 20, users: 20 },
   heartbeatExpirySeconds: 90,
@@ -88,7 +92,10 @@ export async function testApi(options: TestApiOptions = {}): Promise<TestApi> {
   const api = await buildApi({
     settings: { ...SETTINGS, ...options.settings },
     catalog,
-    identity: staticTokens({ tokens: [user('admin', PROJECT, ['admin']), user('alice', PROJECT, []), user('bob', OTHER_PROJECT, [])] }, 'test'),
+    identity: staticTokens(
+      { tokens: [user('admin', PROJECT, ['admin']), user('alice', PROJECT, []), user('bob', OTHER_PROJECT, [])] },
+      'test',
+    ),
     compute: { flavors: async () => [flavor('25', 512), flavor('d3', 1024)], images: async () => [image()] },
     taskmanager,
     bus: { state: 'connected' },
@@ -109,7 +116,12 @@ export async function testApi(options: TestApiOptions = {}): Promise<TestApi> {
   };
 }
 
-async function send(api: Api, method: Verb, path: string, { as = 'alice', body, headers = {} }: SendOptions = {}): Promise<Answer> {
+async function send(
+  api: Api,
+  method: Verb,
+  path: string,
+  { as = 'alice', body, headers = {} }: SendOptions = {},
+): Promise<Answer> {
   const response = await api.app.inject({
     method,
     url: path.startsWith('//') ? path.slice(1) : `/v1.0/${as === 'bob' ? OTHER_PROJECT : PROJECT}${path}`,
@@ -122,7 +134,12 @@ async function send(api: Api, method: Verb, path: string, { as = 'alice', body, 
     ...(body !== undefined && { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
   });
   const isJson = String(response.headers['content-type'] ?? '').startsWith('application/json') && response.body !== '';
-  return { code: response.statusCode, body: isJson ? response.json() : undefined, headers: response.headers, text: response.body };
+  return {
+    code: response.statusCode,
+    body: isJson ? response.json() : undefined,
+    headers: response.headers,
+    text: response.body,
+  };
 }
 
 function user(name: keyof typeof TOKENS, project_id: string, roles: string[]) {
@@ -145,7 +162,13 @@ async function seedDatastores({ knex }: Catalog): Promise<void> {
     { ...version, id: VERSIONS.next, name: '5.8', version: '5.8.1' },
     { ...version, id: VERSIONS.major, name: '8.0', version: '8.0.1' },
     { ...version, id: VERSIONS.inactive, name: '5.5', version: '5.5.0', active: 0 },
-    { ...version, id: VERSIONS.imageless, name: '5.9', version: '5.9.0', image_id: '0e1e3ab6-31ec-4f0b-8e9a-6ab7c8f4a999' },
+    {
+      ...version,
+      id: VERSIONS.imageless,
+      name: '5.9',
+      version: '5.9.0',
+      image_id: '0e1e3ab6-31ec-4f0b-8e9a-6ab7c8f4a999',
+    },
   ]);
   await knex('datastores').update({ default_version_id: VERSIONS.current });
 }
@@ -157,5 +180,8 @@ async function onServer() {
 
 async function inFile() {
   const directory = await mkdtemp(join(tmpdir(), 'trove-api-'));
-  return { connection: `sqlite:///${join(directory, 'catalog.sqlite')}`, remove: () => rm(directory, { recursive: true }) };
+  return {
+    connection: `sqlite:///${join(directory, 'catalog.sqlite')}`,
+    remove: () => rm(directory, { recursive: true }),
+  };
 }

@@ -1,6 +1,6 @@
 import type { InstanceReading } from '@trove/catalog';
-import { type InstanceDetail, type InstanceSummary } from '@trove/contracts';
 import type { ServerAddress } from '@trove/compute';
+import { type InstanceDetail, type InstanceSummary } from '@trove/contracts';
 import { isAdmin } from '@trove/identity';
 import type { FastifyRequest } from 'fastify';
 import { linksOf } from '../links.ts';
@@ -17,7 +17,11 @@ export interface InstanceViewSettings {
 const UNMEASURED = new Set(['BUILD', 'REBOOT', 'RESIZE', 'PROMOTE', 'EJECT', 'UPGRADE', 'SHUTDOWN']);
 
 /** An item of the list. */
-export function instanceSummary(request: FastifyRequest, row: InstanceReading, settings: InstanceViewSettings): InstanceSummary {
+export function instanceSummary(
+  request: FastifyRequest,
+  row: InstanceReading,
+  settings: InstanceViewSettings,
+): InstanceSummary {
   const addresses = addressesOf(row);
   return {
     id: row.id,
@@ -38,7 +42,11 @@ export function instanceSummary(request: FastifyRequest, row: InstanceReading, s
 }
 
 /** An item of the detailed list, and what the answer to a create holds. */
-export function instanceDetail(request: FastifyRequest, row: InstanceReading, settings: InstanceViewSettings): InstanceDetail {
+export function instanceDetail(
+  request: FastifyRequest,
+  row: InstanceReading,
+  settings: InstanceViewSettings,
+): InstanceDetail {
   const summary = instanceSummary(request, row, settings);
   return {
     ...summary,
@@ -65,12 +73,19 @@ export function instanceDetail(request: FastifyRequest, row: InstanceReading, se
 }
 
 /** What show gives: the detail, with what the guest last reported of its volume. */
-export function shownInstance(request: FastifyRequest, row: InstanceReading, settings: InstanceViewSettings): InstanceDetail {
+export function shownInstance(
+  request: FastifyRequest,
+  row: InstanceReading,
+  settings: InstanceViewSettings,
+): InstanceDetail {
   const detail = instanceDetail(request, row, settings);
   if (row.volume_used === null || UNMEASURED.has(detail.status)) return detail;
   const size = row.volume_size ?? 0;
   const used = rounded(row.volume_used);
-  return { ...detail, volume: { size, used, ...(size > 0 && { used_percent: rounded((row.volume_used / size) * 100) }) } };
+  return {
+    ...detail,
+    volume: { size, used, ...(size > 0 && { used_percent: rounded((row.volume_used / size) * 100) }) },
+  };
 }
 
 function reference(request: FastifyRequest, id: string): { id: string; links: { rel: string; href: string }[] } {

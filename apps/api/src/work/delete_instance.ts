@@ -14,11 +14,18 @@ export async function deleteInstance(
   request: FastifyRequest,
   instance: Awaited<ReturnType<typeof instanceOfCaller>>,
 ): Promise<FiledTask> {
-  const task = { ...TASK_PLANS.delete_instance, ...repeatOf(request), instanceId: instance.id, projectId: instance.tenant_id, params: {} };
+  const task = {
+    ...TASK_PLANS.delete_instance,
+    ...repeatOf(request),
+    instanceId: instance.id,
+    projectId: instance.tenant_id,
+    params: {},
+  };
   return await inFilingTransaction(deps, async (tx) => {
     const row = await lockInstance(tx, instance.id);
     if (row === undefined) throw instanceNotFound(instance.id);
-    if (row.cluster_id !== null) throw new TroveError('NOT_IMPLEMENTED', 'A member of a cluster cannot be deleted by itself.');
+    if (row.cluster_id !== null)
+      throw new TroveError('NOT_IMPLEMENTED', 'A member of a cluster cannot be deleted by itself.');
     if ((await replicasOf(tx, instance.id)).length > 0) {
       throw new TroveError('FORBIDDEN', `Instance ${instance.id} has replicas; delete or detach them first.`);
     }

@@ -14,7 +14,9 @@ export function createDoorbell(taskmanager: Pick<TaskmanagerClient, 'cast'>, log
     ring: (taskId, context) => {
       const ring = taskmanager
         .cast('run_task', { task_id: taskId }, { context })
-        .catch((error: unknown) => logger.info('a doorbell was not heard; the task waits for the next poll', { task_id: taskId, error }))
+        .catch((error: unknown) =>
+          logger.info('a doorbell was not heard; the task waits for the next poll', { task_id: taskId, error }),
+        )
         .finally(() => ringing.delete(ring));
       ringing.add(ring);
     },

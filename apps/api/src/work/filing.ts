@@ -11,7 +11,10 @@ export type Transaction = Parameters<Parameters<typeof withTransaction>[1]>[0];
 const TRIES = 3;
 
 /** Runs a filing as one transaction, again where the same request is being filed by another connection at this moment. */
-export async function inFilingTransaction(deps: ApiDeps, work: (tx: Transaction) => Promise<FiledTask>): Promise<FiledTask> {
+export async function inFilingTransaction(
+  deps: ApiDeps,
+  work: (tx: Transaction) => Promise<FiledTask>,
+): Promise<FiledTask> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await withTransaction(deps.catalog, work);

@@ -14,7 +14,8 @@ export async function findDatastoreVersion(
   defaultDatastore: string | undefined,
 ): Promise<ChosenVersion> {
   const type = wanted?.type ?? defaultDatastore;
-  if (type === undefined) throw new TroveError('BAD_REQUEST', 'Please specify datastore. No default datastore is defined.');
+  if (type === undefined)
+    throw new TroveError('BAD_REQUEST', 'Please specify datastore. No default datastore is defined.');
   const datastore = await findDatastore(catalog, type);
   const named = wanted?.version ?? datastore.default_version_id;
   if (named === null) throw new TroveError('BAD_REQUEST', `Default version for datastore '${type}' not found.`);
@@ -40,7 +41,8 @@ export function chooseVersion(datastore: DatastoreReading, idOrName: string, num
   const named = datastore.versions.filter(({ name }) => name === idOrName);
   const fitting = number === undefined ? named : named.filter(({ version }) => version === number);
   const [version, another] = fitting;
-  if (another) throw new TroveError('BAD_REQUEST', `Multiple datastore versions found for '${idOrName}', please use an id.`);
+  if (another)
+    throw new TroveError('BAD_REQUEST', `Multiple datastore versions found for '${idOrName}', please use an id.`);
   if (version) return version;
   if (isUuid(idOrName)) throw new TroveError('NOT_FOUND', `Datastore version '${idOrName}' cannot be found.`);
   throw new TroveError('DATASTORE_VERSION_NOT_FOUND', `Datastore version '${idOrName}' cannot be found.`);
@@ -49,5 +51,8 @@ export function chooseVersion(datastore: DatastoreReading, idOrName: string, num
 /** Throws `DATASTORE_VERSION_INACTIVE`. */
 export function checkActive(version: DatastoreVersionRow): void {
   if (version.active === 1) return;
-  throw new TroveError('DATASTORE_VERSION_INACTIVE', `Datastore version '${version.name ?? version.id}' is not active.`);
+  throw new TroveError(
+    'DATASTORE_VERSION_INACTIVE',
+    `Datastore version '${version.name ?? version.id}' is not active.`,
+  );
 }

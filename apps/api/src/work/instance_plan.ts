@@ -24,7 +24,16 @@ export interface InstancePlan {
 }
 
 /** Parts of Trove's create that do not exist here yet. */
-const UNBUILT = ['replica_of', 'slave_of', 'replica_count', 'configuration', 'configuration_id', 'restorePoint', 'modules', 'locality'];
+const UNBUILT = [
+  'replica_of',
+  'slave_of',
+  'replica_count',
+  'configuration',
+  'configuration_id',
+  'restorePoint',
+  'modules',
+  'locality',
+];
 
 /** Checks a create in Trove's order. Nothing has been written when it rejects. */
 export async function planInstance(deps: ApiDeps, choices: ComputeChoices, wanted: NewInstance): Promise<InstancePlan> {
@@ -32,7 +41,8 @@ export async function planInstance(deps: ApiDeps, choices: ComputeChoices, wante
   checkStorable('name', wanted.name);
   const { version } = await findDatastoreVersion(deps.catalog, wanted.datastore, deps.settings.defaultDatastore);
   const { manager } = version;
-  if (manager === null) throw new TroveError('BAD_REQUEST', `Datastore version '${version.name ?? version.id}' has no manager.`);
+  if (manager === null)
+    throw new TroveError('BAD_REQUEST', `Datastore version '${version.name ?? version.id}' has no manager.`);
   const image = await choices.image(version.image_id);
   const databases = wanted.databases ?? [];
   const users = wanted.users ?? [];
@@ -67,7 +77,8 @@ function checkNic(nic: NonNullable<NewInstance['nics']>[number]): void {
 }
 
 function checkRegion(wanted: string | undefined, own: string): void {
-  if (wanted !== undefined && wanted !== own) throw new TroveError('BAD_REQUEST', `Region '${wanted}' cannot be found.`);
+  if (wanted !== undefined && wanted !== own)
+    throw new TroveError('BAD_REQUEST', `Region '${wanted}' cannot be found.`);
 }
 
 async function chooseFlavor(
@@ -76,12 +87,16 @@ async function chooseFlavor(
   wanted: NewInstance['flavorRef'],
   version: DatastoreVersionRow,
 ): Promise<Flavor> {
-  if (wanted === undefined) throw new TroveError('BAD_REQUEST', "Validation error: instance 'flavorRef' is a required property");
+  if (wanted === undefined)
+    throw new TroveError('BAD_REQUEST', "Validation error: instance 'flavorRef' is a required property");
   // A URL is taken too: its last part is the id.
   const id = String(wanted).split('/').at(-1) ?? '';
   const bound = await listBoundFlavors(deps.catalog.knex, version.id);
   if (bound.length > 0 && !bound.includes(id)) {
-    throw new TroveError('FLAVOR_NOT_FOUND', `Flavor ${id} is not supported for datastore version ${version.name ?? version.id}.`);
+    throw new TroveError(
+      'FLAVOR_NOT_FOUND',
+      `Flavor ${id} is not supported for datastore version ${version.name ?? version.id}.`,
+    );
   }
   return await choices.flavor(id);
 }
@@ -93,7 +108,10 @@ function checkVolume(volume: NewInstance['volume'], maximum: number): number {
   }
   const size = Number(volume.size);
   if (size > maximum) {
-    throw new TroveError('QUOTA_EXCEEDED', `Volume 'size' cannot exceed maximum of ${maximum} GB, ${size} cannot be accepted.`);
+    throw new TroveError(
+      'QUOTA_EXCEEDED',
+      `Volume 'size' cannot exceed maximum of ${maximum} GB, ${size} cannot be accepted.`,
+    );
   }
   return size;
 }

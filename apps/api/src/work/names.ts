@@ -46,7 +46,8 @@ export function checkDatabaseName(name: string, manager: string): void {
   if (!DATABASE_NAME.test(name) || name.length > rules.databaseLength) {
     throw new TroveError('BAD_REQUEST', `'${shown(name)}' is not a valid database name.`);
   }
-  if (rules.reservedDatabases.has(name.toLowerCase())) throw new TroveError('BAD_REQUEST', `Database name '${name}' is reserved.`);
+  if (rules.reservedDatabases.has(name.toLowerCase()))
+    throw new TroveError('BAD_REQUEST', `Database name '${name}' is reserved.`);
 }
 
 /** The same for a list that must not name one twice. */
@@ -79,7 +80,10 @@ export function checkUsers(users: readonly NewUser[], manager: string, known?: R
     for (const { name } of user.databases ?? []) {
       checkDatabaseName(name, manager);
       if (known && !known.has(name)) {
-        throw new TroveError('BAD_REQUEST', `Database '${name}' of user '${user.name}' is not among the databases to be created.`);
+        throw new TroveError(
+          'BAD_REQUEST',
+          `Database '${name}' of user '${user.name}' is not among the databases to be created.`,
+        );
       }
     }
   }
@@ -90,7 +94,8 @@ function checkUserName(name: string, manager: string): void {
   if (NOT_IN_USER_NAME.test(name) || name.length > rules.userLength || !fitsTroveColumn(name)) {
     throw new TroveError('BAD_REQUEST', `'${shown(name)}' is not a valid user name.`);
   }
-  if (rules.reservedUsers.has(name.toLowerCase())) throw new TroveError('BAD_REQUEST', `User name '${name}' is reserved.`);
+  if (rules.reservedUsers.has(name.toLowerCase()))
+    throw new TroveError('BAD_REQUEST', `User name '${name}' is reserved.`);
 }
 
 function checkHost(host: string): void {
@@ -108,7 +113,8 @@ export function checkStorable(what: string, text: string): void {
 
 function rulesOf(manager: string): NameRules {
   const rules = RULES.get(manager);
-  if (!rules) throw new TroveError('UNPROCESSABLE', `Databases and users of datastore manager '${manager}' cannot be managed.`);
+  if (!rules)
+    throw new TroveError('UNPROCESSABLE', `Databases and users of datastore manager '${manager}' cannot be managed.`);
   return rules;
 }
 

@@ -16,14 +16,21 @@ export async function restartInstance(
   request: FastifyRequest,
   instance: Awaited<ReturnType<typeof instanceOfCaller>>,
 ): Promise<FiledTask> {
-  const task = { ...TASK_PLANS.restart_instance, ...repeatOf(request), instanceId: instance.id, projectId: instance.tenant_id, params: {} };
+  const task = {
+    ...TASK_PLANS.restart_instance,
+    ...repeatOf(request),
+    instanceId: instance.id,
+    projectId: instance.tenant_id,
+    params: {},
+  };
   return await inFilingTransaction(deps, async (tx) => {
     await lockInstance(tx, instance.id);
     const earlier = await earlierTask(tx, instance.tenant_id, task);
     if (earlier) return earlier;
     const row = await readInstance(tx, instance.id);
     if (row === undefined) throw instanceNotFound(instance.id);
-    if (row.compute_instance_id === null) throw new TroveError('UNPROCESSABLE', `Instance ${instance.id} has no server.`);
+    if (row.compute_instance_id === null)
+      throw new TroveError('UNPROCESSABLE', `Instance ${instance.id} has no server.`);
     const reason = unavailability(row, deps.settings.heartbeatExpirySeconds);
     if (reason) throw new TroveError('UNPROCESSABLE', busyText(instance.id, reason.kind, reason.status));
     const filed = await fileTask(tx, task);

@@ -1,4 +1,11 @@
-import { type DatastoreVersionRow, isServerKnown, lockInstance, readDatastore, readDatastoreVersion, setInstanceTask } from '@trove/catalog';
+import {
+  type DatastoreVersionRow,
+  isServerKnown,
+  lockInstance,
+  readDatastore,
+  readDatastoreVersion,
+  setInstanceTask,
+} from '@trove/catalog';
 import { TroveError } from '@trove/common';
 import { taskStatusByCode } from '@trove/contracts';
 import { type FiledTask, fileTask } from '@trove/tasks';
@@ -6,8 +13,8 @@ import type { FastifyRequest } from 'fastify';
 import type { ApiDeps } from '../deps.ts';
 import { isIdle } from '../status.ts';
 import type { ComputeChoices } from './compute_choices.ts';
-import { checkActive, chooseVersion } from './find_datastore_version.ts';
 import { earlierTask, inFilingTransaction, repeatOf } from './filing.ts';
+import { checkActive, chooseVersion } from './find_datastore_version.ts';
 import { instanceNotFound, type instanceOfCaller } from './instance_of_caller.ts';
 import { TASK_PLANS } from './task_plans.ts';
 
@@ -30,13 +37,20 @@ export async function upgradeInstance(
     image_id: image.id,
     previous: { datastore_version_id: present.id, image_id: present.image_id },
   };
-  const task = { ...TASK_PLANS.upgrade_instance, ...repeatOf(request), instanceId: instance.id, projectId: instance.tenant_id, params };
+  const task = {
+    ...TASK_PLANS.upgrade_instance,
+    ...repeatOf(request),
+    instanceId: instance.id,
+    projectId: instance.tenant_id,
+    params,
+  };
   return await inFilingTransaction(deps, async (tx) => {
     const row = await lockInstance(tx, instance.id);
     if (row === undefined) throw instanceNotFound(instance.id);
     const earlier = await earlierTask(tx, instance.tenant_id, task);
     if (earlier) return earlier;
-    if (row.compute_instance_id === null) throw new TroveError('UNPROCESSABLE', `Instance ${instance.id} has no server.`);
+    if (row.compute_instance_id === null)
+      throw new TroveError('UNPROCESSABLE', `Instance ${instance.id} has no server.`);
     const running = taskStatusByCode(row.task_id);
     if (!isIdle(running)) throw new TroveError('UNPROCESSABLE', busyText(instance.id, 'task', running.action));
     if (!(await isServerKnown(tx, row))) throw unknownServer(instance.id);
@@ -53,7 +67,10 @@ export function busyText(instanceId: string, kind: 'instance' | 'task', status: 
 
 /** An adopted deployment's server that the compute driver has never seen is left alone. */
 export function unknownServer(instanceId: string): TroveError {
-  return new TroveError('UNPROCESSABLE', `The server of instance ${instanceId} is not known to the compute driver of this deployment.`);
+  return new TroveError(
+    'UNPROCESSABLE',
+    `The server of instance ${instanceId} is not known to the compute driver of this deployment.`,
+  );
 }
 
 async function findVersions(
@@ -61,7 +78,10 @@ async function findVersions(
   instance: Instance,
   wanted: string,
 ): Promise<{ present: DatastoreVersionRow; target: DatastoreVersionRow }> {
-  const present = instance.datastore_version_id === null ? undefined : await readDatastoreVersion(deps.catalog.knex, instance.datastore_version_id);
+  const present =
+    instance.datastore_version_id === null
+      ? undefined
+      : await readDatastoreVersion(deps.catalog.knex, instance.datastore_version_id);
   const datastore = present?.datastore_id ? await readDatastore(deps.catalog.knex, present.datastore_id) : undefined;
   if (present === undefined || datastore === undefined) {
     throw new TroveError('UNPROCESSABLE', `The datastore version of instance ${instance.id} is not in the catalog.`);
@@ -80,7 +100,10 @@ function checkStep(present: DatastoreVersionRow, target: DatastoreVersionRow): v
   if (present.id === target.id) return;
   const [from, to] = [majorOf(present), majorOf(target)];
   if (from !== undefined && from === to) return;
-  throw new TroveError('BAD_REQUEST', `Upgrading from version ${nameOf(present)} to ${nameOf(target)} is not supported.`);
+  throw new TroveError(
+    'BAD_REQUEST',
+    `Upgrading from version ${nameOf(present)} to ${nameOf(target)} is not supported.`,
+  );
 }
 
 function majorOf(version: DatastoreVersionRow): string | undefined {

@@ -11,7 +11,11 @@ export function activeVersions(datastore: DatastoreReading): DatastoreReading {
 }
 
 /** The datastore as the caller may see it: without its inactive versions, unless an admin asks. */
-export async function visibleDatastore(deps: ApiDeps, request: FastifyRequest, idOrName: string): Promise<DatastoreReading> {
+export async function visibleDatastore(
+  deps: ApiDeps,
+  request: FastifyRequest,
+  idOrName: string,
+): Promise<DatastoreReading> {
   const datastore = await findDatastore(deps.catalog, idOrName);
   return isAdmin(callerOfRequest(request)) ? datastore : activeVersions(datastore);
 }

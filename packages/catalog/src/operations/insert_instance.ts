@@ -5,7 +5,10 @@ import { troveNow } from '../database_time.ts';
 import type { InstanceRow } from '../tables.ts';
 
 export type NewInstanceRow = Required<
-  Pick<InstanceRow, 'id' | 'name' | 'tenant_id' | 'flavor_id' | 'volume_size' | 'datastore_version_id' | 'region_id' | 'access'>
+  Pick<
+    InstanceRow,
+    'id' | 'name' | 'tenant_id' | 'flavor_id' | 'volume_size' | 'datastore_version_id' | 'region_id' | 'access'
+  >
 >;
 
 /** The rows of an instance that is about to be built: task BUILDING, service status NEW, no key, slot free. */

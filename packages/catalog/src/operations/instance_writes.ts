@@ -20,7 +20,13 @@ export async function setInstanceTask(
   const { code, text } = TASK_STATUSES[task];
   await tx('instances')
     .where({ id: instanceId, deleted: 0 })
-    .update({ ...columns, task_id: code, task_description: text, task_start_time: troveNow(tx), updated: troveNow(tx) });
+    .update({
+      ...columns,
+      task_id: code,
+      task_description: text,
+      task_start_time: troveNow(tx),
+      updated: troveNow(tx),
+    });
 }
 
 /** Whether the instance's server is one that this deployment made or that its compute driver has seen. */
@@ -41,5 +47,7 @@ export async function replicasOf(tx: Knex.Transaction, instanceId: string): Prom
 
 /** Gives the instance another name. */
 export async function renameInstance(tx: Knex.Transaction, instanceId: string, name: string): Promise<void> {
-  await tx('instances').where({ id: instanceId, deleted: 0 }).update({ name, updated: troveNow(tx) });
+  await tx('instances')
+    .where({ id: instanceId, deleted: 0 })
+    .update({ name, updated: troveNow(tx) });
 }

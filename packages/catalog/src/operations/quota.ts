@@ -1,5 +1,5 @@
-import type { Knex } from 'knex';
 import { uuidV5 } from '@trove/common';
+import type { Knex } from 'knex';
 import type { InstanceRow } from '../tables.ts';
 
 /** What a project may have at most: pieces, MB and GB. −1 is without a limit. */
@@ -25,7 +25,9 @@ export async function countUsage(
   projectId: string,
   ramOf: (flavorId: string) => number,
 ): Promise<QuotaAmounts> {
-  const rows = await tx<InstanceRow>('instances').where({ tenant_id: projectId, deleted: 0 }).select('flavor_id', 'volume_size');
+  const rows = await tx<InstanceRow>('instances')
+    .where({ tenant_id: projectId, deleted: 0 })
+    .select('flavor_id', 'volume_size');
   return {
     instances: rows.length,
     ram: rows.reduce((sum, row) => sum + ramOf(row.flavor_id ?? ''), 0),

@@ -70,10 +70,17 @@ const JOINED = `LEFT JOIN service_statuses s ON s.instance_id = i.id
   LEFT JOIN instance_reports r ON r.instance_id = i.id
   LEFT JOIN instance_faults f ON f.instance_id = i.id AND f.deleted = 0`;
 
-async function query(executor: Knex, source: string, rest: string, bindings: readonly (string | number)[]): Promise<InstanceReading[]> {
+async function query(
+  executor: Knex,
+  source: string,
+  rest: string,
+  bindings: readonly (string | number)[],
+): Promise<InstanceReading[]> {
   const mysql = dialectOf(executor) === 'mysql';
   const now = mysql ? 'UTC_TIMESTAMP()' : "datetime('now')";
-  const answer: unknown = await executor.raw(`${SELECTED}, ${now} AS read_at FROM ${source} i ${JOINED} ${rest}`, [...bindings]);
+  const answer: unknown = await executor.raw(`${SELECTED}, ${now} AS read_at FROM ${source} i ${JOINED} ${rest}`, [
+    ...bindings,
+  ]);
   const rows: unknown = mysql && Array.isArray(answer) ? answer[0] : answer;
   return newestOfEach(rows as InstanceReading[]);
 }

@@ -69,7 +69,9 @@ async function addReserved(tx: Knex.Transaction, { projectId, amounts }: Reserve
 
 async function readLimits(tx: Knex.Transaction, { projectId, defaults }: ReserveQuota): Promise<QuotaAmounts> {
   const rows = await tx<QuotaRow>('quotas').where({ tenant_id: projectId }).select('resource', 'hard_limit');
-  const own = Object.fromEntries(rows.filter((row) => row.hard_limit !== null).map((row) => [row.resource, row.hard_limit]));
+  const own = Object.fromEntries(
+    rows.filter((row) => row.hard_limit !== null).map((row) => [row.resource, row.hard_limit]),
+  );
   return { ...defaults, ...own };
 }
 
@@ -105,7 +107,15 @@ async function readUsages(tx: Knex.Transaction, projectId: string): Promise<Quot
 async function insertMissing(tx: Knex.Transaction, projectId: string): Promise<void> {
   for (const resource of QUOTA_RESOURCES) {
     await tx('quota_usages')
-      .insert({ id: newUuid(), tenant_id: projectId, resource, in_use: null, reserved: 0, created: troveNow(tx), updated: troveNow(tx) })
+      .insert({
+        id: newUuid(),
+        tenant_id: projectId,
+        resource,
+        in_use: null,
+        reserved: 0,
+        created: troveNow(tx),
+        updated: troveNow(tx),
+      })
       .onConflict(['tenant_id', 'resource'])
       .merge(['resource']);
   }

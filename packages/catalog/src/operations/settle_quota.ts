@@ -40,15 +40,26 @@ export async function releaseQuota(
 }
 
 /** Undefined where the usage has not been counted yet: it is counted when it is first needed. */
-async function lockUsage(tx: Knex.Transaction, projectId: string, resource: QuotaResource): Promise<QuotaUsageRow | undefined> {
+async function lockUsage(
+  tx: Knex.Transaction,
+  projectId: string,
+  resource: QuotaResource,
+): Promise<QuotaUsageRow | undefined> {
   const query = tx<QuotaUsageRow>('quota_usages').where({ tenant_id: projectId, resource }).first('*');
   const row = await (dialectOf(tx) === 'mysql' ? query.forUpdate() : query);
   return row === undefined || row.in_use === null ? undefined : row;
 }
 
 /** The reservation's amount where it stood at `from` and is now at `to`; the affected row decides. */
-async function moveReservation(tx: Knex.Transaction, id: string, from: string, to: string): Promise<number | undefined> {
-  const moved = await tx('reservations').where({ id, status: from }).update({ status: to, updated: troveNow(tx) });
+async function moveReservation(
+  tx: Knex.Transaction,
+  id: string,
+  from: string,
+  to: string,
+): Promise<number | undefined> {
+  const moved = await tx('reservations')
+    .where({ id, status: from })
+    .update({ status: to, updated: troveNow(tx) });
   if (moved === 0) return undefined;
   const row = await tx<ReservationRow>('reservations').where({ id }).first('delta');
   return row?.delta;

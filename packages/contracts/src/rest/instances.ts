@@ -23,7 +23,11 @@ const InstanceSummaryMembers = {
   region: Type.Union([Type.String(), Type.Null()]),
   access: Access,
   volume: Type.Optional(
-    Type.Object({ size: Type.Integer(), used: Type.Optional(Type.Number()), used_percent: Type.Optional(Type.Number()) }),
+    Type.Object({
+      size: Type.Integer(),
+      used: Type.Optional(Type.Number()),
+      used_percent: Type.Optional(Type.Number()),
+    }),
   ),
   ip: Type.Optional(Type.Array(Type.String())),
   addresses: Type.Optional(
@@ -59,13 +63,18 @@ export const InstanceDetail = Type.Object({
   shard_id: Type.Optional(Type.String()),
   server_id: Type.Optional(Type.Union([Type.String(), Type.Null()], { description: 'Admins only.' })),
   volume_id: Type.Optional(Type.Union([Type.String(), Type.Null()], { description: 'Admins only.' })),
-  encrypted_rpc_messaging: Type.Optional(Type.Boolean({ description: 'Admins only: whether the instance has a key of its own.' })),
+  encrypted_rpc_messaging: Type.Optional(
+    Type.Boolean({ description: 'Admins only: whether the instance has a key of its own.' }),
+  ),
 });
 export type InstanceDetail = Static<typeof InstanceDetail>;
 
 export const InstanceBody = Type.Object({ instance: InstanceDetail });
 export const InstanceListBody = Type.Object({ instances: Type.Array(InstanceSummary), links: Type.Optional(Links) });
-export const InstanceDetailListBody = Type.Object({ instances: Type.Array(InstanceDetail), links: Type.Optional(Links) });
+export const InstanceDetailListBody = Type.Object({
+  instances: Type.Array(InstanceDetail),
+  links: Type.Optional(Links),
+});
 
 export const ListInstancesQuery = Type.Object({ ...PageQuery, include_clustered: Type.Optional(Type.String()) });
 
@@ -76,7 +85,10 @@ const NewAccess = Type.Object(
   {
     is_public: Type.Optional(Type.Boolean()),
     allowed_cidrs: Type.Optional(
-      Type.Array(Type.String({ pattern: `^${IPV4}(/([0-9]|[12][0-9]|3[0-2]))?$` }), { uniqueItems: true, maxItems: 256 }),
+      Type.Array(Type.String({ pattern: `^${IPV4}(/([0-9]|[12][0-9]|3[0-2]))?$` }), {
+        uniqueItems: true,
+        maxItems: 256,
+      }),
     ),
   },
   { additionalProperties: false },
@@ -95,12 +107,17 @@ const NewNic = Type.Object(
 /** An id, or a URL whose last part is one. */
 const FlavorRef = Type.Union([TroveString, Type.Integer()]);
 
-const VolumeSize = Type.Union([Type.Integer({ minimum: 1 }), Type.String({ pattern: '^0*[1-9][0-9]*$', maxLength: 10 })]);
+const VolumeSize = Type.Union([
+  Type.Integer({ minimum: 1 }),
+  Type.String({ pattern: '^0*[1-9][0-9]*$', maxLength: 10 }),
+]);
 
 export const NewInstance = Type.Object({
   name: TroveString,
   flavorRef: Type.Optional(FlavorRef),
-  volume: Type.Optional(Type.Object({ size: VolumeSize, type: Type.Optional(Type.Union([Type.String({ maxLength: 255 }), Type.Null()])) })),
+  volume: Type.Optional(
+    Type.Object({ size: VolumeSize, type: Type.Optional(Type.Union([Type.String({ maxLength: 255 }), Type.Null()])) }),
+  ),
   datastore: Type.Optional(
     Type.Object({
       type: Type.Optional(TroveString),

@@ -5,7 +5,9 @@ export const NewUser = Type.Object({
   name: Type.String({ minLength: 1, maxLength: 255 }),
   password: Type.String({ minLength: 1, maxLength: 255 }),
   host: Type.Optional(Type.Union([Type.String({ minLength: 1, maxLength: 255 }), Type.Null()])),
-  databases: Type.Optional(Type.Array(Type.Object({ name: Type.String({ minLength: 1, maxLength: 255 }) }), { maxItems: 1000 })),
+  databases: Type.Optional(
+    Type.Array(Type.Object({ name: Type.String({ minLength: 1, maxLength: 255 }) }), { maxItems: 1000 }),
+  ),
 });
 export type NewUser = Static<typeof NewUser>;
 
@@ -15,7 +17,11 @@ export const CreateUsersBody = Type.Object({ users: Type.Array(NewUser, { minIte
 /** `GET /instances/{id}/users`. */
 export const UserListBody = Type.Object({
   users: Type.Array(
-    Type.Object({ name: Type.String(), host: Type.String(), databases: Type.Array(Type.Object({ name: Type.String() })) }),
+    Type.Object({
+      name: Type.String(),
+      host: Type.String(),
+      databases: Type.Array(Type.Object({ name: Type.String() })),
+    }),
   ),
   links: Type.Optional(Links),
 });

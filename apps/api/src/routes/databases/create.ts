@@ -9,7 +9,12 @@ import { ACCEPTED, answers } from '../answers.ts';
 export const createDatabases: Route = (app, { deps }) => {
   const schema = { params: InstancePath, body: CreateDatabasesBody, response: answers(202, ACCEPTED) };
   app.post('/instances/:instance_id/databases', { schema }, async (request, reply) => {
-    const { id, manager } = await servingInstance(deps, request, request.params.instance_id, 'instance:extension:database:create');
+    const { id, manager } = await servingInstance(
+      deps,
+      request,
+      request.params.instance_id,
+      'instance:extension:database:create',
+    );
     checkDatabases(request.body.databases, manager);
     const databases = request.body.databases.map(({ name, character_set, collate }) => ({
       _name: name,

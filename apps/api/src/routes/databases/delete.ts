@@ -8,7 +8,12 @@ import { ACCEPTED, answers } from '../answers.ts';
 export const deleteDatabase: Route = (app, { deps }) => {
   const schema = { params: DatabasePath, response: answers(202, ACCEPTED) };
   app.delete('/instances/:instance_id/databases/:name', { schema }, async (request, reply) => {
-    const { id, manager } = await servingInstance(deps, request, request.params.instance_id, 'instance:extension:database:delete');
+    const { id, manager } = await servingInstance(
+      deps,
+      request,
+      request.params.instance_id,
+      'instance:extension:database:delete',
+    );
     const { name } = request.params;
     checkDatabaseName(name, manager);
     await askGuest(deps, request, 'delete_database', { instance_id: id, database: { _name: name } });

@@ -9,7 +9,12 @@ import { answers } from '../answers.ts';
 export const listDatabases: Route = (app, { deps }) => {
   const schema = { params: InstancePath, querystring: ListPageQuery, response: answers(200, DatabaseListBody) };
   app.get('/instances/:instance_id/databases', { schema }, async (request) => {
-    const { id } = await servingInstance(deps, request, request.params.instance_id, 'instance:extension:database:index');
+    const { id } = await servingInstance(
+      deps,
+      request,
+      request.params.instance_id,
+      'instance:extension:database:index',
+    );
     const limit = pageLimit(request.query.limit, deps.settings.pageSizes.databases);
     const page = { limit, marker: request.query.marker ?? null, include_marker: false };
     const [items, next] = await askGuest(deps, request, 'list_databases', { instance_id: id, ...page });

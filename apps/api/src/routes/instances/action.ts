@@ -17,7 +17,8 @@ export const actOnInstance: Route = (app, { deps, doorbell }) => {
   app.post('/instances/:instance_id/action', { schema }, async (request, reply) => {
     const instance = await instanceOfCaller(deps, request, request.params.instance_id, 'instance:restart');
     refuseUnbuilt(request.body, UNBUILT);
-    if (request.body.restart === undefined) throw new TroveError('BAD_REQUEST', 'The body does not name an action that exists.');
+    if (request.body.restart === undefined)
+      throw new TroveError('BAD_REQUEST', 'The body does not name an action that exists.');
     const filed = await restartInstance(deps, request, instance);
     doorbell.ring(filed.taskId, contextOf(request));
     return await reply.code(202).send(undefined);

@@ -40,7 +40,12 @@ test('a create is answered 200 with the whole instance in BUILD, and rings for i
 
 test('an admin sees the fields that members do not', async () => {
   const answer = await api.send('POST', '/instances', { as: 'admin', body: newInstance() });
-  expect(instanceIn(answer)).toMatchObject({ server_id: null, volume_id: null, encrypted_rpc_messaging: false, tenant_id: PROJECT });
+  expect(instanceIn(answer)).toMatchObject({
+    server_id: null,
+    volume_id: null,
+    encrypted_rpc_messaging: false,
+    tenant_id: PROJECT,
+  });
 });
 
 test('the task knows all that is to be built, and its passwords rest sealed', async () => {
@@ -87,7 +92,9 @@ test('the reservation of quota and the service status NEW come with the instance
     { resource: 'ram', in_use: 0, reserved: 512 },
     { resource: 'volumes', in_use: 0, reserved: 3 },
   ]);
-  expect(await api.catalog.knex('service_statuses').where({ instance_id: id }).first('status_description')).toEqual({ status_description: 'new' });
+  expect(await api.catalog.knex('service_statuses').where({ instance_id: id }).first('status_description')).toEqual({
+    status_description: 'new',
+  });
 });
 
 test('the same Idempotency-Key gives the same instance, another body under it is 422', async () => {
@@ -107,8 +114,13 @@ test('a create is accepted while nobody hears the doorbell', async () => {
   expect((await api.send('POST', '/instances', { body: newInstance() })).code).toBe(200);
 });
 
-test.each(['replica_of', 'configuration', 'restorePoint', 'modules', 'locality'])('%s does not exist yet and is 501', async (member) => {
-  const answer = await api.send('POST', '/instances', { body: newInstance({ [member]: 'x' }) });
-  expect(answer.code).toBe(501);
-  expect(answer.body).toEqual({ notImplemented: { code: 501, message: `'${member}' is not supported by this deployment.` } });
-});
+test.each(['replica_of', 'configuration', 'restorePoint', 'modules', 'locality'])(
+  '%s does not exist yet and is 501',
+  async (member) => {
+    const answer = await api.send('POST', '/instances', { body: newInstance({ [member]: 'x' }) });
+    expect(answer.code).toBe(501);
+    expect(answer.body).toEqual({
+      notImplemented: { code: 501, message: `'${member}' is not supported by this deployment.` },
+    });
+  },
+);

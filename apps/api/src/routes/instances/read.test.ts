@@ -11,7 +11,10 @@ describe.each(['sqlite', 'mysql'] as const)('reading instances on %s', (dialect)
     for (const name of ['m1', 'm2', 'm3', 'm4']) ids.push(await createInstance(api, { name }));
     for (const [index, id] of ids.entries()) {
       await makeActive(api, id);
-      await api.catalog.knex('instances').where({ id }).update({ created: `2026-01-01 00:00:0${index}` });
+      await api.catalog
+        .knex('instances')
+        .where({ id })
+        .update({ created: `2026-01-01 00:00:0${index}` });
     }
   });
   afterAll(() => api.dispose());
@@ -31,7 +34,8 @@ describe.each(['sqlite', 'mysql'] as const)('reading instances on %s', (dialect)
       access: { is_public: false },
       datastore: { type: 'mysql', version: '5.7', version_number: '5.7.29' },
     });
-    for (const field of ['server_id', 'volume_id', 'encrypted_rpc_messaging', 'tenant_id']) expect(instance).not.toHaveProperty(field);
+    for (const field of ['server_id', 'volume_id', 'encrypted_rpc_messaging', 'tenant_id'])
+      expect(instance).not.toHaveProperty(field);
   });
 
   test('an admin sees server, volume, project and whether there is a key', async () => {
@@ -47,19 +51,28 @@ describe.each(['sqlite', 'mysql'] as const)('reading instances on %s', (dialect)
     await api.catalog.knex('instances').where({ id: ids[0] }).update({ tenant_id: OTHER_PROJECT });
     expect((await api.send('GET', `/instances/${ids[0]}`)).code).toBe(404);
     expect((await api.send('GET', `/instances/${ids[0]}`, { as: 'admin' })).code).toBe(200);
-    expect(shown((await api.send('GET', '/instances', { as: 'admin' })).body).map(({ id }) => id)).not.toContain(ids[0]);
+    expect(shown((await api.send('GET', '/instances', { as: 'admin' })).body).map(({ id }) => id)).not.toContain(
+      ids[0],
+    );
     await api.catalog.knex('instances').where({ id: ids[0] }).update({ tenant_id: PROJECT });
   });
 
   test('pages go by id, each shows the newest first, and the last has no link', async () => {
     const first = await api.send('GET', '/instances?include_clustered=False');
     const sorted = [...ids].sort();
-    expect(shown(first.body).map(({ id }) => id).sort()).toEqual(sorted.slice(0, 3));
+    expect(
+      shown(first.body)
+        .map(({ id }) => String(id))
+        .toSorted(),
+    ).toEqual(sorted.slice(0, 3));
     const created = shown(first.body).map(({ id }) => ids.indexOf(String(id)));
     expect(created).toEqual([...created].sort((one, other) => other - one));
     const marker = sorted[2];
     expect((first.body as { links: unknown }).links).toEqual([
-      { rel: 'next', href: `https://trove.example:8779/v1.0/${PROJECT}/instances?include_clustered=False&limit=3&marker=${marker}` },
+      {
+        rel: 'next',
+        href: `https://trove.example:8779/v1.0/${PROJECT}/instances?include_clustered=False&limit=3&marker=${marker}`,
+      },
     ]);
     const second = await api.send('GET', `/instances.json?limit=3&marker=${marker}`);
     expect(shown(second.body).map(({ id }) => id)).toEqual(sorted.slice(3));
@@ -74,7 +87,15 @@ describe.each(['sqlite', 'mysql'] as const)('reading instances on %s', (dialect)
   });
 
   test('members of clusters are hidden unless they are asked for', async () => {
-    await api.catalog.knex('clusters').insert({ id: 'c1', created: '2026-01-01 00:00:00', updated: '2026-01-01 00:00:00', name: 'c', task_id: 1, tenant_id: PROJECT, datastore_version_id: '0e1e3ab6-31ec-4f0b-8e9a-6ab7c8f4a001' });
+    await api.catalog.knex('clusters').insert({
+      id: 'c1',
+      created: '2026-01-01 00:00:00',
+      updated: '2026-01-01 00:00:00',
+      name: 'c',
+      task_id: 1,
+      tenant_id: PROJECT,
+      datastore_version_id: '0e1e3ab6-31ec-4f0b-8e9a-6ab7c8f4a001',
+    });
     await api.catalog.knex('instances').where({ id: ids[3] }).update({ cluster_id: 'c1' });
     expect(shown((await api.send('GET', '/instances')).body)).toHaveLength(3);
     const all = [...shown((await api.send('GET', '/instances?include_clustered=TRUE')).body)];
@@ -100,7 +121,9 @@ describe.each(['sqlite', 'mysql'] as const)('reading instances on %s', (dialect)
       replicas: [{ id: ids[1] }],
       volume: { size: 3, used: 0.46, used_percent: 15.22 },
     });
-    expect(instanceIn(await api.send('GET', `/instances/${id}`, { as: 'admin' }))).toMatchObject({ fault: { details: 'stack' } });
+    expect(instanceIn(await api.send('GET', `/instances/${id}`, { as: 'admin' }))).toMatchObject({
+      fault: { details: 'stack' },
+    });
     expect(instanceIn(await api.send('GET', `/instances/${ids[1]}`))).toMatchObject({ replica_of: { id } });
     const details = shown((await api.send('GET', '/instances/detail?limit=10')).body);
     expect(details).toHaveLength(3);

@@ -19,19 +19,24 @@ describe.each(['sqlite', 'mysql'] as const)('what is done to an instance, on %s'
   const statusOf = async () => instanceIn(await api.send('GET', `/instances/${id}`))['status'];
   const newest = async (kind: string) => await api.catalog.knex('tasks').where({ kind }).first('*');
 
-  test.each(['PATCH', 'PUT'] as const)('%s with a datastore version files an upgrade and shows UPGRADE', async (method) => {
-    const answer = await api.send(method, `/instances/${id}`, { body: { instance: { datastore_version: VERSIONS.next } } });
-    expect([answer.code, answer.text]).toEqual([202, '']);
-    const task = await newest('upgrade_instance');
-    expect(JSON.parse(task.params)).toMatchObject({
-      datastore_version_id: VERSIONS.next,
-      datastore_version: '5.8.1',
-      datastore_manager: 'mysql',
-      previous: { datastore_version_id: VERSIONS.current },
-    });
-    expect(api.asked).toMatchObject([{ method: 'run_task', args: { task_id: task.id } }]);
-    expect(await statusOf()).toBe('UPGRADE');
-  });
+  test.each(['PATCH', 'PUT'] as const)(
+    '%s with a datastore version files an upgrade and shows UPGRADE',
+    async (method) => {
+      const answer = await api.send(method, `/instances/${id}`, {
+        body: { instance: { datastore_version: VERSIONS.next } },
+      });
+      expect([answer.code, answer.text]).toEqual([202, '']);
+      const task = await newest('upgrade_instance');
+      expect(JSON.parse(task.params)).toMatchObject({
+        datastore_version_id: VERSIONS.next,
+        datastore_version: '5.8.1',
+        datastore_manager: 'mysql',
+        previous: { datastore_version_id: VERSIONS.current },
+      });
+      expect(api.asked).toMatchObject([{ method: 'run_task', args: { task_id: task.id } }]);
+      expect(await statusOf()).toBe('UPGRADE');
+    },
+  );
 
   test('an upgrade to the same version is taken, a second one beside it is 422', async () => {
     const body = { instance: { datastore_version: '5.7' } };
@@ -44,7 +49,7 @@ describe.each(['sqlite', 'mysql'] as const)('what is done to an instance, on %s'
   test('two upgrades at one time: one is taken', async () => {
     const body = { instance: { datastore_version: '5.8' } };
     const answers = await Promise.all([1, 2, 3, 4].map(() => api.send('PATCH', `/instances/${id}`, { body })));
-    expect(answers.map(({ code }) => code).sort()).toEqual([202, 422, 422, 422]);
+    expect(answers.map(({ code }) => code).toSorted((one, other) => one - other)).toEqual([202, 422, 422, 422]);
   });
 
   test('another name is written at once, an empty update does nothing', async () => {
@@ -82,15 +87,23 @@ describe.each(['sqlite', 'mysql'] as const)('what is done to an instance, on %s'
     for (let i = 0; i < 2; i += 1) expect((await api.send('DELETE', `/instances/${id}`)).code).toBe(202);
     expect(await statusOf()).toBe('SHUTDOWN');
     expect(await api.catalog.knex('tasks').where({ kind: 'delete_instance' })).toHaveLength(1);
-    expect(await api.catalog.knex('quota_usages').where({ resource: 'instances' }).first('reserved')).toEqual({ reserved: 1 });
+    expect(await api.catalog.knex('quota_usages').where({ resource: 'instances' }).first('reserved')).toEqual({
+      reserved: 1,
+    });
   });
 
   test('a delete in BUILD is taken and asks the build to stop', async () => {
     const building = await createInstance(api, { name: 'building' });
     expect((await api.send('DELETE', `/instances/${building}`)).code).toBe(202);
-    const build = await api.catalog.knex('tasks').where({ instance_id: building, kind: 'create_instance' }).first('id', 'cancel_requested');
+    const build = await api.catalog
+      .knex('tasks')
+      .where({ instance_id: building, kind: 'create_instance' })
+      .first('id', 'cancel_requested');
     expect(build.cancel_requested).toBe(1);
-    const task = await api.catalog.knex('tasks').where({ instance_id: building, kind: 'delete_instance' }).first('after_task');
+    const task = await api.catalog
+      .knex('tasks')
+      .where({ instance_id: building, kind: 'delete_instance' })
+      .first('after_task');
     expect(task).toEqual({ after_task: build.id });
   });
 
@@ -107,7 +120,9 @@ describe.each(['sqlite', 'mysql'] as const)('what is done to an instance, on %s'
     expect([upgrade.code, upgrade.text]).toEqual([422, expect.stringContaining('not known to the compute driver')]);
     expect((await api.send('DELETE', `/instances/${id}`)).code).toBe(422);
     expect(await booksOf(api)).toEqual(before);
-    await api.catalog.knex('resources').insert({ token: 't', kind: 'server', external_id: 'server-1', instance_id: id, state: 'live' });
+    await api.catalog
+      .knex('resources')
+      .insert({ token: 't', kind: 'server', external_id: 'server-1', instance_id: id, state: 'live' });
     expect((await api.send('DELETE', `/instances/${id}`)).code).toBe(202);
   });
 

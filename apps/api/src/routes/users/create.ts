@@ -9,7 +9,12 @@ import { ACCEPTED, answers } from '../answers.ts';
 export const createUsers: Route = (app, { deps }) => {
   const schema = { params: InstancePath, body: CreateUsersBody, response: answers(202, ACCEPTED) };
   app.post('/instances/:instance_id/users', { schema }, async (request, reply) => {
-    const { id, manager } = await servingInstance(deps, request, request.params.instance_id, 'instance:extension:user:create');
+    const { id, manager } = await servingInstance(
+      deps,
+      request,
+      request.params.instance_id,
+      'instance:extension:user:create',
+    );
     checkUsers(request.body.users, manager);
     const users = request.body.users.map((user) => ({
       _name: user.name,
