@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { WorkerArguments } from './worker.ts';
 
@@ -51,6 +52,8 @@ export class WorkerPool {
   #start(): void {
     const worker = spawn(process.execPath, [WORKER, JSON.stringify(this.#given)], {
       stdio: ['ignore', 'inherit', 'pipe'],
+      // Dozens are started: all but the first find the modules compiled.
+      env: { ...process.env, NODE_COMPILE_CACHE: join(this.#given.ordersFolder, '..', 'compiled') },
     });
     this.#workers.add(worker);
     worker.stderr?.setEncoding('utf8').on('data', (text: string) => {

@@ -85,13 +85,13 @@ describe.each<Dialect>(['sqlite', 'mysql'])('a lease on %s', (dialect) => {
 
   it('lost just before an undo keeps it from undoing', async () => {
     const instanceId = await newInstance(catalog);
-    const plan = { fails: { step: 'make_server', when: 'before', times: 9, permanent: true } } as const;
+    const plan = { fails: { step: 'make_server', when: 'after', times: 9, permanent: true } } as const;
     const { taskId } = await fileBuild(catalog, instanceId, plan);
     const faults: Faults = async ({ at }) => {
       if (at === 'before_undo') await takeOver(taskId);
     };
     await expect(work(settings('first', { faults }), taskId)).rejects.toMatchObject({ code: 'STALE_FENCE' });
-    expect(world.things(instanceId)).toHaveLength(2);
+    expect(world.things(instanceId)).toHaveLength(3);
   });
 
   it('lost inside a step keeps its fenced writes and its output out of the catalog', async () => {

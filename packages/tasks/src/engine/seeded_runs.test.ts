@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { seededRun } from '../../test/seeded_run.ts';
 
 const SEED_VARIABLE = 'TROVE_TASKS_SEED';
-const RUNS = 400;
+const RUNS = 300;
 
 let catalog: TestCatalog;
 beforeAll(async () => {
