@@ -14,6 +14,8 @@ export function checkKeys(config: ConductorConfig['DEFAULT'], logger: Logger): v
     logger.warn('a published default is in use: everyone knows it', { setting });
   }
   if (instance.length > 0) {
-    logger.warn('this conductor could command guests: give it inst_rpc_uplink_encr_key and take inst_rpc_key_encr_key out of its file');
+    logger.warn(
+      'this conductor could command guests: give it inst_rpc_uplink_encr_key and take inst_rpc_key_encr_key out of its file',
+    );
   }
 }

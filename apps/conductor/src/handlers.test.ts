@@ -1,5 +1,5 @@
-import { type TestCatalog, testCatalog } from '@trove/catalog/testing';
 import { dbNow, toBigint } from '@trove/catalog';
+import { type TestCatalog, testCatalog } from '@trove/catalog/testing';
 import { newUuid, silentLogger } from '@trove/common';
 import type { ConductorHandlers } from '@trove/crypto-rpc';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -34,14 +34,21 @@ describe.each(['mysql', 'sqlite'] as const)('heartbeats on %s', (dialect) => {
     await take([sealedReport(id, 11n, { ...healthy, volume_used: 0.5, volume_total: 3 })]);
     const report = await reportOf(catalog, id);
     expect(report).toMatchObject({ service_status: 'healthy', volume_used: 0.5, volume_total: 3 });
-    expect([toBigint(report?.sequence ?? 0), await statusOf(catalog, id), await wasTouched(catalog, id)]).toEqual([11n, 'healthy', true]);
+    expect([toBigint(report?.sequence ?? 0), await statusOf(catalog, id), await wasTouched(catalog, id)]).toEqual([
+      11n,
+      'healthy',
+      true,
+    ]);
   });
 
   test('a report that is not newer changes nothing at all', async () => {
     const id = await sealedInstance(catalog);
     await take([sealedReport(id, 11n, healthy)]);
     await age(catalog, id);
-    await take([sealedReport(id, 11n, { service_status: 'shutdown' }), sealedReport(id, 9n, { service_status: 'crashed' })]);
+    await take([
+      sealedReport(id, 11n, { service_status: 'shutdown' }),
+      sealedReport(id, 9n, { service_status: 'crashed' }),
+    ]);
     expect([await statusOf(catalog, id), await wasTouched(catalog, id)]).toEqual(['healthy', false]);
     expect(toBigint((await reportOf(catalog, id))?.sequence ?? 0)).toBe(11n);
   });
@@ -84,7 +91,11 @@ describe.each(['mysql', 'sqlite'] as const)('heartbeats on %s', (dialect) => {
       sealedReport(one, 13n, {}),
     ]);
     const report = await reportOf(catalog, one);
-    expect([toBigint(report?.sequence ?? 0), report?.volume_used, await statusOf(catalog, one)]).toEqual([13n, 1, 'healthy']);
+    expect([toBigint(report?.sequence ?? 0), report?.volume_used, await statusOf(catalog, one)]).toEqual([
+      13n,
+      1,
+      'healthy',
+    ]);
     expect(await statusOf(catalog, other)).toBe('shutdown');
   });
 
@@ -109,7 +120,9 @@ describe.each(['mysql', 'sqlite'] as const)('heartbeats on %s', (dialect) => {
     expect(await statusOf(catalog, id)).toBe('running');
     await take([legacyReport(id, 1483986386.53, 'healthy')]);
     expect(await statusOf(catalog, id)).toBe('healthy');
-    expect(await catalog.knex('conductor_lastseen').where({ instance_id: id }).first()).toMatchObject({ sent: 1483986386.53 });
+    expect(await catalog.knex('conductor_lastseen').where({ instance_id: id }).first()).toMatchObject({
+      sent: 1483986386.53,
+    });
   });
 
   test('a legacy heartbeat without a time is taken, and one from the future counts as now', async () => {
@@ -117,18 +130,31 @@ describe.each(['mysql', 'sqlite'] as const)('heartbeats on %s', (dialect) => {
     await take([legacyReport(id, null, 'running')]);
     expect(await statusOf(catalog, id)).toBe('running');
     await take([legacyReport(id, Date.now() / 1000 + 7200, 'healthy')]);
-    const row: { sent: number } | undefined = await catalog.knex('conductor_lastseen').where({ instance_id: id }).first();
+    const row: { sent: number } | undefined = await catalog
+      .knex('conductor_lastseen')
+      .where({ instance_id: id })
+      .first();
     expect(Math.abs((row?.sent ?? 0) - Date.now() / 1000)).toBeLessThan(30);
     expect(await statusOf(catalog, id)).toBe('healthy');
   });
 
   test('a legacy heartbeat touches no instance of policy 2, none between two keys, and makes no service status', async () => {
-    const [sealed, between, bare] = [await sealedInstance(catalog), await legacyInstance(catalog), await legacyInstance(catalog)];
+    const [sealed, between, bare] = [
+      await sealedInstance(catalog),
+      await legacyInstance(catalog),
+      await legacyInstance(catalog),
+    ];
     const pending = { version: 1, state: 'pending', sealed_key: 'x', uplink: 'x', kcv: '0'.repeat(12), policy: 2 };
-    await catalog.knex('instance_keys').insert({ instance_id: between, ...pending, exclusive_since: dbNow(catalog.knex) });
+    await catalog
+      .knex('instance_keys')
+      .insert({ instance_id: between, ...pending, exclusive_since: dbNow(catalog.knex) });
     await catalog.knex('service_statuses').where({ instance_id: bare }).del();
     await take([sealed, between, bare].map((id) => legacyReport(id, 1000, 'healthy')));
-    expect([await statusOf(catalog, sealed), await statusOf(catalog, between), await statusOf(catalog, bare)]).toEqual(['new', 'new', undefined]);
+    expect([await statusOf(catalog, sealed), await statusOf(catalog, between), await statusOf(catalog, bare)]).toEqual([
+      'new',
+      'new',
+      undefined,
+    ]);
   });
 
   test('a status that Trove does not have is a sign of life only', async () => {
@@ -146,8 +172,24 @@ describe.each(['mysql', 'sqlite'] as const)('heartbeats on %s', (dialect) => {
       const id = newUuid();
       ids.set(instance_id, id);
       await catalog.knex('tasks').insert({
-        ...{ id, kind: 'k', instance_id, project_id: 'p', params: '{}', state: 'waiting', attempt: 0, fence: 0, code_version: 1 },
-        ...{ wake_at: later, deadline: later, cancel_requested: 0, created: dbNow(catalog.knex), updated: dbNow(catalog.knex) },
+        ...{
+          id,
+          kind: 'k',
+          instance_id,
+          project_id: 'p',
+          params: '{}',
+          state: 'waiting',
+          attempt: 0,
+          fence: 0,
+          code_version: 1,
+        },
+        ...{
+          wake_at: later,
+          deadline: later,
+          cancel_requested: 0,
+          created: dbNow(catalog.knex),
+          updated: dbNow(catalog.knex),
+        },
       });
     }
     await take([sealedReport(reporting, 11n, healthy)]);

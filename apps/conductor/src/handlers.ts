@@ -1,4 +1,10 @@
-import { type Catalog, instanceIdCollation, recordLegacyReports, recordSealedReports, withTransaction } from '@trove/catalog';
+import {
+  type Catalog,
+  instanceIdCollation,
+  recordLegacyReports,
+  recordSealedReports,
+  withTransaction,
+} from '@trove/catalog';
 import type { Logger } from '@trove/common';
 import type { ConductorHandlers, EventReport, HeartbeatReport } from '@trove/crypto-rpc';
 import { wakeInstances } from '@trove/tasks';
@@ -23,7 +29,8 @@ export function conductorHandlers({ catalog, logger }: HandlerDeps): ConductorHa
   const heartbeats = async (reports: readonly HeartbeatReport[]): Promise<void> => {
     const batch = sortBatch(reports);
     const collationText = await idCollation();
-    if (batch.unknownStatuses.length > 0) logger.warn('heartbeats name unknown statuses', { statuses: batch.unknownStatuses });
+    if (batch.unknownStatuses.length > 0)
+      logger.warn('heartbeats name unknown statuses', { statuses: batch.unknownStatuses });
     await withTransaction(catalog, async (tx) => {
       await recordSealedReports(tx, { reports: batch.sealed, idCollation: collationText });
       await recordLegacyReports(tx, { reports: batch.legacy, idCollation: collationText });
@@ -35,7 +42,10 @@ export function conductorHandlers({ catalog, logger }: HandlerDeps): ConductorHa
 
   /** Backups and root history do not exist in this release: said in the log, and not sent round again. */
   const event = async (report: EventReport): Promise<void> => {
-    logger.warn('report refused: this release has no such method', { method: report.method, instance_id: report.instanceId });
+    logger.warn('report refused: this release has no such method', {
+      method: report.method,
+      instance_id: report.instanceId,
+    });
   };
 
   return { heartbeats, event };

@@ -1,2 +1,2 @@
 export { buildConductor, type Conductor, type ConductorDeps } from './conductor.ts';
-export { type ConductorConfig, conductorOptions, type ConductorSettings } from './options.ts';
+export { type ConductorConfig, type ConductorSettings, conductorOptions } from './options.ts';

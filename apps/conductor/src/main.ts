@@ -42,7 +42,10 @@ function catalogUrl({ database }: ConductorConfig): string {
   const url = database.connection?.reveal();
   if (url === undefined) throw new TroveError('CONFIG_INVALID', '[database] connection is not set.');
   if (url.startsWith('sqlite:')) {
-    throw new TroveError('CONFIG_INVALID', '[database] connection: SQLite has one writer at a time and is for trove-standalone only; give a mysql:// URL.');
+    throw new TroveError(
+      'CONFIG_INVALID',
+      '[database] connection: SQLite has one writer at a time and is for trove-standalone only; give a mysql:// URL.',
+    );
   }
   return url;
 }

@@ -22,4 +22,7 @@ export const conductorOptions = defineOptions([
 export type ConductorConfig = ConfigOf<typeof conductorOptions>;
 
 /** The part of it that the service itself works by, wherever its bus and catalog come from. */
-export type ConductorSettings = Pick<ConductorConfig['DEFAULT'], 'control_exchange' | 'conductor_queue' | 'host' | 'allow_plaintext'>;
+export type ConductorSettings = Pick<
+  ConductorConfig['DEFAULT'],
+  'control_exchange' | 'conductor_queue' | 'host' | 'allow_plaintext'
+>;

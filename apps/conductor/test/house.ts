@@ -1,4 +1,11 @@
-import { type Catalog, insertInstance, type InstanceReportRow, recordHello, type ServiceStatusRow, withTransaction } from '@trove/catalog';
+import {
+  type Catalog,
+  type InstanceReportRow,
+  insertInstance,
+  recordHello,
+  type ServiceStatusRow,
+  withTransaction,
+} from '@trove/catalog';
 import { newUuid } from '@trove/common';
 import type { HeartbeatReport } from '@trove/crypto-rpc';
 
@@ -8,7 +15,15 @@ export const OTHER_NONCE = 'cd'.repeat(16);
 /** A legacy instance as the api makes it. */
 export async function legacyInstance(catalog: Catalog): Promise<string> {
   const id = newUuid();
-  const row = { name: 'one', tenant_id: 'p', flavor_id: '1', volume_size: 1, datastore_version_id: null, region_id: null, access: null };
+  const row = {
+    name: 'one',
+    tenant_id: 'p',
+    flavor_id: '1',
+    volume_size: 1,
+    datastore_version_id: null,
+    region_id: null,
+    access: null,
+  };
   await withTransaction(catalog, (tx) => insertInstance(tx, { id, ...row }));
   return id;
 }
@@ -42,16 +57,25 @@ export async function reportOf(catalog: Catalog, instanceId: string): Promise<In
 }
 
 export async function statusOf(catalog: Catalog, instanceId: string): Promise<string | undefined> {
-  const row = await catalog.knex<ServiceStatusRow>('service_statuses').where({ instance_id: instanceId }).first('status_description');
+  const row = await catalog
+    .knex<ServiceStatusRow>('service_statuses')
+    .where({ instance_id: instanceId })
+    .first('status_description');
   return row?.status_description;
 }
 
 /** Sets `updated_at` far back, so that a touch shows. */
 export async function age(catalog: Catalog, instanceId: string): Promise<void> {
-  await catalog.knex('service_statuses').where({ instance_id: instanceId }).update({ updated_at: '2001-01-01 00:00:00' });
+  await catalog
+    .knex('service_statuses')
+    .where({ instance_id: instanceId })
+    .update({ updated_at: '2001-01-01 00:00:00' });
 }
 
 export async function wasTouched(catalog: Catalog, instanceId: string): Promise<boolean> {
-  const row = await catalog.knex<ServiceStatusRow>('service_statuses').where({ instance_id: instanceId }).first('updated_at');
+  const row = await catalog
+    .knex<ServiceStatusRow>('service_statuses')
+    .where({ instance_id: instanceId })
+    .first('updated_at');
   return row?.updated_at !== '2001-01-01 00:00:00';
 }

@@ -15,7 +15,9 @@ export function checkKeys(config: Defaults, buses: { clear: Secret; sealed: Secr
     logger.warn('a published default is in use: everyone knows it', { setting });
   }
   if (sameVhost(buses.clear, buses.sealed)) {
-    logger.warn("sealed and legacy messages share one vhost: legacy guests' shared account can drain the queues of sealed ones");
+    logger.warn(
+      "sealed and legacy messages share one vhost: legacy guests' shared account can drain the queues of sealed ones",
+    );
   }
 }
 

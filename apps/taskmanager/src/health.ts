@@ -18,7 +18,8 @@ export async function brokenParts(parts: Parts): Promise<readonly BrokenPart[]> 
   } catch {
     broken.push({ part: 'catalog', reason: 'does not answer' });
   }
-  if (parts.sealedBus.state !== 'connected') broken.push({ part: 'bus', reason: `sealed bus is ${parts.sealedBus.state}` });
+  if (parts.sealedBus.state !== 'connected')
+    broken.push({ part: 'bus', reason: `sealed bus is ${parts.sealedBus.state}` });
   if (parts.legacyBus !== parts.sealedBus && parts.legacyBus.state !== 'connected') {
     broken.push({ part: 'bus', reason: `clear bus is ${parts.legacyBus.state}` });
   }

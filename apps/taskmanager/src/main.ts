@@ -25,7 +25,9 @@ await runService({
     const compute = openCompute(config, host, logger);
     const legacyBus = await createAmqpBus({ transportUrl: urls.clear, connectionName: NAME, logger });
     const oneBus = urls.clear.reveal() === urls.sealed.reveal();
-    const sealedBus = oneBus ? legacyBus : await createAmqpBus({ transportUrl: urls.sealed, connectionName: NAME, logger });
+    const sealedBus = oneBus
+      ? legacyBus
+      : await createAmqpBus({ transportUrl: urls.sealed, connectionName: NAME, logger });
     const taskmanager = buildTaskmanager({
       ...{ catalog, sealedBus, legacyBus, compute, logger },
       controlKeys: { ring: defaults.taskmanager_rpc_encr_key },
@@ -66,7 +68,10 @@ function catalogUrl({ database }: TaskmanagerConfig): string {
   const url = database.connection?.reveal();
   if (url === undefined) throw new TroveError('CONFIG_INVALID', '[database] connection is not set.');
   if (url.startsWith('sqlite:')) {
-    throw new TroveError('CONFIG_INVALID', '[database] connection: SQLite has one writer at a time and is for trove-standalone only; give a mysql:// URL.');
+    throw new TroveError(
+      'CONFIG_INVALID',
+      '[database] connection: SQLite has one writer at a time and is for trove-standalone only; give a mysql:// URL.',
+    );
   }
   return url;
 }
@@ -78,7 +83,8 @@ function hostOf(host: string): string {
 
 function openCompute(config: TaskmanagerConfig, host: string, logger: Logger): LocalCompute {
   const { compute_driver: driver } = config.DEFAULT;
-  if (driver !== 'local') throw new TroveError('CONFIG_INVALID', `[DEFAULT] compute_driver: "${driver}" is not part of this release.`);
+  if (driver !== 'local')
+    throw new TroveError('CONFIG_INVALID', `[DEFAULT] compute_driver: "${driver}" is not part of this release.`);
   const local = config.compute_local;
   return new LocalCompute({
     root: local.root,

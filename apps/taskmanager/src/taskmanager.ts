@@ -105,6 +105,9 @@ function taskSettingsOf({ settings, guestTransport }: TaskmanagerDeps): TaskSett
 
 async function readDeploymentId({ catalog }: TaskmanagerDeps): Promise<string> {
   const row = await catalog.knex<DeploymentRow>('deployment').first('deployment_id');
-  if (row === undefined) throw new TroveError('CATALOG_UNAVAILABLE', 'The catalog has no deployment id: run trove-manage db_sync.', { retryable: true });
+  if (row === undefined)
+    throw new TroveError('CATALOG_UNAVAILABLE', 'The catalog has no deployment id: run trove-manage db_sync.', {
+      retryable: true,
+    });
   return row.deployment_id;
 }

@@ -1,7 +1,7 @@
 import type { Catalog } from '@trove/catalog';
 import { isTroveError, Secret, silentLogger, TroveError } from '@trove/common';
-import { SERVICE_STATUSES } from '@trove/contracts';
 import type { InjectedFiles } from '@trove/compute';
+import { SERVICE_STATUSES } from '@trove/contracts';
 import { type Bus, createGuestServer, type GuestServer } from '@trove/crypto-rpc';
 
 /** What a volume keeps: whether a database was made on it, and the requests that took effect. */
@@ -53,7 +53,10 @@ export async function startFakeGuest(deps: {
 
   const sayHealthy = async (): Promise<void> => {
     const { code, description } = SERVICE_STATUSES.HEALTHY;
-    await catalog.knex('service_statuses').where({ instance_id: instanceId }).update({ status_id: code, status_description: description });
+    await catalog
+      .knex('service_statuses')
+      .where({ instance_id: instanceId })
+      .update({ status_id: code, status_description: description });
   };
 
   const server = createGuestServer({
@@ -61,7 +64,10 @@ export async function startFakeGuest(deps: {
     instanceId,
     controlExchange: 'trove',
     logger: silentLogger,
-    ...(key !== undefined && { instanceKey: new Secret(key), keyVersion: Number(option(files, 'instance_rpc_key_version') ?? 1) }),
+    ...(key !== undefined && {
+      instanceKey: new Secret(key),
+      keyVersion: Number(option(files, 'instance_rpc_key_version') ?? 1),
+    }),
     handlers: {
       rpc_ping: async () => true,
       prepare: async (args, caller) => {
@@ -83,7 +89,14 @@ export async function startFakeGuest(deps: {
         const state = outcomes.get(idempotency_key) ?? (volume.effects.includes(idempotency_key) ? 'done' : 'unknown');
         return state === 'failed' ? { state, error: { code: 'GUEST_ERROR', message: 'initdb failed' } } : { state };
       },
-      get_filesystem_stats: async () => ({ block_size: 1, total_blocks: 3, free_blocks: 2, total: 3, free: 2, used: 1 }),
+      get_filesystem_stats: async () => ({
+        block_size: 1,
+        total_blocks: 3,
+        free_blocks: 2,
+        total: 3,
+        free: 2,
+        used: 1,
+      }),
       create_database: async (args, caller) => {
         take('create_database', caller.idempotencyKey, () => {
           volume.data = [volume.data, ...args.databases.map((database) => database._name)].join(' ').trim();
@@ -91,7 +104,10 @@ export async function startFakeGuest(deps: {
         return null;
       },
       delete_database: async () => null,
-      list_databases: async () => [volume.data === '' ? [] : volume.data.split(' ').map((name) => ({ _name: name })), null],
+      list_databases: async () => [
+        volume.data === '' ? [] : volume.data.split(' ').map((name) => ({ _name: name })),
+        null,
+      ],
       create_user: async () => null,
       list_users: async () => [[], null],
       restart: async (_args, caller) => {

@@ -1,7 +1,7 @@
 import {
   type InstanceFaultRow,
-  insertInstance,
   type InstanceRow,
+  insertInstance,
   type KeyRings,
   reserveQuota,
   sealTaskSecret,
@@ -74,7 +74,14 @@ export async function openHouse(dialect: 'mysql' | 'sqlite'): Promise<House> {
 async function insertVersion({ knex }: TestCatalog): Promise<void> {
   const datastore = newUuid();
   await knex('datastores').insert({ id: datastore, name: 'postgresql' });
-  const version = { name: '18.4', image_id: newUuid(), packages: '', active: 1, manager: 'postgresql', version: '18.4' };
+  const version = {
+    name: '18.4',
+    image_id: newUuid(),
+    packages: '',
+    active: 1,
+    manager: 'postgresql',
+    version: '18.4',
+  };
   await knex('datastore_versions').insert({ id: VERSION, datastore_id: datastore, ...version });
 }
 
@@ -89,13 +96,28 @@ export async function fileCreate({ catalog }: House): Promise<{ id: string; task
     ...DATASTORE,
   };
   const taskId = await withTransaction(catalog, async (tx) => {
-    await reserveQuota(tx, { projectId: PROJECT, instanceId: id, amounts: QUOTA, defaults: LIMITS, ramOf: () => FLAVOR.ram });
+    await reserveQuota(tx, {
+      projectId: PROJECT,
+      instanceId: id,
+      amounts: QUOTA,
+      defaults: LIMITS,
+      ramOf: () => FLAVOR.ram,
+    });
     const row = { name: 'm1', tenant_id: PROJECT, flavor_id: FLAVOR.id, volume_size: 3, region_id: null, access: null };
     await insertInstance(tx, { id, ...row, datastore_version_id: VERSION });
-    const task = { kind: 'create_instance', instanceId: id, projectId: PROJECT, params, deadlineMs: 60_000, codeVersion: 1 };
+    const task = {
+      kind: 'create_instance',
+      instanceId: id,
+      projectId: PROJECT,
+      params,
+      deadlineMs: 60_000,
+      codeVersion: 1,
+    };
     const filed = await fileTask(tx, task);
     const sealed = { ...params, users: sealTaskSecret(CONTROL_RING, filed.taskId, users) };
-    await tx('tasks').where({ id: filed.taskId }).update({ params: JSON.stringify(sealed) });
+    await tx('tasks')
+      .where({ id: filed.taskId })
+      .update({ params: JSON.stringify(sealed) });
     return filed.taskId;
   });
   return { id, taskId };
@@ -103,7 +125,11 @@ export async function fileCreate({ catalog }: House): Promise<{ id: string; task
 
 export async function file(house: House, kind: string, instanceId: string, params: JsonObject = {}): Promise<string> {
   const task = { kind, instanceId, projectId: PROJECT, params, deadlineMs: 60_000, codeVersion: 1 };
-  return (await withTransaction(house.catalog, (tx) => (kind === 'delete_instance' ? fileDelete(tx, task) : fileTask(tx, task)))).taskId;
+  return (
+    await withTransaction(house.catalog, (tx) =>
+      kind === 'delete_instance' ? fileDelete(tx, task) : fileTask(tx, task),
+    )
+  ).taskId;
 }
 
 export const UPGRADE: JsonObject = {
@@ -129,12 +155,18 @@ export async function instanceOf({ catalog }: House, id: string): Promise<Instan
 }
 
 export async function faultOf({ catalog }: House, id: string): Promise<string | undefined> {
-  const row = await catalog.knex<InstanceFaultRow>('instance_faults').where({ instance_id: id, deleted: 0 }).first('message');
+  const row = await catalog
+    .knex<InstanceFaultRow>('instance_faults')
+    .where({ instance_id: id, deleted: 0 })
+    .first('message');
   return row?.message;
 }
 
 /** `instances` of the project's books: in use and reserved. */
 export async function booksOf({ catalog }: House): Promise<[number, number]> {
-  const row = await catalog.knex('quota_usages').where({ tenant_id: PROJECT, resource: 'volumes' }).first('in_use', 'reserved');
+  const row = await catalog
+    .knex('quota_usages')
+    .where({ tenant_id: PROJECT, resource: 'volumes' })
+    .first('in_use', 'reserved');
   return [Number(row?.in_use), Number(row?.reserved)];
 }

@@ -111,7 +111,17 @@ export function createWorld(deps: { catalog: Catalog; bus: Bus }): World {
     async createServer(request: CreateServer) {
       maybeFail('createServer');
       const { clientToken, instanceId, imageId, volumeId, files } = request;
-      const server = { id: newUuid(), instanceId, clientToken, generation: clientToken, imageId, volumeId, files, agent: undefined, running: false };
+      const server = {
+        id: newUuid(),
+        instanceId,
+        clientToken,
+        generation: clientToken,
+        imageId,
+        volumeId,
+        files,
+        agent: undefined,
+        running: false,
+      };
       servers.set(server.id, server);
       await start(server);
       return shown(server);

@@ -18,11 +18,17 @@ export function createGuestHello(deps: {
   const { catalog, guests, keys, logger } = deps;
   return {
     async greet(instanceId, options) {
-      const row = await catalog.knex<InstanceReportRow>('instance_reports').where({ instance_id: instanceId }).first('boot_nonce');
+      const row = await catalog
+        .knex<InstanceReportRow>('instance_reports')
+        .where({ instance_id: instanceId })
+        .first('boot_nonce');
       const answer = await guests.hello(instanceId, options);
       const expected = await keys.checkValueOf(instanceId, answer.keyVersion);
       if (expected !== answer.kcv) {
-        logger.error('the guest holds another key than the catalog', { instance_id: instanceId, version: answer.keyVersion });
+        logger.error('the guest holds another key than the catalog', {
+          instance_id: instanceId,
+          version: answer.keyVersion,
+        });
         throw new TroveError('GUEST_ERROR', 'The guest agent holds another key than the catalog.');
       }
       const stored = await withTransaction(catalog, (tx) =>

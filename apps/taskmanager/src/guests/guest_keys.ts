@@ -56,11 +56,16 @@ export interface GuestKeys {
 }
 
 /** Keys at rest in the catalog, under this taskmanager's key-encryption keys. */
-export function createGuestKeys(deps: { catalog: Catalog; rings: KeyRings; keyStore: Pick<CatalogKeyStore, 'forget'> }): GuestKeys {
+export function createGuestKeys(deps: {
+  catalog: Catalog;
+  rings: KeyRings;
+  keyStore: Pick<CatalogKeyStore, 'forget'>;
+}): GuestKeys {
   const { catalog, rings, keyStore } = deps;
 
   const storeNew = async (tx: Transaction, { instanceId, fence }: Fenced): Promise<number> => {
-    if (rings.instance.length === 0) throw new TroveError('CONFIG_INVALID', 'inst_rpc_key_encr_key is not set: no key can be stored.');
+    if (rings.instance.length === 0)
+      throw new TroveError('CONFIG_INVALID', 'inst_rpc_key_encr_key is not set: no key can be stored.');
     const version = await nextKeyVersion(tx, instanceId);
     const text = randomText(KEY_LENGTH);
     const key = { instanceKey: new Secret(text), uplinkKey: new Secret(uplinkKey(text)), kcv: keyCheckValue(text) };

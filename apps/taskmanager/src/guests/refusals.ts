@@ -9,6 +9,7 @@ export function logRefusals(logger: Logger): OnRefused {
   return (reason, facts) => {
     const count = (counts.get(reason) ?? 0) + 1;
     counts.set(reason, count);
-    if (count <= LOGGED_OF_EACH || Number.isInteger(Math.log10(count))) logger.warn('message refused', { reason, count, ...facts });
+    if (count <= LOGGED_OF_EACH || Number.isInteger(Math.log10(count)))
+      logger.warn('message refused', { reason, count, ...facts });
   };
 }

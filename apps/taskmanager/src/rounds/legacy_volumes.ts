@@ -22,8 +22,15 @@ export function createLegacyVolumes(deps: LegacyVolumesDeps): (signal: AbortSign
 
   const ask = async (instanceId: string): Promise<void> => {
     try {
-      const stats = await deps.guests.call(instanceId, 'get_filesystem_stats', { fs_path: null }, { deadlineMs: deps.lowMs });
-      await withTransaction(deps.catalog, (tx) => writeVolumeFigures(tx, { instanceId, used: stats.used, total: stats.total }));
+      const stats = await deps.guests.call(
+        instanceId,
+        'get_filesystem_stats',
+        { fs_path: null },
+        { deadlineMs: deps.lowMs },
+      );
+      await withTransaction(deps.catalog, (tx) =>
+        writeVolumeFigures(tx, { instanceId, used: stats.used, total: stats.total }),
+      );
     } catch (error) {
       deps.logger.info('a legacy guest did not tell its volume', { instance_id: instanceId, error });
     }
@@ -33,7 +40,11 @@ export function createLegacyVolumes(deps: LegacyVolumesDeps): (signal: AbortSign
     const now = deps.clock.monotonic();
     const seen = new Map<string, number>();
     for (let after = ''; !signal.aborted; ) {
-      const page = await legacyInstancesToAsk(deps.catalog.knex, { after, limit: PAGE, reportedWithinMs: deps.reportedWithinMs });
+      const page = await legacyInstancesToAsk(deps.catalog.knex, {
+        after,
+        limit: PAGE,
+        reportedWithinMs: deps.reportedWithinMs,
+      });
       const due = page.filter((id) => isDue(asked.get(id), now));
       for (const id of page) seen.set(id, due.includes(id) ? now : (asked.get(id) ?? now));
       await forEachOf(due, AT_ONCE, ask);

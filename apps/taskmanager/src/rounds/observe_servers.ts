@@ -6,7 +6,10 @@ const PAGE = 200;
 const AT_ONCE = 8;
 
 /** Writes what the driver says of each server that no task works on: NULL where it does not know it. */
-export async function observeServers(deps: { catalog: Catalog; compute: ComputeDriver }, signal: AbortSignal): Promise<void> {
+export async function observeServers(
+  deps: { catalog: Catalog; compute: ComputeDriver },
+  signal: AbortSignal,
+): Promise<void> {
   const { knex } = deps.catalog;
   for (let after = ''; !signal.aborted; ) {
     const page = await serversToObserve(knex, after, PAGE);

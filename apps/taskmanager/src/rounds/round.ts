@@ -47,7 +47,11 @@ export function createRound(options: RoundOptions): Round {
 }
 
 /** Runs `work` for each item, at most `atOnce` at a time. */
-export async function forEachOf<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<void>): Promise<void> {
+export async function forEachOf<T>(
+  items: readonly T[],
+  atOnce: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
   const queue = items.values();
   const workers = Array.from({ length: Math.min(atOnce, items.length) }, async () => {
     for (const item of queue) await work(item);

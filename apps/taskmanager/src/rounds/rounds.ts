@@ -28,8 +28,10 @@ export function createRounds(deps: RoundsDeps): readonly Round[] {
     round('legacy volumes', LEGACY_EVERY_MS, createLegacyVolumes({ ...deps, lowMs: settings.lowMs, reportedWithinMs })),
     round('adopted keys', UPLINKS_EVERY_MS, async () => {
       const { written, unreadable } = await deps.adoptUplinks();
-      if (written > 0) logger.info('the conductor can now understand guests that have a key of Trove', { instances: written });
-      if (unreadable.length > 0) logger.error('keys of instances do not open under inst_rpc_key_encr_key', { instances: unreadable });
+      if (written > 0)
+        logger.info('the conductor can now understand guests that have a key of Trove', { instances: written });
+      if (unreadable.length > 0)
+        logger.error('keys of instances do not open under inst_rpc_key_encr_key', { instances: unreadable });
     }),
   ];
 }

@@ -1,4 +1,4 @@
-import { readInstanceKey, type ResourceRow } from '@trove/catalog';
+import { type ResourceRow, readInstanceKey } from '@trove/catalog';
 import type { TaskEngineOptions } from '@trove/tasks';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ended, file, fileCreate, type House, instanceOf, openHouse, UPGRADE } from '../../test/house.ts';
@@ -7,7 +7,11 @@ import { GUEST_INFO_FILE } from './shared/guest_files.ts';
 type FaultPoint = Parameters<NonNullable<TaskEngineOptions['faults']>>[0];
 
 /** Dies once, at the so-many-th boundary of a kind; the lease runs out at once, so that somebody takes over. */
-function reaper(house: () => House): { faults: (point: FaultPoint) => Promise<void>; arm(kind: string, index: number): void; seen: string[] } {
+function reaper(house: () => House): {
+  faults: (point: FaultPoint) => Promise<void>;
+  arm(kind: string, index: number): void;
+  seen: string[];
+} {
   let armed: { kind: string; index: number } | undefined;
   const seen: string[] = [];
   return {
@@ -42,9 +46,18 @@ describe.each(['mysql', 'sqlite'] as const)('a worker killed at any step boundar
 
   async function checkWhole(id: string, at: string): Promise<void> {
     const row = await instanceOf(house, id);
-    expect(row, at).toMatchObject({ task_id: 1, server_status: 'ACTIVE', rpc_policy: 2, active_task_id: null, deleted: 0 });
+    expect(row, at).toMatchObject({
+      task_id: 1,
+      server_status: 'ACTIVE',
+      rpc_policy: 2,
+      active_task_id: null,
+      deleted: 0,
+    });
     const servers = [...house.world.servers.values()].filter((server) => server.instanceId === id);
-    expect(servers.map((server) => server.id), at).toEqual([row.compute_instance_id]);
+    expect(
+      servers.map((server) => server.id),
+      at,
+    ).toEqual([row.compute_instance_id]);
     const key = await readInstanceKey(house.catalog.knex, house.rings, id, 'active');
     expect(servers[0]?.files[GUEST_INFO_FILE], at).toContain(`=${key?.instanceKey.reveal()}\n`);
     const effects = house.world.volumes.get(row.volume_id ?? '')?.effects ?? [];
@@ -71,7 +84,11 @@ describe.each(['mysql', 'sqlite'] as const)('a worker killed at any step boundar
       const { id, taskId } = await fileCreate(house);
       await ended(house, taskId);
       expect((await ended(house, await file(house, 'delete_instance', id))).state, at).toBe('done');
-      const left = await house.catalog.knex<ResourceRow>('resources').where({ instance_id: id }).whereNot({ state: 'gone' }).pluck('kind');
+      const left = await house.catalog
+        .knex<ResourceRow>('resources')
+        .where({ instance_id: id })
+        .whereNot({ state: 'gone' })
+        .pluck('kind');
       expect([left, house.world.servers.size, house.world.volumes.size], at).toEqual([[], 0, 0]);
     });
     expect(boundaries).toBeGreaterThanOrEqual(9);

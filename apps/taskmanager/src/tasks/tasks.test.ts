@@ -3,10 +3,23 @@ import { readInstanceKey } from '@trove/catalog';
 import { TroveError } from '@trove/common';
 import { TASK_STATUSES } from '@trove/contracts';
 import { afterEach, describe, expect, test } from 'vitest';
-import { booksOf, ended, faultOf, file, fileCreate, type House, instanceOf, openHouse, UPGRADE } from '../../test/house.ts';
+import {
+  booksOf,
+  ended,
+  faultOf,
+  file,
+  fileCreate,
+  type House,
+  instanceOf,
+  openHouse,
+  UPGRADE,
+} from '../../test/house.ts';
 import { GUEST_INFO_FILE } from './shared/guest_files.ts';
 
-const permanent = (message: string): { times: number; error: Error } => ({ times: 1, error: new TroveError('COMPUTE_ERROR', message) });
+const permanent = (message: string): { times: number; error: Error } => ({
+  times: 1,
+  error: new TroveError('COMPUTE_ERROR', message),
+});
 
 describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
   let house: House;
@@ -26,7 +39,11 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
   }
 
   async function liveResources(id: string): Promise<string[]> {
-    const rows = await house.catalog.knex<ResourceRow>('resources').where({ instance_id: id }).whereNot({ state: 'gone' }).select('kind');
+    const rows = await house.catalog
+      .knex<ResourceRow>('resources')
+      .where({ instance_id: id })
+      .whereNot({ state: 'gone' })
+      .select('kind');
     return rows.map((row) => row.kind).toSorted();
   }
 
@@ -44,13 +61,21 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
     expect(house.world.calls).toEqual(['sealed prepare']);
     const task = await house.catalog.knex('tasks').where({ instance_id: id }).first('params');
     expect(JSON.parse(task.params).users).toBeNull();
-    expect([await liveResources(id), await booksOf(house)]).toEqual([['queue', 'server', 'volume'], [3, 0]]);
+    expect([await liveResources(id), await booksOf(house)]).toEqual([
+      ['queue', 'server', 'volume'],
+      [3, 0],
+    ]);
   });
 
   test('a create with the switch off makes no key, speaks in clear and waits for the heartbeat', async () => {
     house = await openHouse(dialect);
     const id = await created(false);
-    expect(await instanceOf(house, id)).toMatchObject({ task_id: 1, server_status: 'ACTIVE', rpc_policy: 0, encrypted_key: null });
+    expect(await instanceOf(house, id)).toMatchObject({
+      task_id: 1,
+      server_status: 'ACTIVE',
+      rpc_policy: 0,
+      encrypted_key: null,
+    });
     expect(guestInfo()).not.toContain('encr_key');
     expect(house.world.calls).toEqual(['clear prepare']);
   });
@@ -64,8 +89,17 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
     const { id, taskId } = await fileCreate(house);
     await house.taskmanager();
     expect((await ended(house, taskId)).state).toBe('failed');
-    expect(await instanceOf(house, id)).toMatchObject({ task_id: TASK_STATUSES[status].code, encrypted_key: null, compute_instance_id: null });
-    expect([await faultOf(house, id), await liveResources(id), house.world.servers.size, house.world.volumes.size]).toEqual(['no space left', [], 0, 0]);
+    expect(await instanceOf(house, id)).toMatchObject({
+      task_id: TASK_STATUSES[status].code,
+      encrypted_key: null,
+      compute_instance_id: null,
+    });
+    expect([
+      await faultOf(house, id),
+      await liveResources(id),
+      house.world.servers.size,
+      house.world.volumes.size,
+    ]).toEqual(['no space left', [], 0, 0]);
   });
 
   test('a guest that fails to prepare is a guest agent error with the text of the guest', async () => {
@@ -84,12 +118,26 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
     await house.taskmanager();
     expect((await ended(house, await file(house, 'delete_instance', id))).state).toBe('done');
     const row = await instanceOf(house, id);
-    expect(row).toMatchObject({ deleted: 1, task_id: 1, encrypted_key: null, datastore_version_id: null, active_task_id: null });
+    expect(row).toMatchObject({
+      deleted: 1,
+      task_id: 1,
+      encrypted_key: null,
+      datastore_version_id: null,
+      active_task_id: null,
+    });
     expect(row.deleted_at).not.toBeNull();
-    expect([await liveResources(id), house.world.servers.size, house.world.volumes.size, await booksOf(house)]).toEqual([[], 0, 0, [0, 0]]);
-    const keys = await house.catalog.knex<InstanceKeyRow>('instance_keys').where({ instance_id: id }).select('state', 'sealed_key');
+    expect([await liveResources(id), house.world.servers.size, house.world.volumes.size, await booksOf(house)]).toEqual(
+      [[], 0, 0, [0, 0]],
+    );
+    const keys = await house.catalog
+      .knex<InstanceKeyRow>('instance_keys')
+      .where({ instance_id: id })
+      .select('state', 'sealed_key');
     expect(keys).toEqual([{ state: 'retired', sealed_key: '' }]);
-    const status = await house.catalog.knex<ServiceStatusRow>('service_statuses').where({ instance_id: id }).first('status_description');
+    const status = await house.catalog
+      .knex<ServiceStatusRow>('service_statuses')
+      .where({ instance_id: id })
+      .first('status_description');
     expect(status?.status_description).toBe('deleted');
   });
 
@@ -114,7 +162,8 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
     await ended(house, taskId);
     expect((await ended(house, await file(house, 'delete_instance', id))).state).toBe('done');
     const other = await created(true);
-    for (const server of house.world.servers.keys()) await house.world.deleteServer(server, new AbortController().signal);
+    for (const server of house.world.servers.keys())
+      await house.world.deleteServer(server, new AbortController().signal);
     await house.taskmanager();
     expect((await ended(house, await file(house, 'delete_instance', other))).state).toBe('done');
   });
@@ -123,7 +172,10 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
     house = await openHouse(dialect);
     const { id, taskId } = await fileCreate(house);
     await house.catalog.knex('tasks').where({ id: taskId }).del();
-    await house.catalog.knex('instances').where({ id }).update({ active_task_id: null, compute_instance_id: 'elsewhere' });
+    await house.catalog
+      .knex('instances')
+      .where({ id })
+      .update({ active_task_id: null, compute_instance_id: 'elsewhere' });
     await house.taskmanager();
     const task = await ended(house, await file(house, 'delete_instance', id));
     expect(task).toMatchObject({ state: 'failed' });
@@ -172,21 +224,27 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
     expect(house.world.calls).toEqual(['clear pre_upgrade', 'clear post_upgrade {"stopped":true}']);
   });
 
-  test.each([false, true])('an upgrade that fails after the rebuild is taken back whole (keyed before: %s)', async (keyed) => {
-    house = await openHouse(dialect);
-    const id = await created(keyed);
-    const [before, info] = [await instanceOf(house, id), guestInfo()];
-    house.world.calls.length = 0;
-    house.world.guestFaults.fail.set('post_upgrade {"stopped":true}', 'cannot read this volume');
-    await house.taskmanager({ secure: true });
-    expect((await ended(house, await file(house, 'upgrade_instance', id, UPGRADE))).state).toBe('failed');
-    const row = await instanceOf(house, id);
-    expect(row).toMatchObject({ task_id: 1, server_status: 'ACTIVE', active_task_id: null });
-    expect([row.rpc_policy, row.encrypted_key, guestInfo()]).toEqual([before.rpc_policy, before.encrypted_key, info]);
-    expect([await faultOf(house, id), [...house.world.servers.values()][0]?.imageId]).toEqual(['cannot read this volume', 'image-1']);
-    expect(house.world.calls.at(-1)).toBe(keyed ? 'sealed restart' : 'clear restart');
-    expect(house.world.snapshots.size).toBe(0);
-  });
+  test.each([false, true])(
+    'an upgrade that fails after the rebuild is taken back whole (keyed before: %s)',
+    async (keyed) => {
+      house = await openHouse(dialect);
+      const id = await created(keyed);
+      const [before, info] = [await instanceOf(house, id), guestInfo()];
+      house.world.calls.length = 0;
+      house.world.guestFaults.fail.set('post_upgrade {"stopped":true}', 'cannot read this volume');
+      await house.taskmanager({ secure: true });
+      expect((await ended(house, await file(house, 'upgrade_instance', id, UPGRADE))).state).toBe('failed');
+      const row = await instanceOf(house, id);
+      expect(row).toMatchObject({ task_id: 1, server_status: 'ACTIVE', active_task_id: null });
+      expect([row.rpc_policy, row.encrypted_key, guestInfo()]).toEqual([before.rpc_policy, before.encrypted_key, info]);
+      expect([await faultOf(house, id), [...house.world.servers.values()][0]?.imageId]).toEqual([
+        'cannot read this volume',
+        'image-1',
+      ]);
+      expect(house.world.calls.at(-1)).toBe(keyed ? 'sealed restart' : 'clear restart');
+      expect(house.world.snapshots.size).toBe(0);
+    },
+  );
 
   test('a restart writes RESTARTING, asks the guest and frees the instance', async () => {
     house = await openHouse(dialect);

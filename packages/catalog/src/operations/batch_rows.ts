@@ -31,7 +31,9 @@ export async function instanceIdCollation(executor: Knex): Promise<string> {
  */
 export function batchTable(executor: Knex, columns: readonly BatchColumn[], idCollation: string): string {
   if (dialectOf(executor) === 'sqlite') {
-    const fields = columns.map(({ name, type }) => `CAST(json_extract(value, '$.${name}') AS ${SQLITE_TYPES[type]}) AS ${name}`);
+    const fields = columns.map(
+      ({ name, type }) => `CAST(json_extract(value, '$.${name}') AS ${SQLITE_TYPES[type]}) AS ${name}`,
+    );
     return `(SELECT ${fields.join(', ')} FROM json_each(?)) AS v`;
   }
   const fields = columns.map(({ name, type }) => {

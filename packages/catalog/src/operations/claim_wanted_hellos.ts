@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
-import { dbNow } from '../database_time.ts';
 import type { Catalog } from '../catalog.ts';
+import { dbNow } from '../database_time.ts';
 
 /**
  * The instances that a conductor wants a `hello` for, each given to one caller only: a positive `hello_wanted` is a wish, a

@@ -11,9 +11,14 @@ export async function eraseTaskSecrets(
   if (row !== undefined && members.length > 0) {
     const params: Record<string, unknown> = JSON.parse(row.params);
     for (const member of members) if (member in params) params[member] = null;
-    await tx<TaskRow>('tasks').where({ id: args.taskId }).update({ params: JSON.stringify(params) });
+    await tx<TaskRow>('tasks')
+      .where({ id: args.taskId })
+      .update({ params: JSON.stringify(params) });
   }
   if (args.outputs?.length) {
-    await tx<TaskStepRow>('task_steps').where({ task_id: args.taskId }).whereIn('name', [...args.outputs]).update({ output: null });
+    await tx<TaskStepRow>('task_steps')
+      .where({ task_id: args.taskId })
+      .whereIn('name', [...args.outputs])
+      .update({ output: null });
   }
 }

@@ -26,5 +26,7 @@ export async function writeVolumeFigures(
   args: { instanceId: string; used: number; total: number },
 ): Promise<void> {
   await ensureReportRow(tx, args.instanceId);
-  await tx('instance_reports').where({ instance_id: args.instanceId }).update({ volume_used: args.used, volume_total: args.total });
+  await tx('instance_reports')
+    .where({ instance_id: args.instanceId })
+    .update({ volume_used: args.used, volume_total: args.total });
 }

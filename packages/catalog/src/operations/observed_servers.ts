@@ -17,7 +17,11 @@ export async function serversToObserve(executor: Knex, after: string, limit: num
     .orderBy('id')
     .limit(limit)
     .select('id', 'compute_instance_id', 'server_status');
-  return rows.map((row) => ({ instanceId: row.id, serverId: row.compute_instance_id ?? '', serverStatus: row.server_status }));
+  return rows.map((row) => ({
+    instanceId: row.id,
+    serverId: row.compute_instance_id ?? '',
+    serverStatus: row.server_status,
+  }));
 }
 
 /** Writes what was seen, unless a task has taken the instance or replaced its server meanwhile. */

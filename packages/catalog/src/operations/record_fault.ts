@@ -11,9 +11,13 @@ export async function recordFault(
   args: { instanceId: string; message: string; details: string },
 ): Promise<void> {
   // Trove's text columns are utf8mb3 and hold no character beyond the basic plane.
-  const [message, details] = [args.message, args.details].map((text) => text.replaceAll(/[\u{10000}-\u{10ffff}]/gu, '\u{fffd}'));
+  const [message, details] = [args.message, args.details].map((text) =>
+    text.replaceAll(/[\u{10000}-\u{10ffff}]/gu, '\u{fffd}'),
+  );
   const values = { message: (message ?? '').slice(0, MESSAGE_LENGTH), details: details ?? '', updated: troveNow(tx) };
-  const updated = await tx<InstanceFaultRow>('instance_faults').where({ instance_id: args.instanceId, deleted: 0 }).update(values);
+  const updated = await tx<InstanceFaultRow>('instance_faults')
+    .where({ instance_id: args.instanceId, deleted: 0 })
+    .update(values);
   if (updated > 0) return;
   await tx('instance_faults').insert({
     id: newUuid(),
@@ -27,5 +31,7 @@ export async function recordFault(
 
 /** What was wrong is wrong no more. */
 export async function clearFaults(tx: Knex.Transaction, instanceId: string): Promise<void> {
-  await tx('instance_faults').where({ instance_id: instanceId, deleted: 0 }).update({ deleted: 1, deleted_at: troveNow(tx) });
+  await tx('instance_faults')
+    .where({ instance_id: instanceId, deleted: 0 })
+    .update({ deleted: 1, deleted_at: troveNow(tx) });
 }

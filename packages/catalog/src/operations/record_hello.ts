@@ -28,7 +28,10 @@ export async function recordHello(tx: Knex.Transaction, hello: Hello): Promise<b
     .whereRaw(`boot_nonce ${same} ?`, [hello.expectedNonce])
     .whereExists(tx('instances').where({ id: hello.instanceId, deleted: 0 }).select('id'))
     .whereExists(
-      tx('instance_keys').where({ instance_id: hello.instanceId, version: hello.keyVersion }).whereNot({ state: 'retired' }).select('version'),
+      tx('instance_keys')
+        .where({ instance_id: hello.instanceId, version: hello.keyVersion })
+        .whereNot({ state: 'retired' })
+        .select('version'),
     )
     .whereNotExists(
       tx('instance_keys')
@@ -56,7 +59,9 @@ export async function forgetBoot(tx: Knex.Transaction, instanceId: string): Prom
 
 /** The row that heartbeats write into; one that is there stays as it is. */
 export async function ensureReportRow(tx: Knex.Transaction, instanceId: string): Promise<void> {
-  const present = await tx<InstanceReportRow>('instance_reports').where({ instance_id: instanceId }).first('instance_id');
+  const present = await tx<InstanceReportRow>('instance_reports')
+    .where({ instance_id: instanceId })
+    .first('instance_id');
   if (present !== undefined) return;
   try {
     await tx('instance_reports').insert({ instance_id: instanceId });

@@ -38,7 +38,10 @@ export async function recordLegacyReports(
 ): Promise<void> {
   if (args.reports.length === 0) return;
   const sorted = args.reports.toSorted((a, b) => (a.instance_id < b.instance_id ? -1 : 1));
-  const batch = { source: batchTable(tx, COLUMNS, args.idCollation), parameter: JSON.stringify(await withoutFuture(tx, sorted)) };
+  const batch = {
+    source: batchTable(tx, COLUMNS, args.idCollation),
+    parameter: JSON.stringify(await withoutFuture(tx, sorted)),
+  };
   if (dialectOf(tx) === 'sqlite') return applyInSqlite(tx, batch);
   const rowsPerReport = 3;
   if ((await applyInMysql(tx, batch)) >= rowsPerReport * sorted.length) return;

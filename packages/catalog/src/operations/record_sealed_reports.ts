@@ -46,7 +46,8 @@ export async function recordSealedReports(
   if (args.reports.length === 0) return;
   const sorted = args.reports.toSorted((a, b) => (a.instance_id < b.instance_id ? -1 : 1));
   const source = batchTable(tx, COLUMNS, args.idCollation);
-  const changed = dialectOf(tx) === 'mysql' ? await applyInMysql(tx, source, sorted) : await applyInSqlite(tx, source, sorted);
+  const changed =
+    dialectOf(tx) === 'mysql' ? await applyInMysql(tx, source, sorted) : await applyInSqlite(tx, source, sorted);
   if (changed < 2 * sorted.length) await wantHellos(tx, source, sorted);
 }
 

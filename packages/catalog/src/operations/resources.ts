@@ -35,5 +35,8 @@ export async function markResource(
 
 /** What this instance owns outside the catalog, by token. */
 export async function resourcesOfInstance(executor: Knex, instanceId: string): Promise<ResourceRow[]> {
-  return executor<ResourceRow>('resources').where({ instance_id: instanceId }).whereNot({ state: 'gone' }).orderBy('token');
+  return executor<ResourceRow>('resources')
+    .where({ instance_id: instanceId })
+    .whereNot({ state: 'gone' })
+    .orderBy('token');
 }

@@ -3,7 +3,9 @@ import type { Knex } from 'knex';
 import type { InstanceRow } from '../tables.ts';
 
 /** Columns of an instance that a task writes; times as `troveNow` or null. */
-export type InstanceValues = { [Column in Exclude<keyof InstanceRow, 'id' | 'fence' | 'deleted'>]?: InstanceRow[Column] | Knex.Raw };
+export type InstanceValues = {
+  [Column in Exclude<keyof InstanceRow, 'id' | 'fence' | 'deleted'>]?: InstanceRow[Column] | Knex.Raw;
+};
 
 /** One write of a task to its instance. Rejects with `STALE_FENCE` where another worker has the task by now, or the row is deleted. */
 export async function writeInstance(

@@ -30,7 +30,8 @@ async function askOutcome(tools: TaskTools, context: StepContext): Promise<StepR
   try {
     const outcome = await guests.call(instanceId, 'get_outcome', { idempotency_key: idempotencyKey }, options);
     if (outcome.state === 'done') return { done: { healthy: true } };
-    if (outcome.state === 'failed') throw new TroveError('COMPUTE_ERROR', outcome.error?.message ?? 'The guest failed to make its database.');
+    if (outcome.state === 'failed')
+      throw new TroveError('COMPUTE_ERROR', outcome.error?.message ?? 'The guest failed to make its database.');
     if (outcome.state === 'unknown') await askToPrepare(tools, context, idempotencyKey);
   } catch (error) {
     if (!(error instanceof TroveError)) throw error;

@@ -1,4 +1,11 @@
-import { clearFaults, commitQuota, eraseTaskSecrets, troveNow, writeInstance, writeServiceStatus } from '@trove/catalog';
+import {
+  clearFaults,
+  commitQuota,
+  eraseTaskSecrets,
+  troveNow,
+  writeInstance,
+  writeServiceStatus,
+} from '@trove/catalog';
 import { SERVICE_STATUSES, type TaskStatusName } from '@trove/contracts';
 import type { TaskEnd, TaskKind } from '@trove/tasks';
 import type { Transaction } from '../../guests/guest_keys.ts';
@@ -41,7 +48,10 @@ export function createInstance(tools: TaskTools): TaskKind {
     },
     async onFailed(tx, end) {
       await settle(tx, end, buildError(failedStep(names, end.outputs)), null);
-      await writeServiceStatus(tx, { instanceId: end.task.instanceId, status: SERVICE_STATUSES.FAILED_TIMEOUT_GUESTAGENT });
+      await writeServiceStatus(tx, {
+        instanceId: end.task.instanceId,
+        status: SERVICE_STATUSES.FAILED_TIMEOUT_GUESTAGENT,
+      });
       await recordFailure(tx, end);
     },
     async onCancelled(tx, end) {
@@ -58,7 +68,12 @@ export function buildError(step: string | undefined): TaskStatusName {
 }
 
 /** In the order in which rows are locked everywhere: quota, instance, task. The instance holds its quota until it is deleted. */
-async function settle(tx: Transaction, { task }: TaskEnd, name: TaskStatusName, serverStatus: string | null): Promise<void> {
+async function settle(
+  tx: Transaction,
+  { task }: TaskEnd,
+  name: TaskStatusName,
+  serverStatus: string | null,
+): Promise<void> {
   const { instanceId, projectId, fence } = task;
   await commitQuota(tx, { projectId, instanceId });
   const values = { ...taskValues(name), task_start_time: null, server_status: serverStatus, updated: troveNow(tx) };

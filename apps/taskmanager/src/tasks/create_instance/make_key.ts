@@ -18,7 +18,9 @@ export function makeKey({ keys, settings }: TaskTools): Step {
       return { done: { version } };
     },
     async undo(context) {
-      await context.fenced((tx) => keys.retireAll(tx, { instanceId: context.task.instanceId, fence: context.task.fence }));
+      await context.fenced((tx) =>
+        keys.retireAll(tx, { instanceId: context.task.instanceId, fence: context.task.fence }),
+      );
       keys.forget(context.task.instanceId);
     },
   };

@@ -20,9 +20,18 @@ export function prepare(tools: TaskTools): Step {
 }
 
 /** The same request under the same idempotency key as often as it is needed: the guest begins once. */
-export async function askToPrepare(tools: TaskTools, context: StepContext, idempotencyKey: string): Promise<StepResult> {
+export async function askToPrepare(
+  tools: TaskTools,
+  context: StepContext,
+  idempotencyKey: string,
+): Promise<StepResult> {
   const sealed = isKeyed(context);
-  const answer = await callOnce(tools, context, { method: 'prepare', args: prepareArgs(tools, context), sealed, idempotencyKey });
+  const answer = await callOnce(tools, context, {
+    method: 'prepare',
+    args: prepareArgs(tools, context),
+    sealed,
+    idempotencyKey,
+  });
   if ('waitMs' in answer) return { wait: { ms: answer.waitMs, progress: 'the guest agent has not answered yet' } };
   return { done: { idempotency_key: idempotencyKey } };
 }
@@ -52,7 +61,9 @@ function openUsers(ring: TaskTools['controlRing'], taskId: string, sealed: strin
   try {
     return JSON.parse(openTaskSecret(ring, taskId, sealed));
   } catch (error) {
-    throw new TroveError('INTERNAL', 'The users of the request do not open under taskmanager_rpc_encr_key.', { cause: error });
+    throw new TroveError('INTERNAL', 'The users of the request do not open under taskmanager_rpc_encr_key.', {
+      cause: error,
+    });
   }
 }
 

@@ -22,7 +22,8 @@ export function deleteServer(tools: TaskTools): Step {
         }
       }
       const owned = await resourcesOfInstance(catalog.knex, context.task.instanceId);
-      for (const { token } of owned.filter((resource) => resource.kind === 'server')) await removeServersOf(tools, context, token);
+      for (const { token } of owned.filter((resource) => resource.kind === 'server'))
+        await removeServersOf(tools, context, token);
       return { done: { gone: true } };
     },
   };

@@ -20,7 +20,11 @@ export function deleteVolume(tools: TaskTools): Step {
   };
 }
 
-async function remove({ compute }: TaskTools, context: StepContext, { kind, token, external_id }: ResourceRow): Promise<void> {
+async function remove(
+  { compute }: TaskTools,
+  context: StepContext,
+  { kind, token, external_id }: ResourceRow,
+): Promise<void> {
   if (kind !== 'volume' && kind !== 'snapshot') return;
   if (kind === 'snapshot' && external_id !== null) await compute.deleteSnapshot(external_id, context.signal);
   const volume = kind === 'volume' ? await compute.findVolume(token) : undefined;

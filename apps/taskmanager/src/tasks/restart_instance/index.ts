@@ -55,7 +55,10 @@ function awaitReport({ catalog, settings, clock }: TaskTools): Step {
     retry: PERSISTENT_RETRY,
     async run(context) {
       const { instanceId } = context.task;
-      const row = await catalog.knex<ServiceStatusRow>('service_statuses').where({ instance_id: instanceId }).first('status_description');
+      const row = await catalog
+        .knex<ServiceStatusRow>('service_statuses')
+        .where({ instance_id: instanceId })
+        .first('status_description');
       const waitedMs = clock.now() - numberMember(context.outputs['restart_guest'], 'answered_at');
       const healthy = serves(row?.status_description);
       if (healthy || waitedMs > REPORTS_TO_WAIT_FOR * settings.reportIntervalMs) return { done: { healthy } };

@@ -16,7 +16,8 @@ export function awaitServer({ compute }: TaskTools, serverIdOf: (context: StepCo
       const server = await compute.getServer(serverIdOf(context));
       const verdict = judgeServer(server);
       if (verdict === 'wait') return { wait: { ms: LOOK_EVERY_MS, progress: 'the server is being made' } };
-      if (server === undefined || verdict === 'failed') throw new TroveError('COMPUTE_ERROR', 'The server could not be made.');
+      if (server === undefined || verdict === 'failed')
+        throw new TroveError('COMPUTE_ERROR', 'The server could not be made.');
       const { instanceId, fence } = context.task;
       const values = { addresses: JSON.stringify(server.addresses), server_status: server.status };
       await context.fenced((tx) => writeInstance(tx, { instanceId, fence, values }));

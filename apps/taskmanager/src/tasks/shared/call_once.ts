@@ -10,7 +10,9 @@ const SEALED_SLICE_MS = 20_000;
 const ASK_AGAIN_MS = 1000;
 const HELLO_WITHIN_MS = 5000;
 
-export type Answer<M extends TaskMethod> = { readonly answered: ResultOf<GuestApi[M]> | null } | { readonly waitMs: number };
+export type Answer<M extends TaskMethod> =
+  | { readonly answered: ResultOf<GuestApi[M]> | null }
+  | { readonly waitMs: number };
 
 export interface OnceCall<M extends TaskMethod> {
   readonly method: M;
@@ -27,7 +29,11 @@ export interface OnceCall<M extends TaskMethod> {
  * Calls a method that must not take effect twice. A sealed guest is asked in slices under one idempotency key, so that no
  * worker is held for long; a guest that has restarted is greeted first. `answered: null` where it had been done before.
  */
-export async function callOnce<M extends TaskMethod>(tools: TaskTools, context: StepContext, call: OnceCall<M>): Promise<Answer<M>> {
+export async function callOnce<M extends TaskMethod>(
+  tools: TaskTools,
+  context: StepContext,
+  call: OnceCall<M>,
+): Promise<Answer<M>> {
   const { instanceId, fence } = context.task;
   const pending = call.pending ?? false;
   try {

@@ -6,5 +6,9 @@ import type { Transaction } from '../../guests/guest_keys.ts';
 export async function recordFailure(tx: Transaction, end: Parameters<TaskKind['onFailed']>[1]): Promise<void> {
   const { code, message } = end.error;
   const left = end.left.length === 0 ? '' : ` Not undone: ${end.left.join(', ')}.`;
-  await recordFault(tx, { instanceId: end.task.instanceId, message, details: `${end.task.kind}: ${code}: ${message}${left}` });
+  await recordFault(tx, {
+    instanceId: end.task.instanceId,
+    message,
+    details: `${end.task.kind}: ${code}: ${message}${left}`,
+  });
 }

@@ -11,14 +11,22 @@ export function chooseServer(servers: readonly Server[]): { keep: Server | undef
 }
 
 /** The server that this token made, looked for in the world; what else it made is deleted. */
-export async function adoptServer(compute: ComputeDriver, clientToken: string, signal: AbortSignal): Promise<Server | undefined> {
+export async function adoptServer(
+  compute: ComputeDriver,
+  clientToken: string,
+  signal: AbortSignal,
+): Promise<Server | undefined> {
   const { keep, extras } = chooseServer(await compute.findServers(clientToken));
   for (const extra of extras) await compute.deleteServer(extra.id, signal);
   return keep;
 }
 
 /** Removes whatever this token made, and says so in the catalog. */
-export async function removeServersOf({ compute }: TaskTools, context: StepContext, clientToken: string): Promise<void> {
+export async function removeServersOf(
+  { compute }: TaskTools,
+  context: StepContext,
+  clientToken: string,
+): Promise<void> {
   for (const server of await compute.findServers(clientToken)) await compute.deleteServer(server.id, context.signal);
   const left = await compute.findServers(clientToken);
   if (left.length > 0) throw new TroveError('COMPUTE_ERROR', 'The server is not gone yet.', { retryable: true });

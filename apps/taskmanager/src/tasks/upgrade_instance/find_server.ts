@@ -1,7 +1,7 @@
 import { openTaskSecret, sealTaskSecret, writeServiceStatus } from '@trove/catalog';
 import { TroveError } from '@trove/common';
-import { SERVICE_STATUSES } from '@trove/contracts';
 import type { InjectedFiles } from '@trove/compute';
+import { SERVICE_STATUSES } from '@trove/contracts';
 import type { Step, StepContext } from '@trove/tasks';
 import { knownServer } from '../shared/known_server.ts';
 import { memberOf, numberMember, optionalText, textMember } from '../shared/outputs.ts';

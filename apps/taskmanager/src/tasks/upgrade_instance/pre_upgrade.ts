@@ -15,7 +15,8 @@ export function preUpgrade(tools: TaskTools): Step {
     async run(context) {
       const { sealed } = oldServer(context);
       const answer = await callOnce(tools, context, { method: 'pre_upgrade', args: {}, sealed });
-      if ('waitMs' in answer) return { wait: { ms: answer.waitMs, progress: 'the guest has not stopped its database yet' } };
+      if ('waitMs' in answer)
+        return { wait: { ms: answer.waitMs, progress: 'the guest has not stopped its database yet' } };
       return { done: { upgrade_info: JSON.stringify(answer.answered ?? {}) } };
     },
     undo: (context) => revive(tools, context),
@@ -29,7 +30,8 @@ async function revive(tools: TaskTools, context: StepContext): Promise<void> {
   if (sealed) await greet(tools, instanceId);
   const idempotencyKey = uuidV5(context.token, 'undo');
   const answer = await callOnce(tools, context, { method: 'restart', args: {}, sealed, idempotencyKey });
-  if ('waitMs' in answer) throw new TroveError('GUEST_TIMEOUT', 'The old server does not serve yet.', { retryable: true });
+  if ('waitMs' in answer)
+    throw new TroveError('GUEST_TIMEOUT', 'The old server does not serve yet.', { retryable: true });
 }
 
 async function greet({ hello }: TaskTools, instanceId: string): Promise<void> {

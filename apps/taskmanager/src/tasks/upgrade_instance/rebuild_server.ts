@@ -54,7 +54,8 @@ async function putBack(tools: TaskTools, context: StepContext): Promise<void> {
   if (server.generation === undoToken) return;
   await compute.stopServer(serverId, context.signal);
   const snapshotId = snapshotOf(context);
-  if (volumeId !== undefined && snapshotId !== undefined) await compute.restoreVolume(volumeId, snapshotId, context.signal);
+  if (volumeId !== undefined && snapshotId !== undefined)
+    await compute.restoreVolume(volumeId, snapshotId, context.signal);
   const request = { clientToken: undoToken, serverId, imageId, files: oldFiles(tools, context) };
   await take(context, await compute.rebuildServer(request, context.signal));
 }
