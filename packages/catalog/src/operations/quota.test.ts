@@ -1,0 +1,103 @@
+import { newUuid } from '@trove/common';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type TestCatalog, testCatalog } from '../testing.ts';
+import { withTransaction } from '../transaction.ts';
+import { reserveQuota } from './reserve_quota.ts';
+import { commitQuota, releaseQuota } from './settle_quota.ts';
+
+const PROJECT = 'p1';
+const amounts = { instances: 1, ram: 512, volumes: 3 };
+const unlimited = { instances: -1, ram: -1, volumes: -1 };
+
+describe.each(['mysql', 'sqlite'] as const)('the life of a reservation on %s', (dialect) => {
+  let catalog: TestCatalog;
+  let instanceId: string;
+  beforeAll(async () => {
+    catalog = await testCatalog(dialect);
+  });
+  afterAll(() => catalog.dispose());
+  beforeEach(async () => {
+    for (const table of ['quota_usages', 'reservations', 'instances']) await catalog.knex(table).delete();
+    instanceId = newUuid();
+    await reserve(instanceId);
+  });
+
+  const owner = () => ({ projectId: PROJECT, instanceId });
+  const reserve = (id: string) =>
+    withTransaction(catalog, (tx) =>
+      reserveQuota(tx, { projectId: PROJECT, instanceId: id, amounts, defaults: unlimited, ramOf: () => 512 }),
+    );
+  const books = async () => {
+    const rows = await catalog.knex('quota_usages').orderBy('resource').select('in_use', 'reserved');
+    return rows.map(({ in_use, reserved }) => [in_use, reserved]);
+  };
+
+  test('what was reserved is in use after the create has ended, once', async () => {
+    expect(await books()).toEqual([
+      [0, 1],
+      [0, 512],
+      [0, 3],
+    ]);
+    for (let i = 0; i < 2; i += 1) await withTransaction(catalog, (tx) => commitQuota(tx, owner()));
+    expect(await books()).toEqual([
+      [1, 0],
+      [512, 0],
+      [3, 0],
+    ]);
+  });
+
+  test('a delete frees what is in use', async () => {
+    await withTransaction(catalog, (tx) => commitQuota(tx, owner()));
+    await withTransaction(catalog, (tx) => releaseQuota(tx, { ...owner(), amounts }));
+    expect(await books()).toEqual([
+      [0, 0],
+      [0, 0],
+      [0, 0],
+    ]);
+  });
+
+  test('a delete of a build that never ended frees what was reserved', async () => {
+    await withTransaction(catalog, (tx) => releaseQuota(tx, { ...owner(), amounts }));
+    expect(await books()).toEqual([
+      [0, 0],
+      [0, 0],
+      [0, 0],
+    ]);
+    await withTransaction(catalog, (tx) => commitQuota(tx, owner()));
+    expect(await books()).toEqual([
+      [0, 0],
+      [0, 0],
+      [0, 0],
+    ]);
+  });
+
+  test('an adopted instance without a reservation is freed too, and usage never goes below 0', async () => {
+    await withTransaction(catalog, (tx) => commitQuota(tx, owner()));
+    for (let i = 0; i < 2; i += 1) {
+      const adopted = { projectId: PROJECT, instanceId: newUuid(), amounts };
+      await withTransaction(catalog, (tx) => releaseQuota(tx, adopted));
+    }
+    expect(await books()).toEqual([
+      [0, 0],
+      [0, 0],
+      [0, 0],
+    ]);
+  });
+
+  test('a delete in a project whose usage was never counted leaves it to be counted', async () => {
+    await catalog.knex('quota_usages').delete();
+    await withTransaction(catalog, (tx) => releaseQuota(tx, { projectId: 'p2', instanceId: newUuid(), amounts }));
+    expect(await books()).toEqual([]);
+  });
+
+  test('first creates of one project at one time make one set of books', async () => {
+    await catalog.knex('quota_usages').delete();
+    await catalog.knex('reservations').delete();
+    await Promise.all(Array.from({ length: 6 }, () => reserve(newUuid())));
+    expect(await books()).toEqual([
+      [0, 6],
+      [0, 3072],
+      [0, 18],
+    ]);
+  });
+});
