@@ -1,4 +1,9 @@
 /** Full jitter: a random wait in [0, min(capMs, baseMs · 2^attempt)] milliseconds; `attempt` counts from 0. */
-export function fullJitterMs(attempt: number, baseMs: number, capMs: number, random: () => number = Math.random): number {
+export function fullJitterMs(
+  attempt: number,
+  baseMs: number,
+  capMs: number,
+  random: () => number = Math.random,
+): number {
   return Math.floor(random() * Math.min(capMs, baseMs * 2 ** Math.min(attempt, 30)));
 }

@@ -66,7 +66,10 @@ export class TroveError extends Error {
 /** True for errors of this family, also across two copies of the package. */
 export function isTroveError(error: unknown, code?: ErrorCode): error is TroveError {
   return (
-    error instanceof Error && error.name === 'TroveError' && 'code' in error && (code === undefined || error.code === code)
+    error instanceof Error &&
+    error.name === 'TroveError' &&
+    'code' in error &&
+    (code === undefined || error.code === code)
   );
 }
 

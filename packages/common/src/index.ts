@@ -1,13 +1,26 @@
 export { fullJitterMs } from './backoff.ts';
 export { type Clock, systemClock } from './clock.ts';
-export { loadConfig, type LoadConfigOptions } from './config/load_config.ts';
+export { type LoadConfigOptions, loadConfig } from './config/load_config.ts';
 export { type ConfigOf, defineOptions, environmentName, type OptionSpec, type OptionType } from './config/options.ts';
 export { checkPublishedKeys, type KeySettings } from './config/published_keys.ts';
 export { sharedOptions } from './config/shared_options.ts';
-export { amqpUrls, formatTransportUrl, parseTransportUrl, type TransportHost, type TransportUrl } from './config/transport_url.ts';
+export {
+  amqpUrls,
+  formatTransportUrl,
+  parseTransportUrl,
+  type TransportHost,
+  type TransportUrl,
+} from './config/transport_url.ts';
 export { hkdfSha256, hmacSha256, sha256, troveDecrypt, troveEncrypt } from './crypto.ts';
 export { writeFileDurably } from './durable_file.ts';
-export { ERROR_CODES, type ErrorCode, isTroveError, TroveError, type TroveErrorOptions, toTroveError } from './errors.ts';
+export {
+  ERROR_CODES,
+  type ErrorCode,
+  isTroveError,
+  TroveError,
+  type TroveErrorOptions,
+  toTroveError,
+} from './errors.ts';
 export { bytesToUuid, isUuid, newUuid, randomText, uuidToBytes, uuidV5 } from './ids.ts';
 export { createLogger, type LogFields, type Logger, type LoggerOptions, silentLogger } from './logger.ts';
 export {
