@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -13,6 +13,19 @@ test('a file is replaced whole, closed to others, and leaves nothing beside it',
     expect(readFileSync(path, 'utf8')).toBe('two');
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(readdirSync(folder)).toEqual(['state.json']);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('a link at its place is replaced, not written through', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'durable-'));
+  try {
+    writeFileSync(join(folder, 'victim'), 'untouched');
+    for (const name of ['state', `state.${process.pid}.partial`]) symlinkSync('victim', join(folder, name));
+    writeFileDurably(join(folder, 'state'), 'new');
+    expect(readFileSync(join(folder, 'victim'), 'utf8')).toBe('untouched');
+    expect(readFileSync(join(folder, 'state'), 'utf8')).toBe('new');
   } finally {
     rmSync(folder, { recursive: true });
   }

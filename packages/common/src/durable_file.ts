@@ -1,4 +1,4 @@
-import { closeSync, fchmodSync, fchownSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, fchmodSync, fchownSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 export interface DurableFileOptions {
@@ -10,12 +10,13 @@ export interface DurableFileOptions {
 
 /**
  * Puts text into a file so that a crash at any moment leaves the old content or the new, never a part, and that it is on
- * the disk when the call returns.
+ * the disk when the call returns. A link that somebody put in its place is replaced, never followed.
  */
 export function writeFileDurably(path: string, text: string, options: DurableFileOptions = {}): void {
   const partial = `${path}.${process.pid}.partial`;
   const mode = options.mode ?? 0o600;
-  const file = openSync(partial, 'w', mode);
+  rmSync(partial, { force: true });
+  const file = openSync(partial, 'wx', mode);
   try {
     fchmodSync(file, mode);
     if (options.owner !== undefined) fchownSync(file, options.owner.uid, options.owner.gid);

@@ -1,5 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync } from 'node:fs';
+import { chmodSync, lchownSync, lstatSync, mkdirSync } from 'node:fs';
+import { TroveError } from '@trove/common';
 
 /** Whom databases and agents run as. */
 export interface Account {
@@ -46,9 +47,10 @@ function makeAccount(name: string): Account | undefined {
   return made.status === 0 ? findAccount(name) : undefined;
 }
 
-/** Makes a folder that only the guest's account may enter. */
+/** Makes a folder that only the guest's account may enter. A link in its place is refused: the guest may have put it there. */
 export function makeGuestFolder(path: string, account: Account | undefined): void {
   mkdirSync(path, { recursive: true, mode: 0o700 });
+  if (!lstatSync(path).isDirectory()) throw new TroveError('COMPUTE_ERROR', 'A folder of the server is a link.');
   chmodSync(path, 0o700);
-  if (account !== undefined) chownSync(path, account.uid, account.gid);
+  if (account !== undefined) lchownSync(path, account.uid, account.gid);
 }

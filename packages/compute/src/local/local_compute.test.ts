@@ -7,22 +7,14 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  identifyProcess,
-  newUuid,
-  type ProcessIdentity,
-  processCommandLine,
-  processRuns,
-  signalProcess,
-  silentLogger,
-  waitForExit,
-} from '@trove/common';
+import { newUuid, type ProcessIdentity, processRuns, signalProcess, silentLogger, waitForExit } from '@trove/common';
 import { afterAll, describe, expect, test, vi } from 'vitest';
+import { AGENT, agentsOn, listen, nextAddress } from '../../test/local_world.ts';
 import { computeConformance, type ServerInside } from '../conformance.ts';
 import type { CreateServer, Server } from '../driver.ts';
 import { guestAccount } from './account.ts';
@@ -30,19 +22,6 @@ import { createDetachedAgentRunner } from './detached_agent.ts';
 import type { LocalInstallation } from './images.ts';
 import { LocalCompute, type LocalComputeOptions } from './local_compute.ts';
 
-/** An agent that leaves a program running beside itself, as a real one leaves its database, and writes down what it was given. */
-const AGENT = `
-const { spawn } = require('node:child_process');
-const { readFileSync, writeFileSync } = require('node:fs');
-const { dirname, join } = require('node:path');
-const server = JSON.parse(readFileSync(process.argv[process.argv.indexOf('--server-file') + 1], 'utf8'));
-const child = spawn('sleep', ['600'], { detached: true, stdio: 'ignore' });
-const stat = readFileSync('/proc/' + child.pid + '/stat', 'utf8');
-const started = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim() + '/' + stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-writeFileSync(join(server.root_dir, 'run/database.process'), JSON.stringify({ pid: child.pid, started }));
-writeFileSync(join(server.root_dir, 'run/seen.json'), JSON.stringify({ argv: process.argv.slice(2), env: process.env, uid: process.getuid(), server }));
-setInterval(() => {}, 1000);
-`;
 const INSTALLATIONS: readonly LocalInstallation[] = [
   { manager: 'postgresql', version: '18.4', binDir: '/opt/one', port: 15432 },
   { manager: 'postgresql', version: '15.18', binDir: '/opt/two', port: 15432 },
@@ -272,6 +251,20 @@ describe('local compute', () => {
     await expect(compute.flavors()).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
   });
 
+  test('a guest that puts a link in the place of a folder leads nobody out of its server', async () => {
+    const compute = open('links');
+    const { server } = await newServer(compute);
+    const { root } = compute.paths(server.id);
+    await compute.stopServer(server.id, signal);
+    rmSync(join(root, 'run'), { recursive: true });
+    symlinkSync(folder, join(root, 'run'));
+    const mode = statSync(folder).mode;
+    await expect(compute.startServer(server.id, signal)).rejects.toMatchObject({ code: 'COMPUTE_ERROR' });
+    expect(statSync(folder).mode).toBe(mode);
+    await compute.deleteServer(server.id, signal);
+    expect(existsSync(program)).toBe(true);
+  }, 60_000);
+
   test('an injected file cannot be put outside the server', async () => {
     const compute = open('escape');
     const { server, create } = await newServer(compute);
@@ -295,26 +288,3 @@ describe('local compute', () => {
     expect(readdirSync(join(folder, 'gone/addresses'))).toEqual([]);
   }, 60_000);
 });
-
-function nextAddress(address: string): string {
-  const parts = address.split('.').map(Number);
-  return [...parts.slice(0, 3), (parts[3] ?? 0) + 1].join('.');
-}
-
-async function listen(host: string, port: number): Promise<{ close(): void }> {
-  const server = createTcpServer();
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen({ host, port }, resolve));
-  return server;
-}
-
-/** The agents that run for this instance, by their command lines. */
-function agentsOn(create: CreateServer): number[] {
-  const pids = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number);
-  return pids.filter(
-    (pid) =>
-      processCommandLine(pid).includes(`${create.instanceId}/root/etc/trove/server.json`) &&
-      identifyProcess(pid) !== undefined,
-  );
-}

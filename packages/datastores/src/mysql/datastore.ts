@@ -14,7 +14,7 @@ import { mysqlServerProgram } from './installations.ts';
 import { createMysqlUsers, ensureMysqlUsers, listMysqlUsers } from './users.ts';
 
 const SOCKET = 'mysqld.sock';
-const CONNECT_TIMEOUT_MS = 5000;
+const CONNECT_TIMEOUT_MS = 10_000;
 
 /** MySQL or MariaDB on one instance. The agent comes in over the socket as `os_admin@localhost`, which no network reaches. */
 export class MysqlDatastore implements Datastore {

@@ -37,7 +37,7 @@ for (const [index, installation] of installations.entries()) {
   datastoreConformance(`${installation.manager} ${installation.version}`, {
     driver: mysqlDriver,
     installation,
-    address: `127.65.1.${index + 1}`,
+    address: `127.65.${process.pid % 250}.${index + 1}`,
     connect,
     holdsEmoji: false,
   });

@@ -6,6 +6,8 @@ import { sqlState } from './errors.ts';
 import { checkDatabaseName, HIDDEN_DATABASES } from './names.ts';
 
 const DUPLICATE_DATABASE = '42P04';
+const IN_USE = '55006';
+const DROP_TRIES = 3;
 
 export async function createPostgresDatabases(client: Client, databases: readonly DatabaseSpec[]): Promise<void> {
   for (const database of databases) checkDatabaseName(database.name);
@@ -30,7 +32,17 @@ async function createDatabase(client: Client, database: DatabaseSpec): Promise<v
 export async function deletePostgresDatabase(client: Client, name: string): Promise<void> {
   if (HIDDEN_DATABASES.includes(name)) throw new TroveError('DATABASE_NOT_FOUND', 'The database cannot be found.');
   checkDatabaseName(name);
-  await client.query(`DROP DATABASE ${escapeIdentifier(name)} WITH (FORCE)`);
+  await dropDatabase(client, name, DROP_TRIES);
+}
+
+/** FORCE ends the sessions, but waits only 5 s for them to be gone: on a busy machine it has to be said again. */
+async function dropDatabase(client: Client, name: string, tries: number): Promise<void> {
+  try {
+    await client.query(`DROP DATABASE ${escapeIdentifier(name)} WITH (FORCE)`);
+  } catch (error) {
+    if (sqlState(error) !== IN_USE || tries <= 1) throw error;
+    await dropDatabase(client, name, tries - 1);
+  }
 }
 
 interface DatabaseRow {

@@ -12,7 +12,7 @@ import { initialisePostgres } from './initialise.ts';
 import { ensureLibraryLinks } from './libraries.ts';
 import { createPostgresUsers, ensurePostgresUsers, type InDatabase, listPostgresUsers } from './users.ts';
 
-const CONNECT_TIMEOUT_MS = 5000;
+const CONNECT_TIMEOUT_MS = 10_000;
 const STARTING_UP = '57P03';
 
 /** PostgreSQL on one instance. The agent comes in over the socket as `os_admin`; over the network that name is refused. */

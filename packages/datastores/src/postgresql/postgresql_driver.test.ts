@@ -31,7 +31,7 @@ for (const [index, installation] of installations.entries()) {
   datastoreConformance(`${installation.manager} ${installation.version}`, {
     driver: postgresqlDriver,
     installation,
-    address: `127.65.2.${index + 1}`,
+    address: `127.68.${process.pid % 250}.${index + 1}`,
     connect,
     holdsEmoji: true,
   });

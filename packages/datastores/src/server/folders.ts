@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, lstatSync, mkdirSync } from 'node:fs';
+import { chmodSync, lchownSync, lstatSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sha256, TroveError } from '@trove/common';
@@ -14,11 +14,12 @@ export function effectiveAccount(place: DatastorePlace): Account | undefined {
   return process.getuid?.() === 0 ? place.account : undefined;
 }
 
-/** Makes a folder that only the database's account may enter. */
+/** Makes a folder that only the database's account may enter. A link in its place is refused: the account may have put it there. */
 export function makePrivateFolder(path: string, account: Account | undefined): void {
   mkdirSync(path, { recursive: true, mode: 0o700 });
+  if (!lstatSync(path).isDirectory()) throw new TroveError('INTERNAL', 'A folder of the database is a link.');
   chmodSync(path, 0o700);
-  if (account !== undefined) chownSync(path, account.uid, account.gid);
+  if (account !== undefined) lchownSync(path, account.uid, account.gid);
 }
 
 /**

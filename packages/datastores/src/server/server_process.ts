@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   identifyProcess,
@@ -16,6 +16,8 @@ import { programEnvironment } from './run_program.ts';
 
 const STOP_TIMEOUT_MS = 120_000;
 const LOG_TAIL_BYTES = 2000;
+/** A link in the log's place is not followed: the database's account owns the folder. */
+const LOG_FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
 
 export interface ServerProcessOptions {
   readonly runDir: string;
@@ -48,7 +50,7 @@ export class ServerProcess {
   spawn(program: string, args: readonly string[]): ProcessIdentity {
     const { runDir, account } = this.#options;
     makePrivateFolder(runDir, account);
-    const log = openSync(this.logFile, 'a', 0o600);
+    const log = openSync(this.logFile, LOG_FLAGS, 0o600);
     try {
       const child = spawn(program, args, {
         cwd: runDir,
