@@ -7,7 +7,7 @@ import { errorText, replyText, requestText } from '../src/codecs/v2/payload.ts';
 import { createSealer } from '../src/codecs/v2/seal.ts';
 import { controlKey, controlKeyVersion, downlinkKey, keyCheckValue, uplinkKey } from '../src/keys/derive.ts';
 
-/** Writes `vectors/v2.json` from fixed keys, ids, times and sessions: the same file each time. @module */
+/** Writes `vectors/v2.json`, or the file named on the command line, from fixed keys, ids, times and sessions: the same file each time. @module */
 
 const KI = 'eRz43LwE6eaxIbBlA2pNukzPjSdcQkVi';
 const K1 = 'control-plane-key-of-the-test-vectors';
@@ -16,7 +16,11 @@ const ISSUED = 1_767_225_600_000;
 const guest = guestParty(INSTANCE);
 const fixed = (name: string, length: number): Buffer => createHash('sha256').update(name).digest().subarray(0, length);
 const bootNonce = fixed('boot nonce', 16);
-const context = { request_id: 'req-2f0c6b1e-0000-4000-8000-000000000001', project_id: '56cca8484d3e48869126ada4f355c284', user_id: 'u1' };
+const context = {
+  request_id: 'req-2f0c6b1e-0000-4000-8000-000000000001',
+  project_id: '56cca8484d3e48869126ada4f355c284',
+  user_id: 'u1',
+};
 const page = { limit: 20, marker: null, include_marker: false };
 
 interface Made {
@@ -27,7 +31,10 @@ interface Made {
 }
 
 function make(name: string, root: Made['root'], fields: Partial<HeaderFields>, plaintext: string): Made {
-  const sealer = createSealer(() => 0, (length) => fixed(`session of ${name}`, length));
+  const sealer = createSealer(
+    () => 0,
+    (length) => fixed(`session of ${name}`, length),
+  );
   const key = { uplink: uplinkKey(KI), downlink: downlinkKey(KI), control: controlKey(K1) }[root];
   const header: HeaderFields = {
     kind: 'call',
@@ -64,27 +71,84 @@ const request = (method: string, args: unknown, more: { fence?: bigint; k?: stri
     replyQueue: more.q ?? null,
   });
 
-const hello = make('hello', 'downlink', {}, request('hello', { stored_boot_nonce: null, stored_sequence: null }, { q: '00112233aabbccdd' }));
-const call = make('call to a guest', 'downlink', { bootNonce }, request('list_databases', page, { q: '00112233aabbccdd' }));
+const hello = make(
+  'hello',
+  'downlink',
+  {},
+  request('hello', { stored_boot_nonce: null, stored_sequence: null }, { q: '00112233aabbccdd' }),
+);
+const call = make(
+  'call to a guest',
+  'downlink',
+  { bootNonce },
+  request('list_databases', page, { q: '00112233aabbccdd' }),
+);
 const changing = make(
   'call with fence and idempotency key',
   'downlink',
   { bootNonce },
-  request('create_database', { databases: [{ _name: 'Grüße 🐬' }] }, { fence: 2n ** 60n, k: 'task-1/step-2', q: '00112233aabbccdd' }),
+  request(
+    'create_database',
+    { databases: [{ _name: 'Grüße 🐬' }] },
+    { fence: 2n ** 60n, k: 'task-1/step-2', q: '00112233aabbccdd' },
+  ),
 );
 const fromGuest = { sender: guest, receiver: TASKMANAGER, bootNonce };
 const positive = [
   hello,
-  make('reply to hello', 'downlink', { ...fromGuest, ...answering(hello), kind: 'reply' }, replyText({ boot_nonce: bootNonce.toString('hex'), sequence: '0', kcv: keyCheckValue(KI) })),
+  make(
+    'reply to hello',
+    'downlink',
+    { ...fromGuest, ...answering(hello), kind: 'reply' },
+    replyText({ boot_nonce: bootNonce.toString('hex'), sequence: '0', kcv: keyCheckValue(KI) }),
+  ),
   call,
-  make('reply of a guest', 'downlink', { ...fromGuest, ...answering(call), kind: 'reply' }, replyText([[{ _name: 'foo20' }], null])),
+  make(
+    'reply of a guest',
+    'downlink',
+    { ...fromGuest, ...answering(call), kind: 'reply' },
+    replyText([[{ _name: 'foo20' }], null]),
+  ),
   changing,
-  make('error of a guest', 'downlink', { ...fromGuest, ...answering(changing), kind: 'error' }, errorText(new TroveError('DATABASE_EXISTS', 'It is there already.', { details: { name: 'Grüße 🐬' } }))),
-  make('report', 'uplink', { kind: 'report', sender: guest, receiver: CONDUCTOR, bootNonce, sequence: 2n ** 40n, expires: ISSUED + 90_000 }, request('heartbeat', { instance_id: INSTANCE, payload: { service_status: 'healthy', volume_used: 0.13, volume_total: 2 } })),
-  make('cast of the api', 'control', { kind: 'cast', sender: API, receiver: TASKMANAGER }, request('run_task', { task_id: '0a8d6d34-0000-4000-8000-00000000beef' })),
-  make('call of the api', 'control', { sender: API, receiver: TASKMANAGER }, request('list_databases', { instance_id: INSTANCE, ...page }, { q: 'ffeeddccbbaa9988' })),
-  make('reply of 1 KiB', 'downlink', { ...fromGuest, ...answering(call), kind: 'reply' }, replyText([[{ _name: 'x'.repeat(400) }], null])),
-  make('reply of 32 KiB', 'downlink', { ...fromGuest, ...answering(call), kind: 'reply' }, replyText('y'.repeat(17_000))),
+  make(
+    'error of a guest',
+    'downlink',
+    { ...fromGuest, ...answering(changing), kind: 'error' },
+    errorText(new TroveError('DATABASE_EXISTS', 'It is there already.', { details: { name: 'Grüße 🐬' } })),
+  ),
+  make(
+    'report',
+    'uplink',
+    { kind: 'report', sender: guest, receiver: CONDUCTOR, bootNonce, sequence: 2n ** 40n, expires: ISSUED + 90_000 },
+    request('heartbeat', {
+      instance_id: INSTANCE,
+      payload: { service_status: 'healthy', volume_used: 0.13, volume_total: 2 },
+    }),
+  ),
+  make(
+    'cast of the api',
+    'control',
+    { kind: 'cast', sender: API, receiver: TASKMANAGER },
+    request('run_task', { task_id: '0a8d6d34-0000-4000-8000-00000000beef' }),
+  ),
+  make(
+    'call of the api',
+    'control',
+    { sender: API, receiver: TASKMANAGER },
+    request('list_databases', { instance_id: INSTANCE, ...page }, { q: 'ffeeddccbbaa9988' }),
+  ),
+  make(
+    'reply of 1 KiB',
+    'downlink',
+    { ...fromGuest, ...answering(call), kind: 'reply' },
+    replyText([[{ _name: 'x'.repeat(400) }], null]),
+  ),
+  make(
+    'reply of 32 KiB',
+    'downlink',
+    { ...fromGuest, ...answering(call), kind: 'reply' },
+    replyText('y'.repeat(17_000)),
+  ),
 ];
 
 /** Each is refused for the reason beside it by a receiver that knows the keys. */
@@ -93,8 +157,14 @@ function negative(): readonly { name: string; root: Made['root']; reason: string
     const bytes = Buffer.from(base.envelope);
     return { name, root: base.root, reason, envelope: change(bytes) ?? bytes };
   };
-  const set = (at: number, value: number) => (bytes: Buffer): undefined => void (bytes[at] = value);
-  const zero = (at: number, length: number) => (bytes: Buffer): undefined => void bytes.fill(0, at, at + length);
+  const set =
+    (at: number, value: number) =>
+    (bytes: Buffer): undefined =>
+      void (bytes[at] = value);
+  const zero =
+    (at: number, length: number) =>
+    (bytes: Buffer): undefined =>
+      void bytes.fill(0, at, at + length);
   const said = (name: string, text: string) => {
     const { root, envelope } = make(name, 'downlink', { bootNonce }, text);
     return { name, root, reason: 'content', envelope };
@@ -109,12 +179,22 @@ function negative(): readonly { name: string; root: Made['root']; reason: string
     bent('an unknown role', 'shape', call, set(AT.sender, 5)),
     bent('a service with an id', 'shape', call, set(AT.sender + 1, 1)),
     bent('a guest without an id', 'shape', call, zero(AT.receiver + 1, 16)),
-    bent('both sides guests', 'shape', call, (bytes) => void bytes.copy(bytes, AT.sender, AT.receiver, AT.receiver + 17)),
+    bent(
+      'both sides guests',
+      'shape',
+      call,
+      (bytes) => void bytes.copy(bytes, AT.sender, AT.receiver, AT.receiver + 17),
+    ),
     bent('no message id', 'shape', call, zero(AT.messageId, 16)),
     bent('a request that answers', 'shape', call, set(AT.requestId, 1)),
     bent('a call with a sequence', 'shape', call, set(AT.sequence + 7, 1)),
     bent('expired before it was issued', 'shape', call, zero(AT.expires, 6)),
-    bent('a length that is no padded size', 'shape', call, (bytes) => void bytes.writeUInt32BE(255, AT.ciphertextLength)),
+    bent(
+      'a length that is no padded size',
+      'shape',
+      call,
+      (bytes) => void bytes.writeUInt32BE(255, AT.ciphertextLength),
+    ),
     bent('one byte more', 'shape', call, (bytes) => Buffer.concat([bytes, Buffer.from([0])])),
     bent('a tag of four bytes', 'shape', call, (bytes) => bytes.subarray(0, -12)),
     bent('another session', 'commitment', call, set(AT.session, (call.envelope[AT.session] ?? 0) ^ 1)),
@@ -135,7 +215,8 @@ function negative(): readonly { name: string; root: Made['root']; reason: string
 }
 
 const file = {
-  about: 'Envelopes of docs/wire-format.md from fixed keys, sessions, ids and times. Bytes are hex. Written by scripts/make_v2_vectors.ts.',
+  about:
+    'Envelopes of docs/wire-format.md from fixed keys, sessions, ids and times. Bytes are hex. Written by scripts/make_v2_vectors.ts.',
   instance_id: INSTANCE,
   instance_key: KI,
   control_key: K1,
@@ -149,4 +230,7 @@ const file = {
   positive: positive.map(({ envelope, ...made }) => ({ ...made, envelope: envelope.toString('hex') })),
   negative: negative().map(({ envelope, ...made }) => ({ ...made, envelope: envelope.toString('hex') })),
 };
-writeFileSync(new URL('../vectors/v2.json', import.meta.url), `${JSON.stringify(file, undefined, 1)}\n`);
+writeFileSync(
+  process.argv[2] ?? new URL('../vectors/v2.json', import.meta.url),
+  `${JSON.stringify(file, undefined, 1)}\n`,
+);

@@ -1,8 +1,9 @@
-import { connect, createServer, type Socket } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 /** A TCP proxy before the host of `url` that ends all its connections at once when told. */
-export async function cuttableProxy(url: string): Promise<{ url: string; cut(): Promise<void>; close(): Promise<void> }> {
+export async function cuttableProxy(
+  url: string,
+): Promise<{ url: string; cut(): Promise<void>; close(): Promise<void> }> {
   const target = new URL(url);
   const sockets = new Set<Socket>();
   const server = createServer((client) => {

@@ -8,6 +8,13 @@ export interface LegacyMessage {
   readonly [name: string]: unknown;
 }
 
+/** A member that must be text. */
+export function textOf(message: LegacyMessage, name: string): string {
+  const value = message[name];
+  if (typeof value !== 'string') throw new Error(`${name} is no text`);
+  return value;
+}
+
 export function openEnvelope(body: Buffer): LegacyMessage {
   const envelope = JSON.parse(body.toString('ascii'));
   if (envelope['oslo.version'] !== '2.0') throw new Error('another version');
@@ -28,7 +35,8 @@ export function decryptText(base64: string, key: string): string {
   decipher.setAutoPadding(false);
   const padded = Buffer.concat([decipher.update(bytes.subarray(16)), decipher.final()]);
   const fill = padded[padded.length - 1] ?? 0;
-  if (fill < 1 || fill > 16 || padded.subarray(padded.length - fill).some((byte) => byte !== fill)) throw new Error('padding');
+  if (fill < 1 || fill > 16 || padded.subarray(padded.length - fill).some((byte) => byte !== fill))
+    throw new Error('padding');
   return padded.subarray(0, padded.length - fill).toString('utf8');
 }
 
@@ -43,7 +51,13 @@ export function encryptText(text: string, key: string): string {
 }
 
 /** What a v1 guest sends to the conductor. */
-export function sealedReport(method: string, args: LegacyMessage, instanceId: string, key: string, uniqueId: string): Buffer {
+export function sealedReport(
+  method: string,
+  args: LegacyMessage,
+  instanceId: string,
+  key: string,
+  uniqueId: string,
+): Buffer {
   const entity = (value: unknown): string =>
     JSON.stringify({ entity: encryptText(JSON.stringify(value), key), 'csz-instance-id': instanceId });
   return makeEnvelope({

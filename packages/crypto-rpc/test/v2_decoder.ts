@@ -24,7 +24,7 @@ function mac(key: Buffer, data: Buffer): Buffer {
 }
 
 /** RFC 5869. */
-export function hkdf(ikm: Buffer, salt: Buffer, info: Buffer, length: number): Buffer {
+function hkdf(ikm: Buffer, salt: Buffer, info: Buffer, length: number): Buffer {
   const extracted = mac(salt.length === 0 ? Buffer.alloc(32) : salt, ikm);
   let block: Buffer = Buffer.alloc(0);
   let out: Buffer = Buffer.alloc(0);
@@ -42,7 +42,12 @@ export function rootKey(key: string, purpose: 'uplink' | 'downlink' | 'control')
 
 export function openEnvelope(envelope: Buffer, root: Buffer): Opened {
   const field = (at: number, length: number): Buffer => envelope.subarray(at, at + length);
-  if (field(0, 8).toString('hex').replace(/..(..)$/, '--$1') !== '545256320201--00') throw new Error('not an envelope');
+  if (
+    field(0, 8)
+      .toString('hex')
+      .replace(/..(..)$/, '--$1') !== '545256320201--00'
+  )
+    throw new Error('not an envelope');
   const length = envelope.readUInt32BE(206);
   if (envelope.length !== 210 + length + 16) throw new Error('length');
   const sender = field(12, 17);

@@ -94,7 +94,8 @@ function confirmed(channel: ConfirmChannel, publication: Publication): Promise<v
 }
 
 function publishOptions(publication: Publication): Options.Publish {
-  const { contentType, contentEncoding, headers, messageId, userId, expirationMs, persistent, priority, mandatory } = publication;
+  const { contentType, contentEncoding, headers, messageId, userId, expirationMs, persistent, priority, mandatory } =
+    publication;
   return {
     contentType,
     persistent,

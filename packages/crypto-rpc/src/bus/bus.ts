@@ -93,7 +93,11 @@ export interface Bus {
    */
   publish(publication: Publication): Promise<void>;
   /** Consumes again after each reconnect and after the queue was deleted under it (it declares what it was told). */
-  consume(queue: string, options: ConsumeOptions, onDelivery: (delivery: Delivery) => Promise<void>): Promise<Subscription>;
+  consume(
+    queue: string,
+    options: ConsumeOptions,
+    onDelivery: (delivery: Delivery) => Promise<void>,
+  ): Promise<Subscription>;
   /** Also forgets that it was declared. One that is not there is no error. */
   deleteQueue(name: string): Promise<void>;
   /** Called at each connection, the present one too if it stands; returns how to stop listening. */

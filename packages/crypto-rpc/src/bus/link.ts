@@ -30,7 +30,9 @@ export class LinkLost extends Error {
 }
 
 /** The three ways to settle a delivery, of which only the first call counts: a second one would end an AMQP channel. */
-export function settleOnce(settle: (how: 'ack' | 'reject' | 'requeue') => void): Pick<Delivery, 'ack' | 'reject' | 'requeue'> {
+export function settleOnce(
+  settle: (how: 'ack' | 'reject' | 'requeue') => void,
+): Pick<Delivery, 'ack' | 'reject' | 'requeue'> {
   let settled = false;
   const once = (how: 'ack' | 'reject' | 'requeue') => (): void => {
     if (settled) return;

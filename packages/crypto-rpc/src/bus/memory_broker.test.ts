@@ -3,7 +3,14 @@ import { until } from '../../test/fixtures.ts';
 import type { Delivery } from './bus.ts';
 import { createMemoryBroker } from './memory_broker.ts';
 
-const message = { exchange: '', routingKey: 'q', body: Buffer.from('a'), contentType: 'x', persistent: false, mandatory: true };
+const message = {
+  exchange: '',
+  routingKey: 'q',
+  body: Buffer.from('a'),
+  contentType: 'x',
+  persistent: false,
+  mandatory: true,
+};
 
 test('the account of a connection is stamped on what it publishes, and a tap sees copies of it all', async () => {
   const broker = createMemoryBroker();

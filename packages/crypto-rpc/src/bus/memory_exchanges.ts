@@ -1,7 +1,7 @@
 import { TroveError } from '@trove/common';
 import type { BindingSpec, Publication, QueueSpec, Topology } from './bus.ts';
-import type { TappedMessage } from './options.ts';
 import { type HeldMessage, MemoryQueue } from './memory_queue.ts';
+import type { TappedMessage } from './options.ts';
 import { topicMatches } from './topic_match.ts';
 
 interface Exchange {
@@ -21,7 +21,8 @@ export class MemoryExchanges {
     for (const { name, type, durable } of topology.exchanges ?? []) {
       const known = this.#exchanges.get(name);
       if (known === undefined) this.#exchanges.set(name, { type, durable, bindings: [] });
-      else if (known.type !== type || known.durable !== durable) throw refused('The exchange is there already, and differs.');
+      else if (known.type !== type || known.durable !== durable)
+        throw refused('The exchange is there already, and differs.');
     }
     for (const queue of topology.queues ?? []) this.#declareQueue(queue, connection);
     for (const binding of topology.bindings ?? []) this.#bind(binding);
@@ -42,7 +43,8 @@ export class MemoryExchanges {
   queue(name: string, connection: object): MemoryQueue {
     const queue = this.#queues.get(name);
     if (queue === undefined) throw refused('The broker has no such queue.');
-    if (queue.owner !== undefined && queue.owner !== connection) throw refused('The queue belongs to another connection.');
+    if (queue.owner !== undefined && queue.owner !== connection)
+      throw refused('The queue belongs to another connection.');
     return queue;
   }
 
@@ -70,7 +72,10 @@ export class MemoryExchanges {
       return;
     }
     const owner = spec.exclusive === true ? connection : undefined;
-    this.#queues.set(spec.name, new MemoryQueue(spec, owner, this.now, (message, queue) => this.#deadLetter(message, queue)));
+    this.#queues.set(
+      spec.name,
+      new MemoryQueue(spec, owner, this.now, (message, queue) => this.#deadLetter(message, queue)),
+    );
   }
 
   #bind(binding: BindingSpec): void {
@@ -117,8 +122,9 @@ function matches(exchange: Exchange, binding: BindingSpec, routingKey: string): 
 }
 
 function sameArguments(one: QueueSpec, other: QueueSpec): boolean {
-  const sorted = (spec: QueueSpec): string => JSON.stringify(Object.entries(spec.arguments ?? {}).sort());
-  return sorted(one) === sorted(other);
+  const [first, second] = [one.arguments ?? {}, other.arguments ?? {}];
+  const names = Object.keys({ ...first, ...second });
+  return names.every((name) => first[name] === second[name]);
 }
 
 function refused(message: string): TroveError {

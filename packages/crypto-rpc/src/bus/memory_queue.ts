@@ -58,7 +58,8 @@ export class MemoryQueue {
 
   /** False where another consumer's exclusiveness, or this one's, does not allow it. */
   addConsumer(consumer: QueueConsumer): boolean {
-    const taken = this.#consumers.some((other) => other.exclusive) || (consumer.exclusive && this.#consumers.length > 0);
+    const taken =
+      this.#consumers.some((other) => other.exclusive) || (consumer.exclusive && this.#consumers.length > 0);
     if (taken) return false;
     this.#consumers.push(consumer);
     queueMicrotask(() => this.pump());

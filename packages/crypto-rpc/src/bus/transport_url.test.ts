@@ -20,12 +20,15 @@ describe('a transport URL', () => {
     ]);
   });
 
-  test.each(['http://h', 'rabbit://', 'rabbit://u:secret@h:x/', 'rabbit://u:%zz@h/'])('%s is refused without being shown', (url) => {
-    expect(() => parseTransportUrl(url)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
-    try {
-      parseTransportUrl(url);
-    } catch (error) {
-      expect(String(error)).not.toContain('secret');
-    }
-  });
+  test.each(['http://h', 'rabbit://', 'rabbit://u:secret@h:x/', 'rabbit://u:%zz@h/'])(
+    '%s is refused without being shown',
+    (url) => {
+      expect(() => parseTransportUrl(url)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
+      try {
+        parseTransportUrl(url);
+      } catch (error) {
+        expect(String(error)).not.toContain('secret');
+      }
+    },
+  );
 });

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Secret } from '@trove/common';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Broker, BROKERS } from '../../test/each_bus.ts';
+import { BROKERS, type Broker } from '../../test/each_bus.ts';
 import { CONTROL_EXCHANGE, guestHandlers, logger, PeerTable, refusals, until } from '../../test/fixtures.ts';
 import { makeEnvelope, sealedReport } from '../../test/legacy_decoder.ts';
 import type { Bus, Publication } from '../bus/bus.ts';
@@ -234,5 +234,4 @@ describe.each(BROKERS)('guest and conductor %s', (_name, makeBroker) => {
     await until(() => heartbeats().length === 1);
     expect(heartbeats()[0]?.sequence).toBe(2n);
   });
-
 });

@@ -4,7 +4,7 @@ import type { Delivery, Subscription } from '../bus/bus.ts';
 import { createOpener } from '../codecs/v2/open.ts';
 import { CONDUCTOR } from '../codecs/v2/party.ts';
 import { Batcher } from './batcher.ts';
-import { legacyReport, legacyReportChecks, type LegacyReportMessage } from './legacy_reports.ts';
+import { type LegacyReportMessage, legacyReport, legacyReportChecks } from './legacy_reports.ts';
 import { reportKeys } from './peer_keys.ts';
 import { receive } from './pipeline.ts';
 import { headerOf, openingChecks, present, requestChecks, type SealedRequest } from './sealed_checks.ts';
@@ -56,7 +56,13 @@ class ReportServer implements RpcServer {
   }
 
   async start(): Promise<void> {
-    const { sealedBus, legacyBus, controlExchange, conductorQueue = DEFAULT_TOPIC, host = DEFAULT_HOST } = this.#options;
+    const {
+      sealedBus,
+      legacyBus,
+      controlExchange,
+      conductorQueue = DEFAULT_TOPIC,
+      host = DEFAULT_HOST,
+    } = this.#options;
     await sealedBus.declare(SEALED_TOPOLOGY);
     await legacyBus.declare(legacyServiceTopology(controlExchange, conductorQueue, host));
     const sealed = HEARTBEAT_QUEUES.map((queue) => ({ queue, prefetch: HEARTBEATS_PER_SHARD }));
@@ -132,4 +138,7 @@ class ReportServer implements RpcServer {
 }
 
 /** A report whose method and arguments fit each other, which the type system cannot see. */
-export type CheckedReport = Omit<VerifiedReport, 'method' | 'args'> & { readonly method: string; readonly args: unknown };
+export type CheckedReport = Omit<VerifiedReport, 'method' | 'args'> & {
+  readonly method: string;
+  readonly args: unknown;
+};

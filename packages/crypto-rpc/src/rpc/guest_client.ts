@@ -60,11 +60,15 @@ class TaskmanagersGuestClient implements GuestClient {
       pending || peer.policy === 2
         ? await this.#askSealed(peer, method, args, options)
         : await askLegacyGuest(this.#legacy, peer, method, { ...args }, options.context ?? {}, limitsOf(options));
-    if (!fits(method.result, result)) throw new TroveError('GUEST_ERROR', 'The guest agent answered something unexpected.');
+    if (!fits(method.result, result))
+      throw new TroveError('GUEST_ERROR', 'The guest agent answered something unexpected.');
     return result as ResultOf<GuestApi[typeof name]>;
   };
 
-  async hello(instanceId: string, options: { readonly pending?: boolean; readonly deadlineMs: number }): Promise<HelloAnswer> {
+  async hello(
+    instanceId: string,
+    options: { readonly pending?: boolean; readonly deadlineMs: number },
+  ): Promise<HelloAnswer> {
     const peer = await this.#peer(instanceId);
     const sealedPeer = this.#sealedPeer(peer, options.pending === true, ZERO_16);
     const args = {
@@ -130,7 +134,8 @@ class TaskmanagersGuestClient implements GuestClient {
   /** The guest's boot nonce as the catalog has it; read anew where a cached answer had none. */
   async #bootNonce(peer: GuestPeer): Promise<Buffer> {
     const nonce = peer.bootNonce ?? (await this.#freshPeer(peer.instanceId)).bootNonce;
-    if (nonce === null) throw new TroveError('STALE_BOOT', 'The guest agent has not been heard of yet.', { retryable: true });
+    if (nonce === null)
+      throw new TroveError('STALE_BOOT', 'The guest agent has not been heard of yet.', { retryable: true });
     return nonce;
   }
 

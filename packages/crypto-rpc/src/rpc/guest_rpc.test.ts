@@ -1,7 +1,15 @@
 import { Secret, TroveError } from '@trove/common';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Broker, BROKERS } from '../../test/each_bus.ts';
-import { CONTROL_EXCHANGE, greet, guestClient, guestHandlers, logger, PeerTable, refusals } from '../../test/fixtures.ts';
+import { BROKERS, type Broker } from '../../test/each_bus.ts';
+import {
+  CONTROL_EXCHANGE,
+  greet,
+  guestClient,
+  guestHandlers,
+  logger,
+  PeerTable,
+  refusals,
+} from '../../test/fixtures.ts';
 import type { Bus } from '../bus/bus.ts';
 import { createGuestServer } from './guest_server.ts';
 import type { Caller, GuestClient, GuestHandlers, GuestServer } from './types.ts';
@@ -29,7 +37,10 @@ describe.each(BROKERS)('taskmanager and guest %s', (_name, makeBroker) => {
     await broker.dispose();
   });
 
-  const startGuest = async (policy: 0 | 2, handlers: Partial<GuestHandlers> = {}): Promise<{ instanceId: string; server: GuestServer }> => {
+  const startGuest = async (
+    policy: 0 | 2,
+    handlers: Partial<GuestHandlers> = {},
+  ): Promise<{ instanceId: string; server: GuestServer }> => {
     const { instanceId, instanceKey } = table.add(policy);
     await client.declareGuest(instanceId, policy);
     const server = createGuestServer({
@@ -65,7 +76,9 @@ describe.each(BROKERS)('taskmanager and guest %s', (_name, makeBroker) => {
   test('hello tells boot nonce, sequence and check value, and nothing else may be asked before it', async () => {
     const { instanceId, instanceKey } = table.add(2);
     await client.declareGuest(instanceId, 2);
-    await expect(client.call(instanceId, 'list_databases', PAGE, DEADLINE)).rejects.toMatchObject({ code: 'STALE_BOOT' });
+    await expect(client.call(instanceId, 'list_databases', PAGE, DEADLINE)).rejects.toMatchObject({
+      code: 'STALE_BOOT',
+    });
     const server = createGuestServer({
       bus,
       instanceId,
@@ -158,7 +171,9 @@ describe.each(BROKERS)('taskmanager and guest %s', (_name, makeBroker) => {
       pendingOnly: true,
       keys: (peer?.keys ?? []).map((key) => ({ ...key, state: 'pending' as const })),
     });
-    await expect(client.call(instanceId, 'list_databases', PAGE, DEADLINE)).rejects.toMatchObject({ code: 'UNPROCESSABLE' });
+    await expect(client.call(instanceId, 'list_databases', PAGE, DEADLINE)).rejects.toMatchObject({
+      code: 'UNPROCESSABLE',
+    });
     const options = { ...DEADLINE, pending: true };
     expect(await client.call(instanceId, 'list_databases', PAGE, options)).toEqual([[{ _name: 'foo20' }], null]);
   });
@@ -200,7 +215,9 @@ describe.each(BROKERS)('taskmanager and guest %s', (_name, makeBroker) => {
     const { instanceId } = await startGuest(2);
     await broker.cut();
     await expect
-      .poll(() => client.call(instanceId, 'list_databases', PAGE, { deadlineMs: 500 }).catch(() => 'not yet'), { timeout: 8000 })
+      .poll(() => client.call(instanceId, 'list_databases', PAGE, { deadlineMs: 500 }).catch(() => 'not yet'), {
+        timeout: 8000,
+      })
       .toEqual([[{ _name: 'foo20' }], null]);
   });
 
@@ -208,7 +225,9 @@ describe.each(BROKERS)('taskmanager and guest %s', (_name, makeBroker) => {
     const { instanceId } = await startGuest(2);
     await client.deleteGuest(instanceId);
     await client.deleteGuest(instanceId);
-    await expect(client.call(instanceId, 'restart', {}, { deadlineMs: 500 })).rejects.toMatchObject({ code: 'GUEST_TIMEOUT' });
+    await expect(client.call(instanceId, 'restart', {}, { deadlineMs: 500 })).rejects.toMatchObject({
+      code: 'GUEST_TIMEOUT',
+    });
   });
 
   test('arguments that do not fit the contract are refused by the guest and counted', async () => {

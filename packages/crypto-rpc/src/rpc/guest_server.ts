@@ -93,7 +93,15 @@ class SealedGuestServer implements GuestServer {
     const lifeMs = isHeartbeat ? HEARTBEAT_LIFE_MS : EVENT_LIFE_MS;
     const messageId = randomBytes(16);
     const { version } = method;
-    const text = requestText({ method: name, version, args, context: {}, fence: null, idempotencyKey: null, replyQueue: null });
+    const text = requestText({
+      method: name,
+      version,
+      args,
+      context: {},
+      fence: null,
+      idempotencyKey: null,
+      replyQueue: null,
+    });
     await this.#options.bus.publish({
       exchange: UP_EXCHANGE,
       routingKey: isHeartbeat ? heartbeatKey(instanceId) : eventKey(instanceId),
@@ -160,7 +168,8 @@ class SealedGuestServer implements GuestServer {
       legacy: false,
     } as const;
     const outcome = await dispatch(this.#handlers, present(message.method, 'method'), request.args, caller, logger);
-    if (request.replyQueue === null) throw new TroveError('INTERNAL', 'A call without a reply queue passed the checks.');
+    if (request.replyQueue === null)
+      throw new TroveError('INTERNAL', 'A call without a reply queue passed the checks.');
     const rootKey = present(message.rootKey, 'key_version');
     await respond(this.#responder, { header, rootKey, replyQueue: request.replyQueue }, outcome);
   }

@@ -4,7 +4,7 @@ import type { Bus, Delivery } from '../bus/bus.ts';
 import { CONTENT_ENCODING, CONTENT_TYPE, type Members, parseReply, writeRequest } from '../codecs/oslo/envelope.ts';
 import type { Json, JsonObject } from '../codecs/v2/strict_json.ts';
 import { PendingCalls } from './pending_calls.ts';
-import { envelopeChecks, receive, type Received } from './pipeline.ts';
+import { envelopeChecks, type Received, receive } from './pipeline.ts';
 import { type OnRefused, Refusal } from './refusal.ts';
 import { ReplyQueue } from './reply_queue.ts';
 import { type Limits, reaching } from './sealed_caller.ts';

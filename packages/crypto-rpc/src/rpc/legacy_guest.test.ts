@@ -1,7 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { BROKERS } from '../../test/each_bus.ts';
 import { guestClient, PeerTable, refusals, until } from '../../test/fixtures.ts';
-import { decryptText, encryptText, type LegacyMessage, makeEnvelope, openEnvelope } from '../../test/legacy_decoder.ts';
+import {
+  decryptText,
+  encryptText,
+  type LegacyMessage,
+  makeEnvelope,
+  openEnvelope,
+  textOf,
+} from '../../test/legacy_decoder.ts';
 import { LEGACY_PROPERTIES } from './legacy_caller.ts';
 
 const PAGE = { limit: 20, marker: null, include_marker: false };
@@ -32,9 +39,22 @@ describe.each(BROKERS)('a v1 guest %s', (_name, makeBroker) => {
       seen.push(request);
       if (request['_reply_q'] === undefined) return;
       for (const reply of answer(request, instanceKey)) {
-        const message = { result: null, failure: null, ending: true, _msg_id: request['_msg_id'], _unique_id: 'u', ...reply };
-        const routingKey = String(request['_reply_q']);
-        await bus.publish({ exchange: '', routingKey, body: makeEnvelope(message), ...LEGACY_PROPERTIES, mandatory: false });
+        const message = {
+          result: null,
+          failure: null,
+          ending: true,
+          _msg_id: request['_msg_id'],
+          _unique_id: 'u',
+          ...reply,
+        };
+        const routingKey = textOf(request, '_reply_q');
+        await bus.publish({
+          exchange: '',
+          routingKey,
+          body: makeEnvelope(message),
+          ...LEGACY_PROPERTIES,
+          mandatory: false,
+        });
       }
     });
     try {
@@ -77,7 +97,11 @@ describe.each(BROKERS)('a v1 guest %s', (_name, makeBroker) => {
   });
 
   test('may fail in clear, which says that it refused and nothing more', async () => {
-    const failure = JSON.stringify({ class: 'NotFound', message: 'pay here: evil.example', kwargs: { code: 'ALREADY_DONE' } });
+    const failure = JSON.stringify({
+      class: 'NotFound',
+      message: 'pay here: evil.example',
+      kwargs: { code: 'ALREADY_DONE' },
+    });
     await withGuest(
       () => [{ failure }],
       async ({ client, instanceId }) => {

@@ -1,9 +1,9 @@
 import { TroveError } from '@trove/common';
 import type { RpcMethod } from '@trove/contracts';
 import { osloContext } from '../codecs/oslo/context.ts';
+import type { Members } from '../codecs/oslo/envelope.ts';
 import { readFailure, refusedInClear } from '../codecs/oslo/failure.ts';
 import { openValue, sealDown } from '../codecs/oslo/v1.ts';
-import type { Members } from '../codecs/oslo/envelope.ts';
 import { legacyCipherKey } from '../keys/derive.ts';
 import type { GuestPeer } from '../keys/key_store.ts';
 import type { LegacyAnswers, LegacyCaller, LegacyRequest } from './legacy_caller.ts';
@@ -27,8 +27,10 @@ export async function askLegacyGuest(
   context: CallContext,
   limits: Limits,
 ): Promise<unknown> {
-  if (OURS.has(method.name)) throw new TroveError('NOT_IMPLEMENTED', 'This instance speaks an older protocol without this method.');
-  const { request, answers } = peer.policy === 1 ? sealed(peer, method, args, context) : clear(peer, method, args, context);
+  if (OURS.has(method.name))
+    throw new TroveError('NOT_IMPLEMENTED', 'This instance speaks an older protocol without this method.');
+  const { request, answers } =
+    peer.policy === 1 ? sealed(peer, method, args, context) : clear(peer, method, args, context);
   if (method.legacyKind === 'call') return await caller.call(request, answers, limits);
   await reaching(caller.cast(request), limits.unreachable);
   return method.long ? { accepted: true } : null;

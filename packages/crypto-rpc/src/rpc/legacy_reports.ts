@@ -47,7 +47,11 @@ export function legacyReportChecks(keyStore: KeyStore, allowPlaintext: boolean):
         message.peer = present(await keyStore.guestPeer(instanceId), 'unknown_sender');
       },
     },
-    { name: 'policy', reason: 'policy', run: (message) => checkPolicy(present(message.peer, 'policy'), allowPlaintext) },
+    {
+      name: 'policy',
+      reason: 'policy',
+      run: (message) => checkPolicy(present(message.peer, 'policy'), allowPlaintext),
+    },
     {
       name: 'open',
       reason: 'open',
@@ -58,7 +62,8 @@ export function legacyReportChecks(keyStore: KeyStore, allowPlaintext: boolean):
     {
       name: 'unique id',
       reason: 'duplicate',
-      run: (message) => ids.take(present(message.instanceId, 'unknown_sender'), present(message.raw, 'content').uniqueId),
+      run: (message) =>
+        ids.take(present(message.instanceId, 'unknown_sender'), present(message.raw, 'content').uniqueId),
     },
     {
       name: 'method and arguments',

@@ -6,7 +6,7 @@ import { type OsloRequest, parseRequest, writeReply } from '../codecs/oslo/envel
 import { writeFailure } from '../codecs/oslo/failure.ts';
 import { dispatch, type HandlerTable } from './dispatch.ts';
 import { hexId, LEGACY_PROPERTIES } from './legacy_caller.ts';
-import { type Check, envelopeChecks, receive, type Received } from './pipeline.ts';
+import { type Check, envelopeChecks, type Received, receive } from './pipeline.ts';
 import type { OnRefused } from './refusal.ts';
 import { findMethod, present } from './sealed_checks.ts';
 import type { Outcome } from './sealed_responder.ts';
@@ -76,7 +76,11 @@ function clearChecks(api: RpcApi, role: Role): readonly Check<LegacyMessage>[] {
         message.request = parseRequest(message.delivery.body);
       },
     },
-    { name: 'unique id', reason: 'duplicate', run: (message) => ids.take(role, present(message.request, 'content').uniqueId) },
+    {
+      name: 'unique id',
+      reason: 'duplicate',
+      run: (message) => ids.take(role, present(message.request, 'content').uniqueId),
+    },
     {
       name: 'method',
       reason: 'method',

@@ -22,16 +22,22 @@ export function reportKeys(peer: GuestPeer | undefined): SenderKeys | undefined 
 }
 
 /** The key to ask a guest under, chosen by the step that asks. */
-export function commandKey(peer: GuestPeer, pending: boolean): { readonly version: number; readonly instanceKey: string } {
+export function commandKey(
+  peer: GuestPeer,
+  pending: boolean,
+): { readonly version: number; readonly instanceKey: string } {
   const active = peer.keys.find((key) => key.state === 'active');
   const key = pending ? (peer.keys.find((candidate) => candidate.state === 'pending') ?? active) : active;
-  if (key?.instanceKey === undefined) throw new TroveError('INTERNAL', 'There is no key to speak to this instance under.');
+  if (key?.instanceKey === undefined)
+    throw new TroveError('INTERNAL', 'There is no key to speak to this instance under.');
   return { version: key.version, instanceKey: key.instanceKey.reveal() };
 }
 
 /** Kdn by instance, derived once as long as Ki stays the same. */
 export class DownlinkKeys {
-  readonly #known = new LRUCache<string, { readonly instanceKey: string; readonly rootKey: Buffer }>({ max: REMEMBERED });
+  readonly #known = new LRUCache<string, { readonly instanceKey: string; readonly rootKey: Buffer }>({
+    max: REMEMBERED,
+  });
 
   get(instanceId: string, instanceKey: string): Buffer {
     const known = this.#known.get(instanceId);

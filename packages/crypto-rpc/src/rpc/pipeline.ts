@@ -1,5 +1,6 @@
 import type { Logger } from '@trove/common';
 import type { Delivery } from '../bus/bus.ts';
+import { MAX_ENVELOPE_LENGTH } from '../codecs/v2/header.ts';
 import { type OnRefused, Refusal, type RefusalReason } from './refusal.ts';
 
 /**
@@ -37,7 +38,7 @@ export const envelopeChecks: readonly Check<Received>[] = [
     name: 'size',
     reason: 'size',
     run: ({ delivery }) => {
-      if (delivery.body.length > 1 << 20) throw new Refusal('size');
+      if (delivery.body.length > MAX_ENVELOPE_LENGTH) throw new Refusal('size');
     },
   },
   {

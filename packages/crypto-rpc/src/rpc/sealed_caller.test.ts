@@ -67,7 +67,14 @@ async function asked(forge: Forge): Promise<{ answer: Promise<unknown>; reasons:
       sealer.seal(key, { ...right, ...more }, text);
     for (const body of forge(seal, request)) {
       const routingKey = replyKey(replyQueue ?? '', INSTANCE);
-      await bus.publish({ exchange: REPLY_EXCHANGE, routingKey, body, contentType: 'x', persistent: false, mandatory: true });
+      await bus.publish({
+        exchange: REPLY_EXCHANGE,
+        routingKey,
+        body,
+        contentType: 'x',
+        persistent: false,
+        mandatory: true,
+      });
     }
   };
   await bus.consume(guestQueue(INSTANCE), { prefetch: 1 }, onRequest);

@@ -133,7 +133,13 @@ export class SealedCaller {
     }
   }
 
-  #publish(peer: SealedPeer, body: Buffer, messageId: Buffer, expirationMs: number, persistent: boolean): Promise<void> {
+  #publish(
+    peer: SealedPeer,
+    body: Buffer,
+    messageId: Buffer,
+    expirationMs: number,
+    persistent: boolean,
+  ): Promise<void> {
     return this.#options.bus.publish({
       exchange: peer.exchange,
       routingKey: peer.routingKey,

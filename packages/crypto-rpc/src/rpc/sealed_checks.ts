@@ -1,10 +1,10 @@
 import type { RpcApi, RpcMethod } from '@trove/contracts';
-import type { SessionKeys } from '../keys/derive.ts';
-import type { RpcPolicy } from '../keys/key_store.ts';
 import { type Header, isZero, type Kind, parseHeader } from '../codecs/v2/header.ts';
 import type { Opener } from '../codecs/v2/open.ts';
-import { parseRequest, type Request } from '../codecs/v2/payload.ts';
 import { type Party, partyName, sameParty } from '../codecs/v2/party.ts';
+import { parseRequest, type Request } from '../codecs/v2/payload.ts';
+import type { SessionKeys } from '../keys/derive.ts';
+import type { RpcPolicy } from '../keys/key_store.ts';
 import { type Check, envelopeChecks, type Received } from './pipeline.ts';
 import { Refusal } from './refusal.ts';
 import { checkArguments, checkOwnIds } from './validation.ts';
@@ -51,7 +51,11 @@ export function openingChecks(receiver: SealedReceiver): readonly Check<SealedMe
         message.claimedSender = partyName(message.header.sender);
       },
     },
-    { name: 'for me', reason: 'receiver', run: (message) => demand(sameParty(headerOf(message).receiver, receiver.me), 'receiver') },
+    {
+      name: 'for me',
+      reason: 'receiver',
+      run: (message) => demand(sameParty(headerOf(message).receiver, receiver.me), 'receiver'),
+    },
     { name: 'pair and kind', reason: 'pair', run: (message) => demand(isAllowed(receiver, headerOf(message)), 'pair') },
     {
       name: 'policy',

@@ -30,7 +30,8 @@ export function createTaskmanagerClient(options: TaskmanagerClientOptions): Task
     call: async <M extends keyof TaskmanagerApi>(name: M, args: object, callOptions: CallOptions) => {
       const method: TaskmanagerApi[M] = taskmanagerApi[name];
       const result = await wire.call(method, { ...args }, callOptions, limitsOf(callOptions));
-      if (!fits(method.result, result)) throw new TroveError('INTERNAL', 'The taskmanager answered something unexpected.');
+      if (!fits(method.result, result))
+        throw new TroveError('INTERNAL', 'The taskmanager answered something unexpected.');
       return result as never;
     },
     cast: (name, args, castOptions) => wire.cast(taskmanagerApi[name], { ...args }, castOptions?.context ?? {}),
@@ -53,7 +54,15 @@ function limitsOf(options: CallOptions): Limits {
 function sealedWire(options: TaskmanagerClientOptions, key: RootKey): Wire {
   const { bus, logger, onRefused } = options;
   const clock: Clock = options.clock ?? systemClock;
-  const caller = new SealedCaller({ bus, me: API, answeredBy: 'tm', answeredByRole: 'taskmanager', logger, clock, onRefused });
+  const caller = new SealedCaller({
+    bus,
+    me: API,
+    answeredBy: 'tm',
+    answeredByRole: 'taskmanager',
+    logger,
+    clock,
+    onRefused,
+  });
   const peer = (routingKey: string): SealedPeer => ({
     party: TASKMANAGER,
     ...key,

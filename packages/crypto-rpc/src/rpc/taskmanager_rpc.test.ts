@@ -1,7 +1,7 @@
 import { Secret, TroveError } from '@trove/common';
 import type { Handlers, TaskmanagerApi } from '@trove/contracts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Broker, BROKERS } from '../../test/each_bus.ts';
+import { BROKERS, type Broker } from '../../test/each_bus.ts';
 import { CONTROL_EXCHANGE, logger, refusals, until } from '../../test/fixtures.ts';
 import type { Bus } from '../bus/bus.ts';
 import { createTaskmanagerClient } from './taskmanager_client.ts';
@@ -118,7 +118,9 @@ describe.each(BROKERS)('api and taskmanager %s', (_name, makeBroker) => {
   test('under a key that is not in the ring nothing is heard', async () => {
     const { reasons, onRefused } = refusals();
     await server(['k1'], onRefused as (reason: string) => void);
-    await expect(client(['k2']).call('list_databases', PAGE, { deadlineMs: 300 })).rejects.toMatchObject({ code: 'RPC_TIMEOUT' });
+    await expect(client(['k2']).call('list_databases', PAGE, { deadlineMs: 300 })).rejects.toMatchObject({
+      code: 'RPC_TIMEOUT',
+    });
     expect(reasons).toEqual(['key_version']);
   });
 
@@ -140,7 +142,14 @@ describe.each(BROKERS)('api and taskmanager %s', (_name, makeBroker) => {
     });
     for (const routingKey of [DOORBELL_QUEUE, CALL_QUEUE]) {
       const body = Buffer.from('junk');
-      await bus.publish({ exchange: TASKS_EXCHANGE, routingKey, body, contentType: 'x', persistent: true, mandatory: true });
+      await bus.publish({
+        exchange: TASKS_EXCHANGE,
+        routingKey,
+        body,
+        contentType: 'x',
+        persistent: true,
+        mandatory: true,
+      });
     }
     await client(['k1']).cast('run_task', { task_id: TASK });
     await until(() => dead.length === 1);

@@ -80,7 +80,11 @@ const conductorQueues: Topology = {
   ],
   bindings: [
     { exchange: UP_EXCHANGE, queue: EVENT_QUEUE, routingKey: 'ev.*' },
-    ...HEARTBEAT_QUEUES.map((queue) => ({ exchange: UP_EXCHANGE, queue, routingKey: `${queue.replace('conductor.', '')}.*` })),
+    ...HEARTBEAT_QUEUES.map((queue) => ({
+      exchange: UP_EXCHANGE,
+      queue,
+      routingKey: `${queue.replace('conductor.', '')}.*`,
+    })),
   ],
 };
 

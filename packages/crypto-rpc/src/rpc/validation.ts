@@ -5,7 +5,13 @@ import { isJsonObject } from '../codecs/v2/strict_json.ts';
 import { Refusal } from './refusal.ts';
 
 // Nothing is coerced, defaulted or removed: what does not fit is refused as it is.
-const ajv = new Ajv({ strict: false, allErrors: false, coerceTypes: false, useDefaults: false, removeAdditional: false });
+const ajv = new Ajv({
+  strict: false,
+  allErrors: false,
+  coerceTypes: false,
+  useDefaults: false,
+  removeAdditional: false,
+});
 const compiled = new WeakMap<TSchema, ValidateFunction>();
 
 /** Whether a value fits a schema, which is compiled once. */

@@ -1,4 +1,5 @@
 import { Refusal } from '../../rpc/refusal.ts';
+import { MAX_ENVELOPE_LENGTH } from '../v2/header.ts';
 import { isJsonObject, type Json, type JsonObject, parseStrictObject, parseStrictText } from '../v2/strict_json.ts';
 import { pythonJson } from './python_json.ts';
 
@@ -6,7 +7,6 @@ export const CONTENT_TYPE = 'application/json';
 export const CONTENT_ENCODING = 'utf-8';
 const OSLO_VERSION = '2.0';
 const CONTEXT_PREFIX = '_context_';
-const MAX_LENGTH = 1 << 20;
 
 /** What an oslo.messaging request carries; the values of `args` and `context` may still be encrypted. */
 export interface OsloRequest {
@@ -33,8 +33,7 @@ export interface OsloReply {
 
 /** The body of a request, its members in the order in which oslo.messaging writes them. */
 export function writeRequest(request: Omit<OsloRequest, 'args'> & { readonly args: Members }): Buffer {
-  const call =
-    request.callId === null ? {} : { _msg_id: request.callId, _reply_q: request.replyQueue, _timeout: null };
+  const call = request.callId === null ? {} : { _msg_id: request.callId, _reply_q: request.replyQueue, _timeout: null };
   const context = Object.entries(request.context).map(([name, value]) => [`${CONTEXT_PREFIX}${name}`, value]);
   return writeEnvelope({
     method: request.method,
@@ -82,7 +81,7 @@ function writeEnvelope(message: Members): Buffer {
 }
 
 function parseEnvelope(body: Buffer): JsonObject {
-  if (body.length > MAX_LENGTH) throw new Refusal('size');
+  if (body.length > MAX_ENVELOPE_LENGTH) throw new Refusal('size');
   const envelope = parseStrictObject(body);
   const message = envelope['oslo.message'];
   if (envelope['oslo.version'] !== OSLO_VERSION) throw new Refusal('content');

@@ -29,7 +29,8 @@ export function readFailure(failure: string): TroveError {
   const message = typeof members['message'] === 'string' ? members['message'].slice(0, 1000) : 'unknown';
   const kwargs = isJsonObject(members['kwargs']) ? members['kwargs'] : {};
   const { code, retryable } = kwargs;
-  if (typeof code === 'string' && isErrorCode(code)) return new TroveError(code, message, { retryable: retryable === true });
+  if (typeof code === 'string' && isErrorCode(code))
+    return new TroveError(code, message, { retryable: retryable === true });
   return new TroveError('GUEST_ERROR', `An error occurred communicating with the guest: ${message}.`);
 }
 

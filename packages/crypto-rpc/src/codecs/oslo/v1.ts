@@ -14,13 +14,21 @@ const BLOCK = 16;
 const SENDER = 'csz-instance-id';
 
 /** Arguments and context as a taskmanager sends them to a v1 guest. `cipherKey`: `legacyCipherKey` of Ki. */
-export function sealDown(args: Members, context: JsonObject, cipherKey: Buffer): { args: JsonObject; context: JsonObject } {
+export function sealDown(
+  args: Members,
+  context: JsonObject,
+  cipherKey: Buffer,
+): { args: JsonObject; context: JsonObject } {
   const sealed = Object.entries(args).map(([name, value]) => [name, encrypt(pythonJson(value), cipherKey)]);
   return { args: Object.fromEntries(sealed), context: { context: encrypt(pythonJson(context), cipherKey) } };
 }
 
 /** The inverse of `sealDown`. Throws a `Refusal` (`open`, `content`): also where any argument came in clear. */
-export function openDown(args: JsonObject, context: JsonObject, cipherKey: Buffer): { args: JsonObject; context: JsonObject } {
+export function openDown(
+  args: JsonObject,
+  context: JsonObject,
+  cipherKey: Buffer,
+): { args: JsonObject; context: JsonObject } {
   const opened = Object.entries(args).map(([name, value]) => [name, openValue(value, cipherKey)]);
   return { args: Object.fromEntries(opened), context: openContext(context, cipherKey) };
 }

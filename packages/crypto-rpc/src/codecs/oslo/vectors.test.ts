@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { decryptText, openEnvelope } from '../../../test/legacy_decoder.ts';
+import { decryptText, openEnvelope, textOf } from '../../../test/legacy_decoder.ts';
 import { legacyCipherKey } from '../../keys/derive.ts';
 import { isJsonObject, type JsonObject } from '../v2/strict_json.ts';
 import { osloContext } from './context.ts';
@@ -118,8 +118,9 @@ describe('what ours writes', () => {
     const message = openEnvelope(body);
     const opened = message['args'];
     if (!isJsonObject(opened)) throw new Error('no args');
-    for (const [name, value] of Object.entries(args)) expect(JSON.parse(decryptText(String(opened[name]), key))).toEqual(value);
-    expect(JSON.parse(decryptText(String(message['_context_context']), key))).toEqual(context);
+    for (const [name, value] of Object.entries(args))
+      expect(JSON.parse(decryptText(textOf(opened, name), key))).toEqual(value);
+    expect(JSON.parse(decryptText(textOf(message, '_context_context'), key))).toEqual(context);
     expect(message).toMatchObject({ method: 'list_databases', _msg_id: 'c', _reply_q: 'reply_1', _timeout: null });
   });
 
@@ -141,7 +142,7 @@ describe('v1 refuses', () => {
   });
 
   test('bad padding, a wrong key and a cut ciphertext, all alike', () => {
-    const limit = String(sealed.args['limit']);
+    const limit = textOf(sealed.args, 'limit');
     const bytes = Buffer.from(limit, 'base64');
     bytes[15] = (bytes[15] ?? 0) ^ 1;
     bytes[16] = (bytes[16] ?? 0) ^ 1;
@@ -154,9 +155,11 @@ describe('v1 refuses', () => {
   test("a report under one instance's key that names another anywhere", () => {
     const other = '6f9619ff-8b86-4011-b42d-00c04fc964ff';
     expect(() => openUp(reported.args, reported.context, other, guestKey)).toThrow('foreign_id');
-    const entity = JSON.parse(String(reported.args['payload']));
+    const entity = JSON.parse(textOf(reported.args, 'payload'));
     const bent = JSON.stringify({ ...entity, 'csz-instance-id': other });
     const instanceId = guestV1.instance_id ?? '';
-    expect(() => openUp({ ...reported.args, payload: bent }, reported.context, instanceId, guestKey)).toThrow('foreign_id');
+    expect(() => openUp({ ...reported.args, payload: bent }, reported.context, instanceId, guestKey)).toThrow(
+      'foreign_id',
+    );
   });
 });

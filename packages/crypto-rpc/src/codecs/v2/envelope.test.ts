@@ -52,16 +52,16 @@ describe('an envelope', () => {
 
   test('is refused after any single flipped bit', () => {
     const envelope = sealer.seal(rootKey, fields(), '{"m":"heartbeat"}');
-    const bits = fc.integer({ min: 0, max: envelope.length * 8 - 1 });
-    fc.assert(
-      fc.property(bits, (bit) => {
-        const bent = Buffer.from(envelope);
-        bent[bit >> 3] = (bent[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-        expect(thrown(() => open(bent))).toBeInstanceOf(Refusal);
-      }),
-      { numRuns: 1500 },
-    );
-  });
+    const header = 210 * 8;
+    const opened: number[] = [];
+    // Each bit of the header, and one in seven of ciphertext and tag.
+    for (let bit = 0; bit < envelope.length * 8; bit += bit < header ? 1 : 7) {
+      const bent = Buffer.from(envelope);
+      bent[bit >> 3] = (bent[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      if (!(thrown(() => open(bent)) instanceof Refusal)) opened.push(bit);
+    }
+    expect(opened).toEqual([]);
+  }, 60_000);
 
   test('is refused when cut or grown anywhere', () => {
     const envelope = sealer.seal(rootKey, fields(), '{}');
@@ -106,7 +106,11 @@ describe('an envelope', () => {
   test('starts a new session after 24 hours', () => {
     let now = 0;
     const ageing = createSealer(() => now);
-    const session = (): string => ageing.seal(rootKey, fields(), '{}').subarray(AT.session, AT.session + 32).toString('hex');
+    const session = (): string =>
+      ageing
+        .seal(rootKey, fields(), '{}')
+        .subarray(AT.session, AT.session + 32)
+        .toString('hex');
     const first = session();
     expect(session()).toBe(first);
     now = 24 * 60 * 60 * 1000;
@@ -116,7 +120,11 @@ describe('an envelope', () => {
   test('under a key version that was given to another key opens under that key', () => {
     const reissued = uplinkKey('another');
     sealer.seal(rootKey, fields(), '{}');
-    expect(open(sealer.seal(reissued, fields(), '{}'), reissued).toString().trimEnd()).toBe('{}');
+    expect(
+      open(sealer.seal(reissued, fields(), '{}'), reissued)
+        .toString()
+        .trimEnd(),
+    ).toBe('{}');
   });
 });
 
@@ -133,9 +141,9 @@ describe('a parser', () => {
     const junk = fc.oneof(
       fc.uint8Array({ maxLength: 600 }).map((bytes) => Buffer.from(bytes)),
       fc.json().map((text) => Buffer.from(text)),
-      fc.dictionary(fc.constantFrom('m', 'v', 'a', 'c', 'f', 'k', 'q', 'r', 'e', '__proto__'), fc.jsonValue()).map((value) =>
-        Buffer.from(JSON.stringify(value)),
-      ),
+      fc
+        .dictionary(fc.constantFrom('m', 'v', 'a', 'c', 'f', 'k', 'q', 'r', 'e', '__proto__'), fc.jsonValue())
+        .map((value) => Buffer.from(JSON.stringify(value))),
     );
     fc.assert(
       fc.property(junk, (bytes) => {
@@ -157,7 +165,9 @@ describe('a parser', () => {
     for (const text of ['{"a":{"b":1,"b":1}}', '{"a":[{"x":1,"\\u0078":1}]}', '{"a":1,"a":1}']) {
       expect(thrown(() => parseStrictObject(Buffer.from(text)))).toMatchObject({ reason: 'content' });
     }
-    expect(thrown(() => parseStrictObject(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])))).toMatchObject({ reason: 'content' });
+    expect(thrown(() => parseStrictObject(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])))).toMatchObject({
+      reason: 'content',
+    });
     expect(parseStrictObject(Buffer.from('{"a:{[\\"":":}\\\\"}'))).toEqual({ 'a:{["': ':}\\' });
   });
 });

@@ -1,6 +1,6 @@
 import { Refusal } from '../../rpc/refusal.ts';
-import { PARTY_LENGTH, type Party, partyFromBytes, partyToBytes } from './party.ts';
 import { isPaddedLength } from './padding.ts';
+import { PARTY_LENGTH, type Party, partyFromBytes } from './party.ts';
 
 export const HEADER_LENGTH = 210;
 export const TAG_LENGTH = 16;
@@ -69,14 +69,14 @@ export interface Header extends HeaderFields {
 }
 
 /** Writes the fields at the start of `envelope`, which is zero so far; sealing fills the rest. */
-export function writeHeader(envelope: Buffer, fields: HeaderFields): void {
+export function writeHeader(envelope: Buffer, fields: HeaderFields, senderBytes: Buffer, receiverBytes: Buffer): void {
   MAGIC.copy(envelope, 0);
   envelope[AT.version] = VERSION;
   envelope[AT.suite] = SUITE;
   envelope[AT.kind] = KINDS[fields.kind];
   envelope.writeUInt32BE(fields.keyVersion, AT.keyVersion);
-  partyToBytes(fields.sender).copy(envelope, AT.sender);
-  partyToBytes(fields.receiver).copy(envelope, AT.receiver);
+  senderBytes.copy(envelope, AT.sender);
+  receiverBytes.copy(envelope, AT.receiver);
   fields.messageId.copy(envelope, AT.messageId);
   fields.requestId.copy(envelope, AT.requestId);
   fields.requestHash.copy(envelope, AT.requestHash);

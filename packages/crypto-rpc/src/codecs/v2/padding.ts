@@ -7,7 +7,7 @@ const LARGEST = 63 * STEP;
 const SPACE = 0x20;
 
 /** The length that a plaintext is filled up to. Throws a `Refusal` (`size`) above 1008 KiB. */
-export function paddedLength(length: number): number {
+function paddedLength(length: number): number {
   for (const size of SMALL) if (length <= size) return size;
   const padded = Math.ceil(length / STEP) * STEP;
   if (padded > LARGEST) throw new Refusal('size');
@@ -15,7 +15,9 @@ export function paddedLength(length: number): number {
 }
 
 export function isPaddedLength(length: number): boolean {
-  return length === 256 || length === 1024 || length === 4096 || (length > 0 && length <= LARGEST && length % STEP === 0);
+  return (
+    length === 256 || length === 1024 || length === 4096 || (length > 0 && length <= LARGEST && length % STEP === 0)
+  );
 }
 
 /** JSON text filled with spaces, which JSON readers skip. */

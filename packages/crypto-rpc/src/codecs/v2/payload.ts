@@ -77,7 +77,10 @@ function parseError(members: JsonObject): TroveError {
   const shaped = typeof message === 'string' && message.length <= 1000 && typeof retryable === 'boolean';
   const listed = Object.keys(members).every((name) => ERROR_MEMBERS.has(name));
   if (!known || !shaped || !listed) throw new Refusal('content');
-  return new TroveError(code, message, { retryable, ...(details === undefined ? {} : { details: { ...object(details) } }) });
+  return new TroveError(code, message, {
+    retryable,
+    ...(details === undefined ? {} : { details: { ...object(details) } }),
+  });
 }
 
 export function isErrorCode(text: string): text is ErrorCode {

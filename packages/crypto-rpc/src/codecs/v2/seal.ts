@@ -12,6 +12,8 @@ const PEERS = 20_000;
 interface PeerKeys extends SessionKeys {
   readonly rootKey: Buffer;
   readonly session: Buffer;
+  readonly senderBytes: Buffer;
+  readonly receiverBytes: Buffer;
 }
 
 export interface Sealer {
@@ -43,8 +45,10 @@ export function createSealer(monotonic: () => number, random: (length: number) =
     const known = peers.get(name);
     // A version that was revoked may be given again to another key, so the version alone is no proof.
     if (known?.session === session && known.rootKey.equals(rootKey)) return known;
-    const keys = sessionKeys(rootKey, partyToBytes(fields.sender), partyToBytes(fields.receiver), session);
-    const fresh = { ...keys, rootKey, session };
+    const senderBytes = partyToBytes(fields.sender);
+    const receiverBytes = partyToBytes(fields.receiver);
+    const keys = sessionKeys(rootKey, senderBytes, receiverBytes, session);
+    const fresh = { ...keys, rootKey, session, senderBytes, receiverBytes };
     peers.set(name, fresh);
     return fresh;
   };
@@ -59,7 +63,7 @@ export function createSealer(monotonic: () => number, random: (length: number) =
 
 function sealUnder(keys: PeerKeys, fields: HeaderFields, padded: Buffer): Buffer {
   const envelope = Buffer.alloc(HEADER_LENGTH + padded.length + TAG_LENGTH);
-  writeHeader(envelope, fields);
+  writeHeader(envelope, fields, keys.senderBytes, keys.receiverBytes);
   keys.session.copy(envelope, AT.session);
   keys.commitment.copy(envelope, AT.commitment);
   envelope.writeUInt32BE(padded.length, AT.ciphertextLength);

@@ -1,4 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { openEnvelope, rootKey } from '../../../test/v2_decoder.ts';
 import { controlKey, controlKeyVersion, downlinkKey, keyCheckValue, uplinkKey } from '../../keys/derive.ts';
@@ -12,12 +16,26 @@ interface VectorFile {
   readonly instance_key: string;
   readonly control_key: string;
   readonly derived: Readonly<Record<Root | 'kcv', string>> & { readonly control_key_version: number };
-  readonly positive: readonly { readonly name: string; readonly root: Root; readonly envelope: string; readonly plaintext: string }[];
-  readonly negative: readonly { readonly name: string; readonly root: Root; readonly envelope: string; readonly reason: string }[];
+  readonly positive: readonly {
+    readonly name: string;
+    readonly root: Root;
+    readonly envelope: string;
+    readonly plaintext: string;
+  }[];
+  readonly negative: readonly {
+    readonly name: string;
+    readonly root: Root;
+    readonly envelope: string;
+    readonly reason: string;
+  }[];
 }
 
 const file: VectorFile = JSON.parse(readFileSync(new URL('../../../vectors/v2.json', import.meta.url), 'utf8'));
-const roots = { uplink: uplinkKey(file.instance_key), downlink: downlinkKey(file.instance_key), control: controlKey(file.control_key) };
+const roots = {
+  uplink: uplinkKey(file.instance_key),
+  downlink: downlinkKey(file.instance_key),
+  control: controlKey(file.control_key),
+};
 
 /** All that a receiver does to bytes whose sender it knows. */
 function openWhole(envelope: Buffer, root: Root): Buffer {
@@ -57,7 +75,18 @@ describe('our own vectors', () => {
   });
 
   test.each(file.negative)('are refused for their reason: $name', ({ root, envelope, reason }) => {
-    expect(() => openWhole(Buffer.from(envelope, 'hex'), root)).toThrow(expect.objectContaining({ name: 'Refusal', reason }));
+    expect(() => openWhole(Buffer.from(envelope, 'hex'), root)).toThrow(
+      expect.objectContaining({ name: 'Refusal', reason }),
+    );
     expect({}).not.toHaveProperty('polluted');
   });
+});
+
+test('the committed file is what the committed script writes', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'vectors-'));
+  const written = join(folder, 'v2.json');
+  const script = fileURLToPath(new URL('../../../scripts/make_v2_vectors.ts', import.meta.url));
+  execFileSync(process.execPath, [script, written]);
+  expect(JSON.parse(readFileSync(written, 'utf8'))).toEqual(file);
+  rmSync(folder, { recursive: true });
 });
