@@ -9,7 +9,7 @@ import {
 import { newUuid } from '@trove/common';
 import type { HeartbeatReport } from '@trove/crypto-rpc';
 
-export const NONCE = 'ab'.repeat(16);
+const NONCE = 'ab'.repeat(16);
 export const OTHER_NONCE = 'cd'.repeat(16);
 
 /** A legacy instance as the api makes it. */

@@ -10,20 +10,23 @@ import {
 } from '@trove/catalog';
 import { type TestCatalog, testCatalog } from '@trove/catalog/testing';
 import { createLogger, newUuid, Secret, silentLogger } from '@trove/common';
-import { type Bus, createMemoryBroker } from '@trove/crypto-rpc';
+import { type Bus, createMemoryBroker, createTaskmanagerClient, type TaskmanagerClient } from '@trove/crypto-rpc';
 import { fileDelete, fileTask, type JsonObject, type TaskEngineOptions } from '@trove/tasks';
 import { buildTaskmanager, type Taskmanager } from '../src/index.ts';
 import { createWorld, FLAVOR, type World } from './world.ts';
 
-export const PROJECT = '56cca8484d3e48869126ada4f355c284';
-export const VERSION = 'b81ccb84-4f1d-4a51-a7ad-4f9b7e8f9f10';
+const VERSION = 'b81ccb84-4f1d-4a51-a7ad-4f9b7e8f9f10';
 const QUOTA = { instances: 1, ram: FLAVOR.ram, volumes: 3 };
 const LIMITS = { instances: 1000, ram: -1, volumes: 10_000 };
 const LOGGER = process.env['TEST_LOG'] ? createLogger({ service: 'test' }) : silentLogger;
-export const CONTROL_RING = [new Secret('k1-of-this-test')];
+const CONTROL_RING = [new Secret('k1-of-this-test')];
 
 export interface House {
   readonly catalog: TestCatalog;
+  /** Of this house alone. */
+  readonly project: string;
+  /** Ring the doorbell, pass calls on: as the api does. */
+  readonly api: TaskmanagerClient;
   readonly bus: Bus;
   readonly world: World;
   readonly rings: KeyRings;
@@ -32,19 +35,28 @@ export interface House {
   dispose(): Promise<void>;
 }
 
-export async function openHouse(dialect: 'mysql' | 'sqlite'): Promise<House> {
+/** A migrated catalog with one datastore version. */
+export async function openTestCatalog(dialect: 'mysql' | 'sqlite'): Promise<TestCatalog> {
   const catalog = await testCatalog(dialect);
   await insertVersion(catalog);
+  return catalog;
+}
+
+/** Bus, compute and project of one test; the catalog is shared and stays open. */
+export function openHouse(catalog: TestCatalog): House {
   const bus = createMemoryBroker().bus();
+  const project = newUuid().replaceAll('-', '');
+  const controlKeys = { ring: CONTROL_RING };
+  const api = createTaskmanagerClient({ bus, controlKeys, controlExchange: 'trove', logger: LOGGER });
   const world = createWorld({ catalog, bus });
   const rings: KeyRings = { instance: [new Secret('kek-of-this-test')], uplink: [] };
   const open: Taskmanager[] = [];
   return {
-    ...{ catalog, bus, world, rings },
+    ...{ catalog, project, api, bus, world, rings },
     async taskmanager({ secure = true, faults } = {}) {
       const taskmanager = buildTaskmanager({
         ...{ catalog, sealedBus: bus, legacyBus: bus, compute: world, keyRings: rings, logger: LOGGER },
-        controlKeys: { ring: CONTROL_RING },
+        controlKeys,
         settings: {
           control_exchange: 'trove',
           host: 'here',
@@ -65,8 +77,8 @@ export async function openHouse(dialect: 'mysql' | 'sqlite'): Promise<House> {
     async dispose() {
       await Promise.all(open.map((taskmanager) => taskmanager.close()));
       await world.close();
+      await api.close();
       await bus.close();
-      await catalog.dispose();
     },
   };
 }
@@ -88,7 +100,7 @@ async function insertVersion({ knex }: TestCatalog): Promise<void> {
 const DATASTORE = { datastore_manager: 'postgresql', datastore_version: '18.4', datastore_version_id: VERSION };
 
 /** An instance as the api files it; resolves with its id and its task's. */
-export async function fileCreate({ catalog }: House): Promise<{ id: string; taskId: string }> {
+export async function fileCreate({ catalog, project }: House): Promise<{ id: string; taskId: string }> {
   const id = newUuid();
   const users = JSON.stringify([{ name: 'u1', host: '%', password: 's3cret', databases: [] }]);
   const params = {
@@ -97,18 +109,18 @@ export async function fileCreate({ catalog }: House): Promise<{ id: string; task
   };
   const taskId = await withTransaction(catalog, async (tx) => {
     await reserveQuota(tx, {
-      projectId: PROJECT,
+      projectId: project,
       instanceId: id,
       amounts: QUOTA,
       defaults: LIMITS,
       ramOf: () => FLAVOR.ram,
     });
-    const row = { name: 'm1', tenant_id: PROJECT, flavor_id: FLAVOR.id, volume_size: 3, region_id: null, access: null };
+    const row = { name: 'm1', tenant_id: project, flavor_id: FLAVOR.id, volume_size: 3, region_id: null, access: null };
     await insertInstance(tx, { id, ...row, datastore_version_id: VERSION });
     const task = {
       kind: 'create_instance',
       instanceId: id,
-      projectId: PROJECT,
+      projectId: project,
       params,
       deadlineMs: 60_000,
       codeVersion: 1,
@@ -124,7 +136,7 @@ export async function fileCreate({ catalog }: House): Promise<{ id: string; task
 }
 
 export async function file(house: House, kind: string, instanceId: string, params: JsonObject = {}): Promise<string> {
-  const task = { kind, instanceId, projectId: PROJECT, params, deadlineMs: 60_000, codeVersion: 1 };
+  const task = { kind, instanceId, projectId: house.project, params, deadlineMs: 60_000, codeVersion: 1 };
   return (
     await withTransaction(house.catalog, (tx) =>
       kind === 'delete_instance' ? fileDelete(tx, task) : fileTask(tx, task),
@@ -163,10 +175,10 @@ export async function faultOf({ catalog }: House, id: string): Promise<string | 
 }
 
 /** `instances` of the project's books: in use and reserved. */
-export async function booksOf({ catalog }: House): Promise<[number, number]> {
+export async function booksOf({ catalog, project }: House): Promise<[number, number]> {
   const row = await catalog
     .knex('quota_usages')
-    .where({ tenant_id: PROJECT, resource: 'volumes' })
+    .where({ tenant_id: project, resource: 'volumes' })
     .first('in_use', 'reserved');
   return [Number(row?.in_use), Number(row?.reserved)];
 }

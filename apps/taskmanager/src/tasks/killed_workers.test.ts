@@ -1,7 +1,17 @@
 import { type ResourceRow, readInstanceKey } from '@trove/catalog';
+import type { TestCatalog } from '@trove/catalog/testing';
 import type { TaskEngineOptions } from '@trove/tasks';
-import { afterEach, describe, expect, test } from 'vitest';
-import { ended, file, fileCreate, type House, instanceOf, openHouse, UPGRADE } from '../../test/house.ts';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import {
+  ended,
+  file,
+  fileCreate,
+  type House,
+  instanceOf,
+  openHouse,
+  openTestCatalog,
+  UPGRADE,
+} from '../../test/house.ts';
 import { GUEST_INFO_FILE } from './shared/guest_files.ts';
 
 type FaultPoint = Parameters<NonNullable<TaskEngineOptions['faults']>>[0];
@@ -32,7 +42,12 @@ function reaper(house: () => House): {
 
 describe.each(['mysql', 'sqlite'] as const)('a worker killed at any step boundary on %s', (dialect) => {
   let house: House;
+  let catalog: TestCatalog;
+  beforeAll(async () => {
+    catalog = await openTestCatalog(dialect);
+  });
   afterEach(() => house.dispose());
+  afterAll(() => catalog.dispose());
   const reap = reaper(() => house);
 
   /** Runs `work` with a kill at each boundary of the kind in turn, until one run has fewer boundaries than that. */
@@ -66,7 +81,7 @@ describe.each(['mysql', 'sqlite'] as const)('a worker killed at any step boundar
   }
 
   test('a create ends with one server, one volume, one key and one prepare', async () => {
-    house = await openHouse(dialect);
+    house = openHouse(catalog);
     await house.taskmanager({ faults: reap.faults });
     const boundaries = await atEachBoundary('create_instance', async (at) => {
       const { id, taskId } = await fileCreate(house);
@@ -78,7 +93,7 @@ describe.each(['mysql', 'sqlite'] as const)('a worker killed at any step boundar
   }, 120_000);
 
   test('a delete ends with nothing left', async () => {
-    house = await openHouse(dialect);
+    house = openHouse(catalog);
     await house.taskmanager({ faults: reap.faults });
     const boundaries = await atEachBoundary('delete_instance', async (at) => {
       const { id, taskId } = await fileCreate(house);
@@ -95,7 +110,7 @@ describe.each(['mysql', 'sqlite'] as const)('a worker killed at any step boundar
   }, 120_000);
 
   test('an upgrade ends with the new key on both sides, or is taken back whole', async () => {
-    house = await openHouse(dialect);
+    house = openHouse(catalog);
     await house.taskmanager({ faults: reap.faults });
     const { id, taskId } = await fileCreate(house);
     await ended(house, taskId);
@@ -114,7 +129,7 @@ describe.each(['mysql', 'sqlite'] as const)('a worker killed at any step boundar
   }, 240_000);
 
   test('a restart ends with a free instance', async () => {
-    house = await openHouse(dialect);
+    house = openHouse(catalog);
     await house.taskmanager({ faults: reap.faults });
     const { id, taskId } = await fileCreate(house);
     await ended(house, taskId);

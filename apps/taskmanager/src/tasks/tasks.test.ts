@@ -1,8 +1,9 @@
 import type { InstanceKeyRow, ResourceRow, ServiceStatusRow, TaskStepRow } from '@trove/catalog';
 import { readInstanceKey } from '@trove/catalog';
+import type { TestCatalog } from '@trove/catalog/testing';
 import { TroveError } from '@trove/common';
 import { TASK_STATUSES } from '@trove/contracts';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
   booksOf,
   ended,
@@ -12,6 +13,7 @@ import {
   type House,
   instanceOf,
   openHouse,
+  openTestCatalog,
   UPGRADE,
 } from '../../test/house.ts';
 import { GUEST_INFO_FILE } from './shared/guest_files.ts';
@@ -23,7 +25,12 @@ const permanent = (message: string): { times: number; error: Error } => ({
 
 describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
   let house: House;
+  let catalog: TestCatalog;
+  beforeAll(async () => {
+    catalog = await openTestCatalog(dialect);
+  });
   afterEach(() => house.dispose());
+  afterAll(() => catalog.dispose());
 
   async function created(secure: boolean): Promise<string> {
     const { id, taskId } = await fileCreate(house);
@@ -48,7 +55,7 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
   }
 
   test('a create with the switch on ends ACTIVE, with the key of the catalog in the file and nothing secret left in the task', async () => {
-    house = await openHouse(dialect);
+    house = openHouse(catalog);
     const id = await created(true);
     const row = await instanceOf(house, id);
     expect(row).toMatchObject({ task_id: 1, server_status: 'ACTIVE', rpc_policy: 2, active_task_id: null });
@@ -68,7 +75,7 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
   });
 
   test('a create with the switch off makes no key, speaks in clear and waits for the heartbeat', async () => {
-    house = await openHouse(dialect);
+    house = openHouse(catalog);
     const id = await created(false);
     expect(await instanceOf(house, id)).toMatchObject({
       task_id: 1,
@@ -84,7 +91,7 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
     ['createVolume', 'BUILDING_ERROR_VOLUME'],
     ['createServer', 'BUILDING_ERROR_SERVER'],
   ] as const)('a %s that fails for good takes everything back and says why on the instance', async (call, status) => {
-    house = await openHouse(dialect);
+    house = openHouse(catalog);
     house.world.scripted.set(call, permanent('no space left'));
     const { id, taskId } = await fileCreate(house);
     await house.taskmanager();
@@ -103,7 +110,7 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
   });
 
   test('a guest that fails to prepare is a guest agent error with the text of the guest', async () => {
-    house = await openHouse(dialect);
+    house = openHouse(catalog);
     house.world.guestFaults.fail.set('prepare', 'initdb failed');
     const { id, taskId } = await fileCreate(house);
     await house.taskmanager();
@@ -113,7 +120,7 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
   });
 
   test('a delete takes away guest, key, server, volume and quota, and marks the row as Trove does', async () => {
-    house = await openHouse(dialect);
+    house = openHouse(catalog);
     const id = await created(true);
     await house.taskmanager();
     expect((await ended(house, await file(house, 'delete_instance', id))).state).toBe('done');
@@ -142,7 +149,7 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
   });
 
   test('a delete while the build waits cancels it, and both leave nothing', async () => {
-    house = await openHouse(dialect);
+    house = openHouse(catalog);
     house.world.guestFaults.deaf = true;
     const { id, taskId } = await fileCreate(house);
     await house.taskmanager();
@@ -155,7 +162,7 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
   });
 
   test('a delete of a failed build, and of an instance whose server is gone, ends well', async () => {
-    house = await openHouse(dialect);
+    house = openHouse(catalog);
     house.world.scripted.set('createServer', permanent('no host'));
     const { id, taskId } = await fileCreate(house);
     await house.taskmanager();
@@ -169,7 +176,7 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
   });
 
   test('a server that neither driver nor resources know is not touched', async () => {
-    house = await openHouse(dialect);
+    house = openHouse(catalog);
     const { id, taskId } = await fileCreate(house);
     await house.catalog.knex('tasks').where({ id: taskId }).del();
     await house.catalog
@@ -184,7 +191,7 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
   });
 
   test('an upgrade of an instance in clear gives it its first key: asked in clear before, sealed after', async () => {
-    house = await openHouse(dialect);
+    house = openHouse(catalog);
     const id = await created(false);
     const before = await instanceOf(house, id);
     house.world.calls.length = 0;
@@ -201,21 +208,25 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
   });
 
   test('an upgrade of a keyed instance gives it the next key, with the switch off too', async () => {
-    house = await openHouse(dialect);
+    house = openHouse(catalog);
     const id = await created(true);
     const before = await instanceOf(house, id);
     await house.taskmanager({ secure: false });
-    expect((await ended(house, await file(house, 'upgrade_instance', id, UPGRADE))).state).toBe('done');
+    const taskId = await file(house, 'upgrade_instance', id, UPGRADE);
+    expect((await ended(house, taskId)).state).toBe('done');
     const row = await instanceOf(house, id);
     expect(row.rpc_policy).toBe(2);
     expect(row.encrypted_key).not.toBe(before.encrypted_key);
     expect(guestInfo()).toContain('instance_rpc_key_version=2\n');
-    const files = await house.catalog.knex<TaskStepRow>('task_steps').where({ name: 'find_server' }).pluck('output');
+    const files = await house.catalog
+      .knex<TaskStepRow>('task_steps')
+      .where({ task_id: taskId, name: 'find_server' })
+      .pluck('output');
     expect(files).toEqual([null]);
   });
 
   test('an upgrade of an instance without a key leaves it so with the switch off', async () => {
-    house = await openHouse(dialect);
+    house = openHouse(catalog);
     const id = await created(false);
     house.world.calls.length = 0;
     await house.taskmanager({ secure: false });
@@ -227,7 +238,7 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
   test.each([false, true])(
     'an upgrade that fails after the rebuild is taken back whole (keyed before: %s)',
     async (keyed) => {
-      house = await openHouse(dialect);
+      house = openHouse(catalog);
       const id = await created(keyed);
       const [before, info] = [await instanceOf(house, id), guestInfo()];
       house.world.calls.length = 0;
@@ -247,7 +258,7 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
   );
 
   test('a restart writes RESTARTING, asks the guest and frees the instance', async () => {
-    house = await openHouse(dialect);
+    house = openHouse(catalog);
     const id = await created(true);
     await house.taskmanager();
     expect((await ended(house, await file(house, 'restart_instance', id))).state).toBe('done');
@@ -256,7 +267,7 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
   });
 
   test('a restart that the guest refuses frees the instance too, and says why', async () => {
-    house = await openHouse(dialect);
+    house = openHouse(catalog);
     const id = await created(true);
     house.world.guestFaults.fail.set('restart', 'cannot start');
     await house.taskmanager();

@@ -17,6 +17,7 @@ import { recordFailure } from '../shared/record_failure.ts';
 import { taskValues } from '../shared/task_values.ts';
 import type { TaskTools } from '../shared/tools.ts';
 import { awaitHealthy } from './await_healthy.ts';
+import { buildError } from './build_error.ts';
 import { createServer } from './create_server.ts';
 import { createVolume } from './create_volume.ts';
 import { declareGuest, isKeyed } from './declare_guest.ts';
@@ -58,13 +59,6 @@ export function createInstance(tools: TaskTools): TaskKind {
       await settle(tx, end, 'BUILDING', null);
     },
   };
-}
-
-/** The task whose error says where a build stopped, as Trove names it. */
-export function buildError(step: string | undefined): TaskStatusName {
-  if (step === 'create_volume') return 'BUILDING_ERROR_VOLUME';
-  if (step === 'await_agent' || step === 'prepare' || step === 'await_healthy') return 'BUILDING_ERROR_TIMEOUT_GA';
-  return 'BUILDING_ERROR_SERVER';
 }
 
 /** In the order in which rows are locked everywhere: quota, instance, task. The instance holds its quota until it is deleted. */

@@ -5,7 +5,7 @@ import { memberOf, objectMember, optionalText } from '../shared/outputs.ts';
 import { COPY_TIMEOUT_MS, PERSISTENT_RETRY, RETRY, type TaskTools } from '../shared/tools.ts';
 import { oldServer } from './find_server.ts';
 
-export const SNAPSHOT_VOLUME = 'snapshot_volume';
+const SNAPSHOT_VOLUME = 'snapshot_volume';
 
 /**
  * A copy of the volume to go back to, taken while the database is stopped. Where the driver has none, an upgrade to the same

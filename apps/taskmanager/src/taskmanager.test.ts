@@ -1,0 +1,138 @@
+import { dbNow, type InstanceReportRow, toBigint } from '@trove/catalog';
+import type { TestCatalog } from '@trove/catalog/testing';
+import { newUuid, silentLogger, systemClock } from '@trove/common';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { ended, file, fileCreate, type House, instanceOf, openHouse, openTestCatalog } from '../test/house.ts';
+import { createRound } from './rounds/round.ts';
+
+let catalog: TestCatalog;
+let house: House;
+beforeAll(async () => {
+  catalog = await openTestCatalog('sqlite');
+});
+afterEach(() => house.dispose());
+afterAll(() => catalog.dispose());
+
+async function created(secure: boolean): Promise<string> {
+  house = openHouse(catalog);
+  const { id, taskId } = await fileCreate(house);
+  await house.taskmanager({ secure });
+  await ended(house, taskId);
+  return id;
+}
+
+async function until(read: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 400; tries += 1) {
+    if (await read()) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error('not within 8 s');
+}
+
+async function reportOf(id: string): Promise<InstanceReportRow | undefined> {
+  return await catalog.knex<InstanceReportRow>('instance_reports').where({ instance_id: id }).first();
+}
+
+test.each([true, false])('a call goes on to the guest and comes back with its answer (sealed: %s)', async (secure) => {
+  const id = await created(secure);
+  const page = { limit: null, marker: null, include_marker: false };
+  const options = { deadlineMs: 5000 };
+  expect(
+    await house.api.call('create_database', { instance_id: id, databases: [{ _name: 'foo2' }] }, options),
+  ).toBeNull();
+  await until(async () =>
+    (await house.api.call('list_databases', { instance_id: id, ...page }, options))[0].some(
+      ({ _name }) => _name === 'foo2',
+    ),
+  );
+  expect(house.world.calls.at(-1)).toBe(`${secure ? 'sealed' : 'clear'} create_database`);
+});
+
+test("the guest's own error comes back, and an instance that is not there is NOT_FOUND", async () => {
+  const id = await created(true);
+  house.world.guestFaults.fail.set('create_database', 'disk full');
+  const create = (instance_id: string) =>
+    house.api.call('create_database', { instance_id, databases: [{ _name: 'x' }] }, { deadlineMs: 5000 });
+  await expect(create(id)).rejects.toMatchObject({
+    code: 'GUEST_ERROR',
+    message: expect.stringContaining('disk full'),
+  });
+  await expect(create(newUuid())).rejects.toMatchObject({ code: 'NOT_FOUND' });
+});
+
+test('a guest that started anew is greeted, and the call that found it so is answered', async () => {
+  const id = await created(true);
+  const row = await instanceOf(house, id);
+  const before = await reportOf(id);
+  const signal = new AbortController().signal;
+  await house.world.stopServer(row.compute_instance_id ?? '', signal);
+  await house.world.startServer(row.compute_instance_id ?? '', signal);
+  await catalog
+    .knex('instance_reports')
+    .where({ instance_id: id })
+    .update({ hello_wanted: dbNow(catalog.knex) });
+  await until(async () => (await reportOf(id))?.boot_nonce !== before?.boot_nonce);
+  const after = await reportOf(id);
+  expect([after?.previous_nonce, toBigint(after?.hello_wanted ?? 0) < 0n]).toEqual([before?.boot_nonce, true]);
+  const answer = await house.api.call(
+    'create_database',
+    { instance_id: id, databases: [{ _name: 'y' }] },
+    { deadlineMs: 5000 },
+  );
+  expect(answer).toBeNull();
+});
+
+test('a doorbell is heard long before the next poll', async () => {
+  const id = await created(true);
+  const taskId = await file(house, 'restart_instance', id);
+  await house.api.cast('run_task', { task_id: taskId });
+  expect((await ended(house, taskId)).state).toBe('done');
+});
+
+test('a legacy guest is asked for its volume at first sight', async () => {
+  const id = await created(false);
+  await catalog.knex('instance_reports').insert({ instance_id: id }).onConflict('instance_id').ignore();
+  await catalog
+    .knex('instance_reports')
+    .where({ instance_id: id })
+    .update({ received_at: dbNow(catalog.knex) });
+  await house.taskmanager({ secure: false });
+  await until(async () => (await reportOf(id))?.volume_used === 1);
+  expect((await reportOf(id))?.volume_total).toBe(3);
+});
+
+test('the observer writes what the driver says, and NULL where it does not know the server', async () => {
+  const id = await created(true);
+  const { compute_instance_id: serverId } = await instanceOf(house, id);
+  await house.world.stopServer(serverId ?? '', new AbortController().signal);
+  await house.taskmanager();
+  await until(async () => (await instanceOf(house, id)).server_status === 'SHUTDOWN');
+  house.world.servers.clear();
+  await house.taskmanager();
+  await until(async () => (await instanceOf(house, id)).server_status === null);
+});
+
+test('a taskmanager says which of its parts is broken', async () => {
+  house = openHouse(catalog);
+  const manager = await house.taskmanager();
+  expect(await manager.health()).toEqual([]);
+  await manager.close();
+  await house.bus.close();
+  expect(await manager.health()).toContainEqual({ part: 'bus', reason: 'sealed bus is closed' });
+});
+
+test('a turn of a round that fails costs nothing but itself, and none begins after the stop', async () => {
+  house = openHouse(catalog);
+  let turns = 0;
+  const turn = async (): Promise<void> => {
+    turns += 1;
+    throw new Error('no');
+  };
+  const round = createRound({ name: 'test', everyMs: 5, turn, clock: systemClock, logger: silentLogger });
+  round.start();
+  await until(async () => turns > 3);
+  await round.stop();
+  const atStop = turns;
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  expect(turns).toBe(atStop);
+});
