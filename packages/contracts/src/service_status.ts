@@ -27,7 +27,9 @@ export const SERVICE_STATUSES = {
 export type ServiceStatusName = keyof typeof SERVICE_STATUSES;
 export type ServiceStatus = (typeof SERVICE_STATUSES)[ServiceStatusName];
 
-const BY_DESCRIPTION = new Map<string, ServiceStatus>(Object.values(SERVICE_STATUSES).map((status) => [status.description, status]));
+const BY_DESCRIPTION = new Map<string, ServiceStatus>(
+  Object.values(SERVICE_STATUSES).map((status) => [status.description, status]),
+);
 const BY_CODE = new Map<number, ServiceStatus>(Object.values(SERVICE_STATUSES).map((status) => [status.code, status]));
 
 /** The status that a heartbeat's text names, or undefined. */

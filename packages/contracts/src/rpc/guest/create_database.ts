@@ -7,6 +7,9 @@ export const create_database = defineMethod({
   name: 'create_database',
   legacyKind: 'cast',
   once: true,
-  args: Type.Object({ databases: Type.Array(GuestDatabase, { minItems: 1, maxItems: 1000 }) }, { additionalProperties: false }),
+  args: Type.Object(
+    { databases: Type.Array(GuestDatabase, { minItems: 1, maxItems: 1000 }) },
+    { additionalProperties: false },
+  ),
   result: Nothing,
 });

@@ -4,7 +4,10 @@ import { defineMethod } from '../method.ts';
 /** The volume's size and use: blocks as the file system counts them; `total`, `free`, `used` in GB (Trove's names). */
 export const get_filesystem_stats = defineMethod({
   name: 'get_filesystem_stats',
-  args: Type.Object({ fs_path: Type.Optional(Type.Union([Type.String(), Type.Null()])) }, { additionalProperties: false }),
+  args: Type.Object(
+    { fs_path: Type.Optional(Type.Union([Type.String(), Type.Null()])) },
+    { additionalProperties: false },
+  ),
   result: Type.Object({
     block_size: Type.Number(),
     total_blocks: Type.Number(),

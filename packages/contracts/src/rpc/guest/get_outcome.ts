@@ -10,9 +10,17 @@ export const get_outcome = defineMethod({
   args: Type.Object({ idempotency_key: Type.String({ minLength: 1, maxLength: 64 }) }, { additionalProperties: false }),
   result: Type.Object(
     {
-      state: Type.Union([Type.Literal('unknown'), Type.Literal('started'), Type.Literal('done'), Type.Literal('failed')]),
+      state: Type.Union([
+        Type.Literal('unknown'),
+        Type.Literal('started'),
+        Type.Literal('done'),
+        Type.Literal('failed'),
+      ]),
       error: Type.Optional(
-        Type.Object({ code: Type.String(), message: Type.String({ maxLength: 1000 }) }, { additionalProperties: false }),
+        Type.Object(
+          { code: Type.String(), message: Type.String({ maxLength: 1000 }) },
+          { additionalProperties: false },
+        ),
       ),
     },
     { additionalProperties: false },
