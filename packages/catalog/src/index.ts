@@ -8,11 +8,11 @@ export {
   type MigrationOptions,
   syncCatalog,
 } from '@trove/migrations';
-export { toBigint, toBigintOrNull } from './bigint.ts';
+export { toBigint } from './bigint.ts';
 export { type Catalog, type CatalogOptions, openCatalog } from './catalog.ts';
 export { requireCurrentCatalog } from './current_catalog.ts';
 export { dbNow, troveNow } from './database_time.ts';
-export { isDuplicate, isTransient, isUnavailable } from './errors.ts';
+export { isDuplicate, isUnavailable } from './errors.ts';
 export { storeAdoptedUplinks } from './keys/adopted_uplinks.ts';
 export {
   acceptOnlyPendingKey,
