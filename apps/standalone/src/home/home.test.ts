@@ -19,8 +19,9 @@ afterEach(() => {
 
 test('keys, tokens and configuration are made once, mode 0600, and left alone afterwards', () => {
   const home = newHome();
-  expect(prepareHome(home)).toHaveLength(3);
-  for (const file of [home.configFile, home.keysFile, home.tokensFile]) expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect(prepareHome(home)).toHaveLength(4);
+  for (const file of [home.configFile, home.keysFile, home.tokensFile, home.catalogFile])
+    expect(statSync(file).mode & 0o777).toBe(0o600);
   const keys = readHomeFile(home.keysFile);
   writeFileSync(home.configFile, '# mine\n');
   expect(prepareHome(home)).toEqual([]);

@@ -53,6 +53,8 @@ export function prepareHome(home: Home): readonly string[] {
   make(home.configFile, () => defaultConfig(home), 0o600);
   make(home.keysFile, newKeys, 0o600);
   make(home.tokensFile, newTokens, 0o600);
+  // Empty is a catalog without tables; SQLite gives the files that it makes beside it this one's mode.
+  make(home.catalogFile, () => '', 0o600);
   return made;
 }
 
@@ -63,6 +65,7 @@ bind_host = 127.0.0.1
 bind_port = 8779
 auth_strategy = static
 compute_driver = local
+log_level = warn
 
 [database]
 connection = sqlite:///${home.catalogFile}

@@ -1,0 +1,25 @@
+import type { Catalog, InstanceRow } from '@trove/catalog';
+import { silentLogger } from '@trove/common';
+import { createGuestClient, type KeyStore, type MemoryBroker } from '@trove/crypto-rpc';
+
+/** Declaring asks nobody about keys. */
+const noKeys: KeyStore = { guestPeer: async () => undefined, forget: () => undefined };
+
+/**
+ * A bus in memory has forgotten the queues that a RabbitMQ would have kept: makes each instance's own again. One that is
+ * being upgraded may speak under either policy, so all get the sealed kind; a guest in clear makes its own.
+ */
+export async function redeclareGuests(catalog: Catalog, broker: MemoryBroker, controlExchange: string): Promise<void> {
+  const rows = await catalog.knex<InstanceRow>('instances').where({ deleted: 0 }).select('id');
+  const bus = broker.bus();
+  const guests = createGuestClient({
+    sealedBus: bus,
+    legacyBus: bus,
+    keyStore: noKeys,
+    controlExchange,
+    logger: silentLogger,
+  });
+  for (const { id } of rows) await guests.declareGuest(id, 2);
+  await guests.close();
+  await bus.close();
+}

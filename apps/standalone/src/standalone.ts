@@ -1,0 +1,87 @@
+import { rmSync } from 'node:fs';
+import { apiOptions } from '@trove/api';
+import { openCatalog, syncCatalog } from '@trove/catalog';
+import { type ConfigOf, defineOptions, type Logger, TroveError, writeFileDurably } from '@trove/common';
+import { conductorOptions } from '@trove/conductor';
+import { createMemoryBroker } from '@trove/crypto-rpc';
+import { taskmanagerOptions } from '@trove/taskmanager';
+import { type ControlPlane, startControlPlane } from './embedded/control_plane.ts';
+import { createInProcessAgents } from './embedded/in_process_agents.ts';
+import { openLocalCompute } from './embedded/local_compute.ts';
+import { redeclareGuests } from './embedded/redeclare_guests.ts';
+import type { Home } from './home/home.ts';
+import { registerDatastores } from './register_datastores.ts';
+
+/** What a standalone control plane reads: the options of the services that it holds. */
+export const standaloneOptions = defineOptions([...apiOptions, ...taskmanagerOptions, ...conductorOptions]);
+
+export type StandaloneConfig = ConfigOf<typeof standaloneOptions>;
+
+export interface StandaloneDeps {
+  readonly home: Home;
+  readonly config: StandaloneConfig;
+  readonly logger: Logger;
+  /** Lines for the operator. */
+  readonly say: (line: string) => void;
+}
+
+export interface Standalone {
+  readonly address: string;
+  /** Takes no more, ends what runs, then stops agents and databases. */
+  close(): Promise<void>;
+}
+
+/** Everything in this process: takes up what the last one left, running tasks and databases too. */
+export async function startStandalone({ home, config, logger, say }: StandaloneDeps): Promise<Standalone> {
+  const connection = sqliteConnection(config);
+  const catalog = openCatalog({ connection });
+  await syncCatalog(catalog.knex);
+  const broker = createMemoryBroker({ logger });
+  const compute = openLocalCompute(config, createInProcessAgents(broker), logger);
+  const images = await compute.images();
+  if (images.length === 0) {
+    throw new TroveError(
+      'CONFIG_INVALID',
+      'no database server was found: run `npm ci` again, or install MariaDB or PostgreSQL.',
+    );
+  }
+  await registerDatastores(catalog, images);
+  await redeclareGuests(catalog, broker, config.DEFAULT.control_exchange);
+  const plane = await startPlane(config, images[0]?.manager, { catalog, broker, compute, logger });
+  await compute.adoptAll();
+  writeFileDurably(home.endpointFile, `${plane.address}\n`, { mode: 0o644 });
+  const { root, network } = config.compute_local;
+  say(`  API         ${plane.address}, users in ${home.tokensFile}`);
+  say(`  catalog     ${connection}`);
+  say('  bus         in memory, sealed as on RabbitMQ');
+  say(`  compute     processes of this machine, in ${root}, addresses of ${network}`);
+  say(`  datastores  ${images.map(({ manager, version }) => `${manager} ${version}`).join(', ')}`);
+  return {
+    address: plane.address,
+    async close() {
+      await plane.close();
+      await compute.close({ stopServers: true });
+      await catalog.close();
+      rmSync(home.endpointFile, { force: true });
+    },
+  };
+}
+
+function startPlane(
+  config: StandaloneConfig,
+  firstDatastore: string | undefined,
+  ground: Parameters<typeof startControlPlane>[1],
+): Promise<ControlPlane> {
+  const default_datastore = config.DEFAULT.default_datastore ?? firstDatastore;
+  const api = { ...config, DEFAULT: { ...config.DEFAULT, default_datastore } };
+  return startControlPlane({ api, taskmanager: config, conductor: config }, ground);
+}
+
+function sqliteConnection(config: StandaloneConfig): string {
+  const connection = config.database.connection?.reveal();
+  if (connection?.startsWith('sqlite:')) return connection;
+  throw new TroveError(
+    'CONFIG_INVALID',
+    '[database] connection: trove-standalone keeps its catalog in SQLite, sqlite:///path.',
+  );
+}
