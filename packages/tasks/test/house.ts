@@ -13,7 +13,7 @@ export async function newInstance(catalog: Catalog): Promise<string> {
 
 export function buildTask(instanceId: string, plan: BuildPlan = {}, more: Partial<NewTask> = {}): NewTask {
   const params = { ...plan };
-  return { kind: 'build', instanceId, projectId: PROJECT, params, deadlineMs: 60_000, codeVersion: 1, ...more };
+  return { kind: 'build', instanceId, projectId: PROJECT, params, deadlineMs: 600_000, codeVersion: 1, ...more };
 }
 
 export async function fileBuild(
@@ -35,7 +35,7 @@ export async function fileRemove(
     instanceId,
     projectId: PROJECT,
     params: {},
-    deadlineMs: 60_000,
+    deadlineMs: 600_000,
     codeVersion: 1,
     ...more,
   };

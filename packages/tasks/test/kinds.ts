@@ -26,8 +26,8 @@ export function buildKind(world: World, codeVersion = 1): TaskKind {
   return {
     kind: 'build',
     codeVersion,
-    deadlineMs: 60_000,
-    compensationDeadlineMs: 60_000,
+    deadlineMs: 600_000,
+    compensationDeadlineMs: 600_000,
     steps: () => steps,
     onDone: (tx, end) => endInstance(tx, end, { server_status: 'ACTIVE' }),
     onFailed: (tx, end) => endInstance(tx, end, { server_status: 'ERROR', hostname: end.left.join(',') }),
@@ -47,8 +47,8 @@ export function removeKind(world: World): TaskKind {
   return {
     kind: 'remove',
     codeVersion: 1,
-    deadlineMs: 60_000,
-    compensationDeadlineMs: 60_000,
+    deadlineMs: 600_000,
+    compensationDeadlineMs: 600_000,
     steps: () => steps,
     onDone: (tx, end) => endInstance(tx, end, { server_status: 'GONE', deleted: 1 }),
     onFailed: (tx, end) => endInstance(tx, end, { server_status: 'ERROR' }),

@@ -59,10 +59,13 @@ export class WorkerPool {
     worker.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#output += text;
     });
-    worker.once('exit', (_code, signal) => {
+    worker.once('exit', (code, signal) => {
       this.#workers.delete(worker);
-      if (signal === 'SIGKILL') this.#killed += 1;
-      if (!this.#closing) this.#start();
+      if (this.#closing) return;
+      // Anything but the signal that was ordered is a fault of its own; starting it again would only repeat it.
+      if (signal !== 'SIGKILL') throw new Error(`a worker ended with ${code}: ${this.#output.slice(-2000)}`);
+      this.#killed += 1;
+      this.#start();
     });
   }
 }

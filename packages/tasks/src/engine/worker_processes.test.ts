@@ -92,7 +92,7 @@ async function orderedBuild(boundary: Boundary, order: Order, plan: BuildPlan = 
 async function orderedRemove(boundary: Boundary, order: Order): Promise<Filed> {
   const instanceId = await newInstance(catalog);
   for (const thing of MADE) world.create(instanceId, thing, instanceId);
-  const task = { kind: 'remove', instanceId, projectId: PROJECT, params: {}, deadlineMs: 60_000, codeVersion: 1 };
+  const task = { kind: 'remove', instanceId, projectId: PROJECT, params: {}, deadlineMs: 600_000, codeVersion: 1 };
   return await withTransaction(catalog, async (tx) => {
     const { taskId } = await fileDelete(tx, task);
     giveOrder(ordersFolder, { ...boundary, taskId, kind: 'remove' }, order);
@@ -105,7 +105,7 @@ function effects(instanceId: string): string[] {
 }
 
 async function checkEnd({ instanceId, taskId }: Filed, state: string, things: number): Promise<void> {
-  const task = await ended(catalog, taskId, 120_000);
+  const task = await ended(catalog, taskId, 140_000);
   expect(task.state).toBe(state);
   expect(await instanceOf(catalog, instanceId)).toMatchObject({ active_task_id: null, volume_size: 1 });
   expect(world.things(instanceId)).toHaveLength(things);
@@ -133,11 +133,11 @@ describe('three worker processes on MariaDB', () => {
     { step: null, at: 'before_end', plan: {}, things: 4 },
   ] as const)(
     'a worker stopped past its lease at $step $at changes nothing when it continues',
-    { timeout: 30_000 },
+    { timeout: 60_000 },
     async (row) => {
       const filed = await orderedBuild({ step: row.step, at: row.at }, 'SIGSTOP', row.plan);
-      const stopped = await until('a stopped worker', async () => workers.pids.find((pid) => isStopped(pid)), 20_000);
-      await ended(catalog, filed.taskId, 20_000);
+      const stopped = await until('a stopped worker', async () => workers.pids.find((pid) => isStopped(pid)), 40_000);
+      await ended(catalog, filed.taskId, 40_000);
       const before = await everything(filed);
       expect(world.things(filed.instanceId)).toHaveLength(row.things);
       process.kill(stopped, 'SIGCONT');
@@ -147,13 +147,13 @@ describe('three worker processes on MariaDB', () => {
     },
   );
 
-  it('a dead holder is compensated before the delete that waits for it runs', { timeout: 30_000 }, async () => {
+  it('a dead holder is compensated before the delete that waits for it runs', { timeout: 60_000 }, async () => {
     const killedBefore = workers.killed;
     const { instanceId, taskId } = await orderedBuild({ step: 'make_server', at: 'after_run' }, 'SIGKILL');
     await until('the death', async () => workers.killed > killedBefore);
     const removal = await fileRemove(catalog, instanceId);
     expect((await fileRemove(catalog, instanceId)).taskId).toBe(removal.taskId);
-    expect((await ended(catalog, removal.taskId, 20_000)).state).toBe('done');
+    expect((await ended(catalog, removal.taskId, 40_000)).state).toBe('done');
     expect((await taskOf(catalog, taskId)).state).toBe('cancelled');
     const order = effects(instanceId).map((line) => line.split(' ').slice(1, 3).join(' '));
     expect(order).toEqual([
