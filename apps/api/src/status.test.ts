@@ -7,7 +7,7 @@ const healthy: StatusFacts = {
   server_status: 'ACTIVE',
   service_status_id: 33,
   service_updated_at: '2026-11-21 10:00:00',
-  backup_running: 0,
+  running_backup_id: null,
   read_at: '2026-11-21 10:00:30',
 };
 
@@ -31,7 +31,7 @@ test.each<[Partial<StatusFacts>, string, string]>([
   [{ task_id: 2 }, 'SHUTDOWN', ''],
   [{ task_id: 2, server_status: 'ERROR' }, 'ERROR', ''],
   [{ task_id: 2, server_status: 'BUILD' }, 'SHUTDOWN', ''],
-  [{ backup_running: 1 }, 'BACKUP', 'HEALTHY'],
+  [{ running_backup_id: 'b1' }, 'BACKUP', 'HEALTHY'],
   [{ server_status: 'SHUTDOWN' }, 'SHUTDOWN', ''],
   [{ server_status: 'VERIFY_RESIZE' }, 'RESIZE', ''],
   [{ server_status: 'PASSWORD' }, 'UNKNOWN', ''],
@@ -69,7 +69,10 @@ test('an action may begin on a server that is up, with no task and a service tha
     status: 'SHUTDOWN',
   });
   expect(unavailability({ ...healthy, service_status_id: 23 }, EXPIRY)).toEqual({ kind: 'instance', status: 'NEW' });
-  expect(unavailability({ ...healthy, backup_running: '1' }, EXPIRY)).toEqual({ kind: 'instance', status: 'BACKUP' });
+  expect(unavailability({ ...healthy, running_backup_id: 'b1' }, EXPIRY)).toEqual({
+    kind: 'instance',
+    status: 'BACKUP',
+  });
 });
 
 test('only a service that runs is asked for its databases', () => {

@@ -11,7 +11,7 @@ import {
 /** What an instance's status is made of: task, server and service, as the catalog has them. */
 export type StatusFacts = Pick<
   InstanceReading,
-  'task_id' | 'server_status' | 'service_status_id' | 'service_updated_at' | 'backup_running' | 'read_at'
+  'task_id' | 'server_status' | 'service_status_id' | 'service_updated_at' | 'running_backup_id' | 'read_at'
 >;
 
 const { RUNNING, HEALTHY, RESTART_REQUIRED, SHUTDOWN, CRASHED, BLOCKED, UNKNOWN } = SERVICE_STATUSES;
@@ -104,7 +104,7 @@ export function isIdle(task: TaskStatus): boolean {
 }
 
 function isBackupRunning(facts: StatusFacts): boolean {
-  return Number(facts.backup_running) === 1;
+  return facts.running_backup_id !== null;
 }
 
 function secondsOf(databaseTime: string): number {

@@ -36,7 +36,7 @@ export function instanceSummary(
     volume: { size: row.volume_size ?? 0 },
     ...(addresses.length > 0 && { ip: addresses.map(({ address }) => address), addresses: [...addresses] }),
     ...(row.slave_of_id !== null && { replica_of: reference(request, row.slave_of_id) }),
-    ...(row.replica_ids !== null && { replicas: row.replica_ids.split(',').map((id) => reference(request, id)) }),
+    ...(row.replica_ids.length > 0 && { replicas: row.replica_ids.map((id) => reference(request, id)) }),
     ...(isAdmin(callerOfRequest(request)) && { tenant_id: row.tenant_id ?? '' }),
   };
 }

@@ -3,6 +3,12 @@ import { Type } from 'typebox';
 /** Schemas that several REST resources share. Times are UTC without a zone or fractions: `2024-05-01T10:20:30`. */
 export const Timestamp = Type.String();
 
+/**
+ * Text or null in an answer. Written as one type with two names, which a prepared serialiser writes at once; a union it would
+ * have to validate first, for every value.
+ */
+export const NullableText = Type.Unsafe<string | null>({ type: ['string', 'null'] });
+
 export const Links = Type.Array(Type.Object({ rel: Type.String(), href: Type.String() }));
 
 /** Trove's own `str`: 1–255 characters with at least one ASCII letter or digit. */

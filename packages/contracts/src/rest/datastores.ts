@@ -1,14 +1,14 @@
 import { type Static, Type } from 'typebox';
-import { Links } from './common.ts';
+import { Links, NullableText } from './common.ts';
 
 const VersionMembers = {
   id: Type.String(),
   name: Type.String(),
-  version: Type.Union([Type.String(), Type.Null()]),
+  version: NullableText,
   links: Links,
   active: Type.Optional(Type.Boolean({ description: 'Admins only, as the four below.' })),
-  packages: Type.Optional(Type.Union([Type.String(), Type.Null()])),
-  image: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  packages: Type.Optional(NullableText),
+  image: Type.Optional(NullableText),
   image_tags: Type.Optional(Type.Array(Type.String())),
 };
 

@@ -3,7 +3,7 @@ import { Links } from './common.ts';
 
 /** `ram` in MB, `disk` and `ephemeral` in GB. `id` is a number only where the id is all digits and does not begin with 0. */
 export const Flavor = Type.Object({
-  id: Type.Union([Type.Integer(), Type.Null()]),
+  id: Type.Unsafe<number | null>({ type: ['integer', 'null'] }),
   str_id: Type.String(),
   name: Type.String(),
   ram: Type.Integer(),

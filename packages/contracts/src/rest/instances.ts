@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { AnyCaseUuid, Links, PageQuery, Timestamp, TroveString } from './common.ts';
+import { AnyCaseUuid, Links, NullableText, PageQuery, Timestamp, TroveString } from './common.ts';
 import { NewDatabase } from './databases.ts';
 import { NewUser } from './users.ts';
 
@@ -16,11 +16,11 @@ const InstanceSummaryMembers = {
   links: Links,
   flavor: Type.Object({ id: Type.String(), links: Links }),
   datastore: Type.Object({
-    type: Type.Union([Type.String(), Type.Null()]),
-    version: Type.Union([Type.String(), Type.Null()]),
-    version_number: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+    type: NullableText,
+    version: NullableText,
+    version_number: Type.Optional(NullableText),
   }),
-  region: Type.Union([Type.String(), Type.Null()]),
+  region: NullableText,
   access: Access,
   volume: Type.Optional(
     Type.Object({
@@ -49,20 +49,18 @@ const InstanceSummaryMembers = {
 export const InstanceSummary = Type.Object(InstanceSummaryMembers);
 export type InstanceSummary = Static<typeof InstanceSummary>;
 
-const NullableText = Type.Union([Type.String(), Type.Null()]);
-
 /** What show, detail and the create answer hold. */
 export const InstanceDetail = Type.Object({
   ...InstanceSummaryMembers,
-  created: Type.Union([Timestamp, Type.Null()]),
-  updated: Type.Union([Timestamp, Type.Null()]),
+  created: NullableText,
+  updated: NullableText,
   service_status_updated: Type.Optional(Timestamp),
   fault: Type.Optional(Type.Object({ message: Type.String(), created: Timestamp, details: NullableText })),
   configuration: Type.Optional(Type.Object({ id: Type.String(), name: Type.String(), links: Links })),
   cluster_id: Type.Optional(Type.String()),
   shard_id: Type.Optional(Type.String()),
-  server_id: Type.Optional(Type.Union([Type.String(), Type.Null()], { description: 'Admins only.' })),
-  volume_id: Type.Optional(Type.Union([Type.String(), Type.Null()], { description: 'Admins only.' })),
+  server_id: Type.Optional(NullableText),
+  volume_id: Type.Optional(NullableText),
   encrypted_rpc_messaging: Type.Optional(
     Type.Boolean({ description: 'Admins only: whether the instance has a key of its own.' }),
   ),
