@@ -1,6 +1,6 @@
-import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
-import { hmacSha256, type Logger, TroveError } from '@trove/common';
+import { type Logger, TroveError } from '@trove/common';
 import { Ajv } from 'ajv';
 import { type Static, Type } from 'typebox';
 import type { Caller, Identity } from './identity.ts';
@@ -45,12 +45,13 @@ export async function loadStaticTokens(file: string, logger: Logger): Promise<Id
 /** The same from a value that was read already; `source` is named in errors. */
 export function staticTokens(value: unknown, source: string): Identity {
   const { tokens } = checkShape(value, source);
-  // Keyed with random bytes of this process, so that neither look-up nor comparison tells anything of a stored token.
-  const salt = randomBytes(32);
+  // Salted with random bytes of this process, so that neither look-up nor comparison tells anything of a stored token.
+  const salt = randomBytes(32).toString('hex');
+  const digestOf = (token: string): Buffer => hash('sha256', salt + token, 'buffer');
   const callers = new Map<string, { digest: Buffer; caller: Caller }>();
   for (const entry of tokens) {
-    const digest = hmacSha256(salt, entry.token);
-    const name = digest.toString('hex');
+    const digest = digestOf(entry.token);
+    const name = digest.toString('latin1');
     if (callers.has(name))
       throw new TroveError('CONFIG_INVALID', `${source}: two entries of tokens have the same token`);
     callers.set(name, { digest, caller: callerOf(entry) });
@@ -58,8 +59,8 @@ export function staticTokens(value: unknown, source: string): Identity {
   return {
     challenge: 'Keystone uri="none"',
     async authenticate(presented) {
-      const digest = hmacSha256(salt, presented);
-      const found = callers.get(digest.toString('hex'));
+      const digest = digestOf(presented);
+      const found = callers.get(digest.toString('latin1'));
       return found && timingSafeEqual(found.digest, digest) ? found.caller : undefined;
     },
   };
