@@ -2,7 +2,7 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, sta
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { identifyProcess, processRuns, signalProcess, waitForExit } from '@trove/common';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { DatastoreDriver, DatastorePlace, Installation, PageRequest } from './driver.ts';
 
 /** An ordinary client of the datastore, as a tenant would use one. */
@@ -46,6 +46,7 @@ function databasePid(place: DatastorePlace): number {
 
 /** What every datastore driver promises, shown on a real server. */
 export function datastoreConformance(name: string, options: ConformanceOptions): void {
+  vi.setConfig({ testTimeout: 60_000 });
   describe(`datastore ${name}`, () => {
     const folder = mkdtempSync(join(tmpdir(), 'datastore-'));
     const place = placeIn(folder, options);
@@ -132,7 +133,7 @@ function describeServer({ options, place }: Fixture): void {
     await datastore.start();
     expect((await datastore.listDatabases(EVERYTHING)).items.map((item) => item.name)).toContain('kept');
     await datastore.deleteDatabase('kept');
-  }, 60_000);
+  });
 
   test('a server that was killed is started again and recovers', async () => {
     const identity = identifyProcess(databasePid(place));
@@ -142,11 +143,13 @@ function describeServer({ options, place }: Fixture): void {
     await waitForExit(identity, 10_000);
     const datastore = options.driver.open(place);
     expect(await datastore.status()).toBe('stopped');
-    await datastore.start();
+    const started = datastore.start();
+    expect(['starting', 'healthy']).toContain(await datastore.status());
+    await started;
     expect(await datastore.status()).toBe('healthy');
     expect(databasePid(place)).not.toBe(identity.pid);
     expect([null, before]).not.toContain(datastore.incarnation());
-  }, 60_000);
+  });
 }
 
 function describeDatabases({ options, place }: Fixture): void {

@@ -23,6 +23,8 @@ export class MysqlDatastore implements Datastore {
   readonly #adminFile: string;
   readonly #socketDir: string;
   readonly #server: ServerProcess;
+  /** How many calls of `start` are under way: a server that does not serve yet is no broken one then. */
+  #starts = 0;
 
   constructor(place: DatastorePlace) {
     this.#place = place;
@@ -50,10 +52,12 @@ export class MysqlDatastore implements Datastore {
   }
 
   async start(): Promise<void> {
-    makeSocketFolder(this.#socketDir, effectiveAccount(this.#place));
-    const identity =
-      this.#server.find() ?? this.#server.spawn(mysqlServerProgram(this.#place.installation), this.#serverOptions());
-    await waitUntilHealthy(this.#server, identity, () => this.#serves());
+    this.#starts += 1;
+    try {
+      await this.#startServer();
+    } finally {
+      this.#starts -= 1;
+    }
   }
 
   async stop(): Promise<void> {
@@ -62,8 +66,9 @@ export class MysqlDatastore implements Datastore {
   }
 
   async status(): ReturnType<Datastore['status']> {
-    if (this.#server.find() === undefined) return 'stopped';
-    return (await this.#serves()) ? 'healthy' : 'broken';
+    if (this.#server.find() === undefined) return this.#starts > 0 ? 'starting' : 'stopped';
+    if (await this.#serves()) return 'healthy';
+    return this.#starts > 0 ? 'starting' : 'broken';
   }
 
   incarnation(): string | null {
@@ -93,6 +98,13 @@ export class MysqlDatastore implements Datastore {
 
   async listUsers(page: PageRequest): Promise<Page<UserInfo>> {
     return this.#withConnection((connection) => listMysqlUsers(connection, page));
+  }
+
+  async #startServer(): Promise<void> {
+    makeSocketFolder(this.#socketDir, effectiveAccount(this.#place));
+    const identity =
+      this.#server.find() ?? this.#server.spawn(mysqlServerProgram(this.#place.installation), this.#serverOptions());
+    await waitUntilHealthy(this.#server, identity, () => this.#serves());
   }
 
   async #serves(): Promise<boolean> {

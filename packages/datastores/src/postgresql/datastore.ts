@@ -22,6 +22,8 @@ export class PostgresDatastore implements Datastore {
   readonly #adminFile: string;
   readonly #socketDir: string;
   readonly #server: ServerProcess;
+  /** How many calls of `start` are under way: a server that does not serve yet is no broken one then. */
+  #starts = 0;
   readonly #inDatabase: InDatabase = (name, work) => this.#withClient(name, work);
 
   constructor(place: DatastorePlace) {
@@ -50,13 +52,12 @@ export class PostgresDatastore implements Datastore {
   }
 
   async start(): Promise<void> {
-    const running = this.#server.find();
-    ensureLibraryLinks(this.#place.installation.binDir);
-    makeSocketFolder(this.#socketDir, effectiveAccount(this.#place));
-    if (running === undefined) this.#removeStaleLock();
-    const identity =
-      running ?? this.#server.spawn(join(this.#place.installation.binDir, 'postgres'), this.#serverOptions());
-    await waitUntilHealthy(this.#server, identity, async () => (await this.#answer()) === 'serves');
+    this.#starts += 1;
+    try {
+      await this.#startServer();
+    } finally {
+      this.#starts -= 1;
+    }
   }
 
   /** SIGINT is PostgreSQL's "fast" shutdown: sessions are ended, the data is written out. */
@@ -66,10 +67,10 @@ export class PostgresDatastore implements Datastore {
   }
 
   async status(): ReturnType<Datastore['status']> {
-    if (this.#server.find() === undefined) return 'stopped';
+    if (this.#server.find() === undefined) return this.#starts > 0 ? 'starting' : 'stopped';
     const answer = await this.#answer();
     if (answer === 'serves') return 'healthy';
-    return answer === 'starting' ? 'starting' : 'broken';
+    return answer === 'starting' || this.#starts > 0 ? 'starting' : 'broken';
   }
 
   incarnation(): string | null {
@@ -99,6 +100,16 @@ export class PostgresDatastore implements Datastore {
 
   async listUsers(page: PageRequest): Promise<Page<UserInfo>> {
     return this.#withClient('postgres', (client) => listPostgresUsers(client, page));
+  }
+
+  async #startServer(): Promise<void> {
+    const running = this.#server.find();
+    ensureLibraryLinks(this.#place.installation.binDir);
+    makeSocketFolder(this.#socketDir, effectiveAccount(this.#place));
+    if (running === undefined) this.#removeStaleLock();
+    const identity =
+      running ?? this.#server.spawn(join(this.#place.installation.binDir, 'postgres'), this.#serverOptions());
+    await waitUntilHealthy(this.#server, identity, async () => (await this.#answer()) === 'serves');
   }
 
   async #answer(): Promise<'serves' | 'starting' | 'silent'> {
