@@ -3,6 +3,9 @@ import type { ChannelModel, ConfirmChannel, Options } from 'amqplib';
 import type { Publication } from './bus.ts';
 import { LinkLost } from './link.ts';
 
+/** A publication that rides on channels which others made the broker close is carried over this often. */
+const MOST_ATTEMPTS = 10;
+
 interface Pending {
   readonly publication: Publication;
   returned: boolean;
@@ -24,31 +27,32 @@ export class AmqpPublisher {
     this.#connection = connection;
   }
 
-  async publish(publication: Publication): Promise<void> {
+  async publish(publication: Publication, attempt = 1): Promise<void> {
     const open = await this.#channel();
     const pending: Pending = { publication, returned: false };
     open.pending.add(pending);
     try {
       await confirmed(open.channel, publication);
     } catch (error) {
-      return await this.#afterFailure(open, publication, error);
+      return await this.#afterFailure(open, publication, attempt, error);
     } finally {
       open.pending.delete(pending);
     }
     if (pending.returned) throw new TroveError('RPC_REFUSED', 'Nobody takes this message.');
   }
 
-  async #afterFailure(open: OpenChannel, publication: Publication, error: unknown): Promise<void> {
+  async #afterFailure(open: OpenChannel, publication: Publication, attempt: number, error: unknown): Promise<void> {
     if (error instanceof Error && error.message === 'message nacked') {
       throw new TroveError('RPC_REFUSED', 'The queue is full.', { retryable: true, cause: error });
     }
     if (open.reason === '') throw new LinkLost('connection ended', { cause: error });
-    const culprit = open.reason.includes(`'${publication.exchange}'`) || open.pending.size === 1;
+    const culprit =
+      open.reason.includes(`'${publication.exchange}'`) || open.pending.size === 1 || attempt === MOST_ATTEMPTS;
     if (culprit) {
       throw new TroveError('RPC_REFUSED', 'The broker refused the message.', { cause: new Error(open.reason) });
     }
     // Another publication made the broker close the channel that carried this one too.
-    return await this.publish(publication);
+    return await this.publish(publication, attempt + 1);
   }
 
   #channel(): Promise<OpenChannel> {

@@ -165,7 +165,7 @@ export class ManagedBus implements Bus {
         return await within(act(link), leftMs);
       } catch (error) {
         if (!(error instanceof LinkLost)) throw error;
-        await link.closed;
+        await within(link.closed, Math.max(1, deadline - this.#options.clock.monotonic()));
       }
     }
   }

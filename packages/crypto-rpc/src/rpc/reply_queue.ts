@@ -1,7 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Logger, TroveError } from '@trove/common';
 import type { Bus, Delivery, Subscription, Topology } from '../bus/bus.ts';
 
 const WAIT_MS = 5000;
+const RETRY_MS = 1000;
 const PREFETCH = 200;
 
 export interface ReplyQueueOptions {
@@ -23,13 +25,16 @@ export class ReplyQueue {
   readonly #stop: () => void;
   readonly #waiting = new Set<(name: string) => void>();
   #name: string | undefined;
+  /** Counts connections, so that the attempts of an ended one stop. */
+  #connection = 0;
   #subscription: Subscription | undefined;
 
   constructor(options: ReplyQueueOptions) {
     this.#options = options;
     this.#stop = options.bus.onConnected(() => {
       this.#name = undefined;
-      void this.#open();
+      this.#connection += 1;
+      void this.#open(this.#connection);
     });
   }
 
@@ -47,20 +52,28 @@ export class ReplyQueue {
 
   async close(): Promise<void> {
     this.#stop();
+    this.#connection += 1;
     await this.#subscription?.cancel();
   }
 
-  async #open(): Promise<void> {
+  async #open(connection: number): Promise<void> {
     const name = this.#options.newName();
     const topology = this.#options.topology(name);
     const queue = topology.queues?.[0]?.name ?? name;
     try {
       await this.#options.bus.declare(topology);
-      this.#subscription = await this.#options.bus.consume(queue, { prefetch: PREFETCH }, this.#options.onDelivery);
+      const subscription = await this.#options.bus.consume(queue, { prefetch: PREFETCH }, this.#options.onDelivery);
+      if (connection !== this.#connection) {
+        await subscription.cancel();
+        return;
+      }
+      this.#subscription = subscription;
       this.#name = name;
       for (const resolve of [...this.#waiting]) resolve(name);
     } catch (error) {
       this.#options.logger.warn('reply queue could not be made', { error });
+      await delay(RETRY_MS, undefined, { ref: false });
+      if (connection === this.#connection) await this.#open(connection);
     }
   }
 }
