@@ -7,7 +7,7 @@ import { greetWanted } from './wanted_hellos.ts';
 
 const HELLO_EVERY_MS = 1000;
 const OBSERVE_EVERY_MS = 30_000;
-const LEGACY_EVERY_MS = 10_000;
+const LEGACY_EVERY_MS = 3000;
 const UPLINKS_EVERY_MS = 300_000;
 
 export interface RoundsDeps extends TaskTools {

@@ -7,7 +7,7 @@ import { CATALOG_TIMEOUT_MS, PERSISTENT_RETRY, type TaskTools } from '../shared/
 import { isKeyed } from './declare_guest.ts';
 import { askToPrepare } from './prepare.ts';
 
-const LOOK_EVERY_MS = 2000;
+const LOOK_EVERY_MS = 1000;
 
 /** Waits until the database serves: a sealed guest is asked for the outcome, a legacy one says it in its heartbeats. */
 export function awaitHealthy(tools: TaskTools): Step {

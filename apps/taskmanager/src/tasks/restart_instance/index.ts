@@ -9,7 +9,7 @@ import { serves } from '../shared/service_verdict.ts';
 import { taskValues } from '../shared/task_values.ts';
 import { CATALOG_TIMEOUT_MS, PERSISTENT_RETRY, type TaskTools } from '../shared/tools.ts';
 
-const LOOK_EVERY_MS = 2000;
+const LOOK_EVERY_MS = 1000;
 const REPORTS_TO_WAIT_FOR = 2;
 
 /** The guest restarts its database. The instance is free again however it ends; what went wrong stands in its fault. */
