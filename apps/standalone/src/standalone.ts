@@ -37,7 +37,8 @@ export async function startStandalone({ home, config, logger, say }: StandaloneD
   const catalog = openCatalog({ connection });
   await syncCatalog(catalog.knex);
   const broker = createMemoryBroker({ logger });
-  const compute = openLocalCompute(config, createInProcessAgents(broker), logger);
+  const { compute, housing } = openLocalCompute(config, () => createInProcessAgents(broker), logger);
+  for (const notice of housing.notices) say(`  note        ${notice}`);
   const images = await compute.images();
   if (images.length === 0) {
     throw new TroveError(
@@ -50,11 +51,11 @@ export async function startStandalone({ home, config, logger, say }: StandaloneD
   const plane = await startPlane(config, images[0]?.manager, { catalog, broker, compute, logger });
   await compute.adoptAll();
   writeFileDurably(home.endpointFile, `${plane.address}\n`, { mode: 0o644 });
-  const { root, network } = config.compute_local;
+
   say(`  API         ${plane.address}, users in ${home.tokensFile}`);
   say(`  catalog     ${connection}`);
   say('  bus         in memory, sealed as on RabbitMQ');
-  say(`  compute     processes of this machine, in ${root}, addresses of ${network}`);
+  say(`  compute     processes of this machine, in ${housing.root}, addresses of ${config.compute_local.network}`);
   say(`  datastores  ${images.map(({ manager, version }) => `${manager} ${version}`).join(', ')}`);
   return {
     address: plane.address,

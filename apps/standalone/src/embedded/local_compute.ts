@@ -1,27 +1,57 @@
 import { hostname } from 'node:os';
 import type { Logger } from '@trove/common';
-import { type AgentRunner, guestAccount, LocalCompute } from '@trove/compute';
+import {
+  type AgentRunner,
+  type Housing,
+  houseGuests,
+  type InstallationSource,
+  LocalCompute,
+  type LocalInstallation,
+} from '@trove/compute';
 import { findInstallations, inspectFolder } from '@trove/datastores';
 import type { TaskmanagerConfig } from '@trove/taskmanager';
 
-/** Local compute as `[compute_local]` and `host` say, with agents that live as `runner` makes them. */
+export interface HousedCompute {
+  readonly compute: LocalCompute;
+  /** Where guests live; its notices belong into the first line of output. */
+  readonly housing: Housing;
+}
+
+/**
+ * Local compute as `[compute_local]` and `host` say, where the guests' account can reach it, with agents that live as
+ * `makeRunner` makes them.
+ */
 export function openLocalCompute(
   config: Pick<TaskmanagerConfig, 'compute_local'> & { readonly DEFAULT: Pick<TaskmanagerConfig['DEFAULT'], 'host'> },
-  runner: AgentRunner,
+  makeRunner: (housing: Housing) => AgentRunner,
   logger: Logger,
-): LocalCompute {
+): HousedCompute {
   const { root, network, flavors_file, image, user } = config.compute_local;
   const { host } = config.DEFAULT;
-  return new LocalCompute({
-    root,
+  const housing = houseGuests({ root, user });
+  const compute = new LocalCompute({
+    root: housing.root,
     network,
     flavorsFile: flavors_file,
     namedImages: image,
     // 0.0.0.0, Trove's default, names no host: servers belong to the machine then.
     host: host === '0.0.0.0' ? hostname() : host,
-    installations: { find: findInstallations, inspect: inspectFolder },
-    account: guestAccount(user),
-    runner,
+    installations: reachableInstallations(housing),
+    account: housing.account,
+    runner: makeRunner(housing),
     logger,
   });
+  return { compute, housing };
+}
+
+/** The database servers of this machine, by paths that the guests' account can go. */
+function reachableInstallations({ reachable }: Housing): InstallationSource {
+  const housed = (installation: LocalInstallation) => ({ ...installation, binDir: reachable(installation.binDir) });
+  return {
+    find: async () => (await findInstallations()).map(housed),
+    async inspect(folder) {
+      const found = await inspectFolder(folder);
+      return found === undefined ? undefined : housed(found);
+    },
+  };
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { apiOptions } from '@trove/api';
 import { openCatalog } from '@trove/catalog';
 import { createLogger, loadConfig, type OptionSpec, silentLogger } from '@trove/common';
-import type { Image } from '@trove/compute';
+import type { Housing, Image } from '@trove/compute';
 import { conductorOptions } from '@trove/conductor';
 import { createMemoryBroker } from '@trove/crypto-rpc';
 import { taskmanagerOptions } from '@trove/taskmanager';
@@ -52,7 +52,8 @@ export async function openMemoryRuntime({ under = tmpdir() }: RuntimeOptions = {
   broker.tap(({ exchange, routingKey, body }) =>
     messages.push({ exchange, routingKey, body: body.toString('base64') }),
   );
-  const compute = openLocalCompute(readConfig(deployment).taskmanager, createInProcessAgents(broker), silentLogger);
+  const agents = createInProcessAgents(broker);
+  const { compute, housing } = openLocalCompute(readConfig(deployment).taskmanager, () => agents, silentLogger);
   const image = imageOf(await compute.images(), manager);
   const atHand = { datastore: image.manager, version: image.version, versionId: OLD_VERSION_ID };
   const catalog = lookAtCatalog(connection);
@@ -65,7 +66,12 @@ export async function openMemoryRuntime({ under = tmpdir() }: RuntimeOptions = {
     plane = undefined;
   };
   return {
-    description: `In one process: bus in memory, SQLite, local compute; ${image.manager} ${image.version}; everything is in ${folder}`,
+    description: describe(
+      `In one process: bus in memory, SQLite, local compute; ${image.manager} ${image.version}`,
+      folder,
+      housing,
+    ),
+    instancesRoot: housing.root,
     deployment,
     atHand,
     manager,
@@ -93,7 +99,7 @@ export async function openMemoryRuntime({ under = tmpdir() }: RuntimeOptions = {
       await stop();
       await compute.close({ stopServers: true });
       await outsideBus.close();
-      rmSync(folder, { recursive: true, force: true });
+      removeAll(folder, housing);
     },
   };
 }
@@ -108,6 +114,15 @@ function readConfig(deployment: Deployment): ControlPlaneConfig {
     taskmanager: read('trove-taskmanager.conf', taskmanagerOptions),
     conductor: read('trove-conductor.conf', conductorOptions),
   };
+}
+
+export function describe(parts: string, folder: string, housing: Housing): string {
+  return [`${parts}; everything is in ${folder}`, ...housing.notices].join('\n');
+}
+
+/** What the demo wrote, where guests had to live elsewhere too. */
+export function removeAll(folder: string, housing: Housing): void {
+  for (const path of [folder, housing.root]) rmSync(path, { recursive: true, force: true });
 }
 
 /** The image of a datastore manager that this machine has. */

@@ -15,6 +15,8 @@ import { type Deployment, setMessaging } from './deployment.ts';
 export interface Runtime {
   readonly description: string;
   readonly deployment: Deployment;
+  /** Where the servers are. */
+  readonly instancesRoot: string;
   readonly atHand: AtHand;
   readonly manager: string;
   readonly catalog: CatalogLook;
@@ -28,7 +30,7 @@ export interface Runtime {
 
 export function outsideOf(runtime: Runtime): Outside {
   const { deployment, catalog } = runtime;
-  const root = deployment.instancesFolder;
+  const root = runtime.instancesRoot;
   return {
     describe: async () => runtime.description,
     atHand: async () => runtime.atHand,

@@ -1,8 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig, Secret, silentLogger } from '@trove/common';
-import { createDetachedAgentRunner } from '@trove/compute';
+import { createDetachedAgentRunner, type Housing } from '@trove/compute';
 import { createAmqpBus } from '@trove/crypto-rpc';
 import { taskmanagerOptions } from '@trove/taskmanager';
 import { provideServers, testBroker, testDatabase } from '@trove/testkit';
@@ -13,7 +13,7 @@ import { APPS } from './apps.ts';
 import { writeDeployment } from './deployment.ts';
 import { freePort } from './free_port.ts';
 import { placeLegacyGuest } from './legacy_guest.ts';
-import { imageOf, type OpenRuntime } from './memory_runtime.ts';
+import { describe, imageOf, type OpenRuntime, removeAll } from './memory_runtime.ts';
 import { datastoreAtHand, OLD_VERSION_ID } from './old_rows.ts';
 import { type ServiceProcess, startService } from './service_process.ts';
 
@@ -42,8 +42,10 @@ export async function openRealRuntime(say: (text: string) => void): Promise<Open
     options: taskmanagerOptions,
     service: 'demo',
   });
-  const agents = createDetachedAgentRunner({ program: join(APPS, 'guestagent', 'bin', 'trove-guestagent.js') });
-  const compute = openLocalCompute(config, agents, silentLogger);
+  const program = join(APPS, 'guestagent', 'bin', 'trove-guestagent.js');
+  const agents = ({ reachable }: Housing) =>
+    createDetachedAgentRunner({ program: reachable(program), node: reachable(process.execPath) });
+  const { compute, housing } = openLocalCompute(config, agents, silentLogger);
   const image = imageOf(await compute.images(), ...managers);
   const { manager } = image;
   const atHand = { datastore: manager, version: image.version, versionId: OLD_VERSION_ID };
@@ -62,7 +64,12 @@ export async function openRealRuntime(say: (text: string) => void): Promise<Open
     for (let service = running.pop(); service !== undefined; service = running.pop()) await service.stop();
   };
   return {
-    description: `RabbitMQ, MariaDB, a process per service and agent; ${manager} ${image.version}; everything is in ${folder}`,
+    description: describe(
+      `RabbitMQ, MariaDB, a process per service and agent; ${manager} ${image.version}`,
+      folder,
+      housing,
+    ),
+    instancesRoot: housing.root,
     deployment,
     atHand,
     manager,
@@ -88,7 +95,7 @@ export async function openRealRuntime(say: (text: string) => void): Promise<Open
       await broker.dispose();
       await database.dispose();
       await servers.stop();
-      rmSync(folder, { recursive: true, force: true });
+      removeAll(folder, housing);
     },
   };
 }
