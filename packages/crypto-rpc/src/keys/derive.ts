@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, createSecretKey, type KeyObject } from 'node:crypto';
 import { hkdfSha256, hmacSha256 } from '@trove/common';
 
 const SALT = 'trove-rpc-v2';
@@ -33,10 +33,13 @@ export function legacyCipherKey(instanceKey: string): Buffer {
   return Buffer.from(createHash('md5').update(instanceKey, 'utf8').digest('hex'), 'ascii');
 }
 
-/** The keys of one session in one direction between two parties. */
+/**
+ * The keys of one session in one direction between two parties. As key objects: Node takes five times as long to start a
+ * cipher or a MAC from a buffer.
+ */
 export interface SessionKeys {
-  readonly sealKey: Buffer;
-  readonly nonceKey: Buffer;
+  readonly sealKey: KeyObject;
+  readonly nonceKey: KeyObject;
   readonly commitment: Buffer;
 }
 
@@ -48,5 +51,9 @@ export interface SessionKeys {
 export function sessionKeys(rootKey: Buffer, sender: Buffer, receiver: Buffer, session: Buffer): SessionKeys {
   const direction = hkdfSha256(rootKey, SALT, Buffer.concat([Buffer.from('direction'), sender, receiver]), 32);
   const keys = hkdfSha256(direction, session, 'session', 96);
-  return { sealKey: keys.subarray(0, 32), nonceKey: keys.subarray(32, 64), commitment: keys.subarray(64, 96) };
+  return {
+    sealKey: createSecretKey(keys.subarray(0, 32)),
+    nonceKey: createSecretKey(keys.subarray(32, 64)),
+    commitment: keys.subarray(64, 96),
+  };
 }

@@ -1,4 +1,4 @@
-import { createDecipheriv, timingSafeEqual } from 'node:crypto';
+import { createDecipheriv, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { type SessionKeys, sessionKeys } from '../../keys/derive.ts';
 import { Refusal } from '../../rpc/refusal.ts';
@@ -55,7 +55,7 @@ function senderName(header: Header): string {
   return `${partyName(header.sender)}>${partyName(header.receiver)}#${header.keyVersion}`;
 }
 
-function decrypt(header: Header, sealKey: Buffer): Buffer {
+function decrypt(header: Header, sealKey: KeyObject): Buffer {
   try {
     // Without authTagLength Node takes a tag of 4 bytes for a good one.
     const decipher = createDecipheriv('aes-256-gcm', sealKey, header.nonce, { authTagLength: TAG_LENGTH });
