@@ -3,7 +3,6 @@ export { type ConductorApi, conductorApi } from './rpc/conductor/index.ts';
 export { type GuestApi, guestApi } from './rpc/guest/index.ts';
 export type { ArgsOf, Handlers, Patience, ResultOf, Role, RpcApi, RpcMethod } from './rpc/method.ts';
 export { type TaskmanagerApi, taskmanagerApi } from './rpc/taskmanager/index.ts';
-export { GuestDatabase, GuestUser } from './rpc/types.ts';
 export {
   SERVICE_STATUSES,
   type ServiceStatus,
