@@ -199,18 +199,46 @@ describe.each(['mysql', 'sqlite'] as const)('heartbeats on %s', (dialect) => {
   });
 });
 
-test('a batch of 200 is a handful of statements, whatever its size', async () => {
+interface Asked {
+  readonly sql: string;
+  readonly bindings: readonly unknown[];
+}
+
+test('a batch of 200 is a handful of statements, whatever its size, and none of them reads a table from end to end', async () => {
   const catalog = await testCatalog('mysql');
-  const ids = await Promise.all(Array.from({ length: 200 }, () => sealedInstance(catalog)));
+  const [sealed, legacy] = [await instances(catalog, sealedInstance), await instances(catalog, legacyInstance)];
   const take = conductorHandlers({ catalog, logger: silentLogger }).heartbeats;
-  await take(ids.slice(0, 1).map((id) => sealedReport(id, 11n, healthy)));
-  let statements = 0;
-  catalog.knex.on('query', () => {
-    statements += 1;
-  });
-  await take(ids.map((id) => sealedReport(id, 12n, healthy)));
-  expect(statements).toBeLessThanOrEqual(6);
-  const plan = await catalog.knex('instance_reports').whereNot({ sequence: 12 }).count({ left: '*' }).first();
-  expect(Number(plan?.['left'])).toBe(0);
+  const beat = (round: number) => [
+    ...sealed.map((id) => sealedReport(id, BigInt(10 + round), healthy)),
+    ...legacy.map((id) => legacyReport(id, 1000 + round, 'healthy')),
+  ];
+  await take(beat(1));
+  await catalog.knex.raw(
+    'ANALYZE TABLE instances, instance_reports, instance_keys, service_statuses, conductor_lastseen',
+  );
+  const asked: Asked[] = [];
+  catalog.knex.on('query', (query: Asked) => asked.push(query));
+  await take(beat(2));
+  catalog.knex.removeAllListeners('query');
+  expect(asked.length).toBeLessThanOrEqual(8);
+  const updates = asked.filter(({ sql }) => sql.startsWith('UPDATE JSON_TABLE'));
+  expect(updates).toHaveLength(2);
+  for (const { sql, bindings } of updates) {
+    const [plan] = await catalog.knex.raw(`EXPLAIN ${sql}`, bindings as never);
+    const scanned = plan.filter((line: { table: string; type: string }) => line.table !== 'v' && line.type === 'ALL');
+    expect(scanned).toEqual([]);
+  }
+  const behind = await catalog
+    .knex('instance_reports')
+    .whereNotNull('sequence')
+    .whereNot({ sequence: 12 })
+    .pluck('instance_id');
+  expect(behind).toEqual([]);
   await catalog.dispose();
 });
+
+async function instances(catalog: TestCatalog, make: (catalog: TestCatalog) => Promise<string>): Promise<string[]> {
+  const ids: string[] = [];
+  for (let count = 0; count < 200; count += 1) ids.push(await make(catalog));
+  return ids;
+}

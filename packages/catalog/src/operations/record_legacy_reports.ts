@@ -22,9 +22,9 @@ const COLUMNS: readonly BatchColumn[] = [
   { name: 'status_description', type: 'text' },
 ];
 
-/** Only living instances of policy 0 or 1 that are not between two keys. */
-const GUARDS = `i.deleted = 0 AND i.rpc_policy < 2 AND (v.sent IS NULL OR l.sent < v.sent)
-  AND NOT EXISTS (SELECT 1 FROM instance_keys AS p
+/** Only living instances of policy 0 or 1 that are not between two keys. A count: an EXISTS may read all keys of all instances. */
+const GUARDS = `i.deleted = 0 AND i.rpc_policy < 2 AND (v.sent IS NULL OR l.sent < v.sent) AND 0 =
+  (SELECT COUNT(*) FROM instance_keys AS p
     WHERE p.instance_id = v.instance_id AND p.state = 'pending' AND p.exclusive_since IS NOT NULL)`;
 
 /**
