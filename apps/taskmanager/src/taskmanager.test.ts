@@ -1,8 +1,9 @@
 import { dbNow, type InstanceReportRow, toBigint } from '@trove/catalog';
 import type { TestCatalog } from '@trove/catalog/testing';
-import { newUuid, silentLogger, systemClock } from '@trove/common';
+import { newUuid, Secret, silentLogger, systemClock } from '@trove/common';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { ended, file, fileCreate, type House, instanceOf, openHouse, openTestCatalog } from '../test/house.ts';
+import { checkInstances } from './check_instances.ts';
 import { createRound } from './rounds/round.ts';
 
 let catalog: TestCatalog;
@@ -119,6 +120,23 @@ test('a taskmanager says which of its parts is broken', async () => {
   await manager.close();
   await house.bus.close();
   expect(await manager.health()).toContainEqual({ part: 'bus', reason: 'sealed bus is closed' });
+});
+
+test('a taskmanager that lacks a key which its instances need does not start, and names it', async () => {
+  await created(true);
+  const deps = { catalog, logger: silentLogger };
+  const [k1, kek] = [[new Secret('k1')], { instance: [new Secret('kek')], uplink: [] }];
+  await expect(checkInstances({ ...deps, controlRing: k1, keyRings: kek })).resolves.toBeUndefined();
+  const none = { instance: [], uplink: [] };
+  const code = 'CONFIG_INVALID';
+  await expect(checkInstances({ ...deps, controlRing: [], keyRings: kek })).rejects.toMatchObject({
+    code,
+    message: expect.stringContaining('taskmanager_rpc_encr_key'),
+  });
+  await expect(checkInstances({ ...deps, controlRing: k1, keyRings: none })).rejects.toMatchObject({
+    code,
+    message: expect.stringContaining('inst_rpc_key_encr_key'),
+  });
 });
 
 test('a turn of a round that fails costs nothing but itself, and none begins after the stop', async () => {

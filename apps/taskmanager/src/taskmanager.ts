@@ -4,6 +4,7 @@ import { type BrokenPart, systemClock, TroveError } from '@trove/common';
 import { createGuestClient, createTaskmanagerServer } from '@trove/crypto-rpc';
 import { createTaskEngine, type TaskKind } from '@trove/tasks';
 import { taskmanagerHandlers } from './calls/pass_on.ts';
+import { checkInstances } from './check_instances.ts';
 import type { TaskmanagerDeps } from './deps.ts';
 import { createGuestHello } from './guests/guest_hello.ts';
 import { createGuestKeys } from './guests/guest_keys.ts';
@@ -69,6 +70,7 @@ export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
 
   return {
     async start() {
+      await checkInstances({ catalog, controlRing: controlKeys.ring, keyRings, logger });
       engine.start();
       for (const round of rounds) round.start();
       await server.start();
