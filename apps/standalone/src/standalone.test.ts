@@ -67,9 +67,10 @@ test('stopping, killing and starting it loses nothing: instances, databases and 
   });
 
   const second = start();
-  const [errorText] = (await once(second.stderr ?? first, 'data')) as [Buffer];
+  const exited = once(second, 'exit');
+  const [errorText] = (await once(second.stderr ?? second, 'data')) as [Buffer];
   expect(errorText.toString()).toContain(`held by process ${first.pid}`);
-  expect(await stop(second, 'SIGTERM')).toBe(1);
+  expect(await exited).toEqual([1, null]);
 
   expect(await trove('create', 'db2', '1', '--size', '1')).toMatchObject({ code: EXIT.ok });
   await stop(first, 'SIGKILL');
