@@ -1,4 +1,4 @@
-import { isTroveError } from '@trove/common';
+import { isTroveError, TroveError } from '@trove/common';
 import type { ArgsOf, GuestApi, ResultOf } from '@trove/contracts';
 import type { StepContext } from '@trove/tasks';
 import type { TaskTools } from './tools.ts';
@@ -46,13 +46,22 @@ export async function callOnce<M extends TaskMethod>(
     });
     return { answered };
   } catch (error) {
-    if (!call.sealed) throw error;
+    if (!call.sealed) throw isTroveError(error, 'GUEST_TIMEOUT') ? unknownOutcome(call.method, error) : error;
     if (isTroveError(error, 'ALREADY_DONE')) return { answered: null };
     if (isTroveError(error, 'GUEST_TIMEOUT')) return { waitMs: ASK_AGAIN_MS };
     if (!isTroveError(error, 'STALE_BOOT')) throw error;
     await greetQuietly(tools, instanceId, pending);
     return { waitMs: ASK_AGAIN_MS };
   }
+}
+
+/** Without an idempotency key nobody may ask again: the guest may be at it. */
+function unknownOutcome(method: TaskMethod, cause: unknown): TroveError {
+  return new TroveError(
+    'GUEST_TIMEOUT',
+    `The guest agent did not answer "${method}" in time; its outcome is unknown.`,
+    { cause },
+  );
 }
 
 async function greetQuietly({ hello }: TaskTools, instanceId: string, pending: boolean): Promise<void> {

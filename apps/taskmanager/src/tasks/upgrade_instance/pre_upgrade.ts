@@ -27,16 +27,18 @@ export function preUpgrade(tools: TaskTools): Step {
 async function revive(tools: TaskTools, context: StepContext): Promise<void> {
   const { instanceId } = context.task;
   const { sealed } = oldServer(context);
-  if (sealed) await greet(tools, instanceId);
+  await reach(tools, instanceId, sealed);
   const idempotencyKey = uuidV5(context.token, 'undo');
   const answer = await callOnce(tools, context, { method: 'restart', args: {}, sealed, idempotencyKey });
   if ('waitMs' in answer)
     throw new TroveError('GUEST_TIMEOUT', 'The old server does not serve yet.', { retryable: true });
 }
 
-async function greet({ hello }: TaskTools, instanceId: string): Promise<void> {
+/** A server that has just started needs a moment until its agent listens. */
+async function reach({ guests, hello }: TaskTools, instanceId: string, sealed: boolean): Promise<void> {
   try {
-    await hello.greet(instanceId, { pending: false, deadlineMs: ANSWER_WITHIN_MS });
+    if (sealed) await hello.greet(instanceId, { pending: false, deadlineMs: ANSWER_WITHIN_MS });
+    else await guests.call(instanceId, 'rpc_ping', {}, { deadlineMs: ANSWER_WITHIN_MS });
   } catch (error) {
     if (!isTroveError(error, 'GUEST_TIMEOUT')) throw error;
     throw new TroveError('GUEST_TIMEOUT', 'The old server does not answer yet.', { retryable: true, cause: error });
