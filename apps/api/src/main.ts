@@ -1,11 +1,12 @@
-import { hostname } from 'node:os';
 import { openCatalog } from '@trove/catalog';
 import { checkPublishedKeys, type Logger, runService, type Secret, TroveError } from '@trove/common';
-import { LocalCompute } from '@trove/compute';
+import { localChoices } from '@trove/compute';
 import { createAmqpBus, createTaskmanagerClient } from '@trove/crypto-rpc';
 import { findInstallations, inspectFolder } from '@trove/datastores';
 import { type Identity, loadStaticTokens } from '@trove/identity';
 import { buildApi } from './build_api.ts';
+import { checkInstances } from './check_instances.ts';
+import type { ComputeCatalog } from './deps.ts';
 import { type ApiConfig, apiOptions, settingsOf } from './options.ts';
 
 const NAME = 'trove-api';
@@ -17,9 +18,10 @@ await runService({
     const defaults = config.DEFAULT;
     const controlRing = controlRingOf(defaults);
     const identity = await openIdentity(config, logger);
-    const compute = openCompute(config, logger);
+    const compute = choices(config);
     const catalog = openCatalog({ connection: catalogUrl(config) });
-    const bus = await createAmqpBus({ transportUrl: busUrl(defaults), connectionName: NAME, logger });
+    await checkInstances(catalog, controlRing, logger);
+    const bus = await createAmqpBus({ transportUrl: busUrl(defaults, controlRing), connectionName: NAME, logger });
     const taskmanager = createTaskmanagerClient({
       bus,
       controlKeys: { ring: controlRing },
@@ -46,26 +48,25 @@ await runService({
         await taskmanager.close();
         await bus.close();
         await catalog.close();
-        await compute.close({ stopServers: false });
       },
     };
   },
 });
 
-/** With the switch on the control plane speaks sealed, and its bus is the sealed one; off, it speaks in clear. */
+/** Sealed wherever there is a key to seal with; without one only where new instances get none either. */
 function controlRingOf(defaults: ApiConfig['DEFAULT']): readonly Secret[] {
   checkPublishedKeys(defaults);
-  if (!defaults.enable_secure_rpc_messaging) return [];
-  if (defaults.taskmanager_rpc_encr_key.length > 0) return defaults.taskmanager_rpc_encr_key;
+  const ring = defaults.taskmanager_rpc_encr_key;
+  if (ring.length > 0 || !defaults.enable_secure_rpc_messaging) return ring;
   throw new TroveError(
     'CONFIG_INVALID',
     '[DEFAULT] taskmanager_rpc_encr_key is not set, and enable_secure_rpc_messaging is on.',
   );
 }
 
-function busUrl(defaults: ApiConfig['DEFAULT']): Secret {
+function busUrl(defaults: ApiConfig['DEFAULT'], controlRing: readonly Secret[]): Secret {
   const clear = defaults.transport_url;
-  const url = defaults.enable_secure_rpc_messaging ? (defaults.sealed_transport_url ?? clear) : clear;
+  const url = controlRing.length > 0 ? (defaults.sealed_transport_url ?? clear) : clear;
   if (url === undefined) throw new TroveError('CONFIG_INVALID', '[DEFAULT] transport_url is not set.');
   return url;
 }
@@ -94,26 +95,17 @@ async function openIdentity({ DEFAULT: defaults, static_auth }: ApiConfig, logge
   return await loadStaticTokens(static_auth.tokens_file, logger);
 }
 
-/** Opened for its flavors and images alone: servers are the taskmanager's, so nothing here can start an agent. */
-function openCompute({ DEFAULT: defaults, compute_local: local }: ApiConfig, logger: Logger): LocalCompute {
+function choices({ DEFAULT: defaults, compute_local: local }: ApiConfig): ComputeCatalog {
   if (defaults.compute_driver !== 'local') {
     throw new TroveError(
       'CONFIG_INVALID',
       `[DEFAULT] compute_driver: "${defaults.compute_driver}" is not part of this release.`,
     );
   }
-  return new LocalCompute({
+  return localChoices({
     root: local.root,
-    network: local.network,
     flavorsFile: local.flavors_file,
     namedImages: local.image,
-    host: defaults.host === '0.0.0.0' ? hostname() : defaults.host,
     installations: { find: findInstallations, inspect: inspectFolder },
-    account: undefined,
-    runner: {
-      start: () => Promise.reject(new TroveError('COMPUTE_ERROR', 'The api starts no agents.')),
-      adopt: () => undefined,
-    },
-    logger,
   });
 }

@@ -9,7 +9,6 @@ export const apiOptions = defineOptions([
   sharedOptions.sealed_transport_url,
   sharedOptions.control_exchange,
   sharedOptions.taskmanager_queue,
-  sharedOptions.host,
   sharedOptions.os_region_name,
   sharedOptions.debug,
   sharedOptions.log_level,
@@ -31,7 +30,6 @@ export const apiOptions = defineOptions([
   sharedOptions.users_page_size,
   sharedOptions.database_connection,
   sharedOptions.compute_local_root,
-  sharedOptions.compute_local_network,
   sharedOptions.compute_local_flavors_file,
   sharedOptions.compute_local_image,
   {

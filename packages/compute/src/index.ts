@@ -4,4 +4,5 @@ export type { AgentHandle, AgentLaunch, AgentRunner } from './local/agent_runner
 export { createDetachedAgentRunner, type DetachedAgentOptions } from './local/detached_agent.ts';
 export { type Housing, type HousingOptions, houseGuests } from './local/housing.ts';
 export type { InstallationSource, LocalInstallation } from './local/images.ts';
+export { flavorsFileOf, type LocalChoicesOptions, localChoices } from './local/local_choices.ts';
 export { LocalCompute, type LocalComputeOptions } from './local/local_compute.ts';

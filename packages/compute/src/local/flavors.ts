@@ -14,6 +14,11 @@ export function keepFlavorsFile(path: string): void {
   if (!existsSync(path)) writeJson(path, FIRST_FLAVORS, 0o644);
 }
 
+/** The flavors in the file, or those that it will hold at first, where nobody has written it yet. */
+export function flavorsOf(path: string): readonly Flavor[] {
+  return existsSync(path) ? readFlavors(path) : FIRST_FLAVORS;
+}
+
 /** The flavors in the file, read anew each time. `CONFIG_INVALID` names the file and what is wrong with it. */
 export function readFlavors(path: string): readonly Flavor[] {
   const content = readJson<unknown>(path);
