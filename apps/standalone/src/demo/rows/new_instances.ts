@@ -15,7 +15,8 @@ export const clearCreate = defineRow({
     const { created, built } = await create(stage, 'm10', ['--nic', NETWORK]);
     const id = await stage.idOf('m10');
     const [key] = await stage.select(keyQuery(id));
-    return { created, built, key, facts: await stage.outside.server(id) };
+    const list = await stage.trove(['database-list', 'm10']);
+    return { created, built, key, list, facts: await stage.outside.server(id) };
   },
   expectations: [
     {
@@ -32,6 +33,14 @@ export const clearCreate = defineRow({
       look: ({ key }) => holds(String(key?.encrypted_key), key !== undefined && key.encrypted_key === null),
     },
     { expected: 'no key in its guest_info.conf', look: ({ facts }) => noKey(facts) },
+    {
+      expected: 'it answers: no databases yet',
+      look: ({ list }) =>
+        holds(
+          `exit code ${list.code}, ${namesIn(list).length} databases`,
+          list.code === 0 && namesIn(list).length === 0,
+        ),
+    },
   ],
 });
 
