@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { openCatalog } from '@trove/catalog';
 import { type Logger, runService, type Secret, TroveError } from '@trove/common';
-import { createDetachedAgentRunner, guestAccount, LocalCompute } from '@trove/compute';
+import { createDetachedAgentRunner, flavorsFileOf, houseGuests, LocalCompute } from '@trove/compute';
 import { createAmqpBus } from '@trove/crypto-rpc';
 import { findInstallations, inspectFolder } from '@trove/datastores';
 import { checkKeys } from './check_keys.ts';
@@ -86,15 +86,21 @@ function openCompute(config: TaskmanagerConfig, host: string, logger: Logger): L
   if (driver !== 'local')
     throw new TroveError('CONFIG_INVALID', `[DEFAULT] compute_driver: "${driver}" is not part of this release.`);
   const local = config.compute_local;
+  const housing = houseGuests({ root: local.root, user: local.user });
+  for (const notice of housing.notices) logger.warn('guests live elsewhere than was asked for', { notice });
   return new LocalCompute({
-    root: local.root,
+    root: housing.root,
     network: local.network,
-    flavorsFile: local.flavors_file,
+    flavorsFile: flavorsFileOf({ root: local.root, flavorsFile: local.flavors_file }),
     namedImages: local.image,
     host,
     installations: { find: findInstallations, inspect: inspectFolder },
-    account: guestAccount(local.user),
-    runner: createDetachedAgentRunner({ program: AGENT }),
+    account: housing.account,
+    reachable: housing.reachable,
+    runner: createDetachedAgentRunner({
+      program: housing.reachable(AGENT),
+      node: housing.reachable(process.execPath),
+    }),
     logger,
   });
 }

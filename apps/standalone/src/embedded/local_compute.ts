@@ -1,13 +1,6 @@
 import { hostname } from 'node:os';
 import type { Logger } from '@trove/common';
-import {
-  type AgentRunner,
-  type Housing,
-  houseGuests,
-  type InstallationSource,
-  LocalCompute,
-  type LocalInstallation,
-} from '@trove/compute';
+import { type AgentRunner, flavorsFileOf, type Housing, houseGuests, LocalCompute } from '@trove/compute';
 import { findInstallations, inspectFolder } from '@trove/datastores';
 import type { TaskmanagerConfig } from '@trove/taskmanager';
 
@@ -32,26 +25,15 @@ export function openLocalCompute(
   const compute = new LocalCompute({
     root: housing.root,
     network,
-    flavorsFile: flavors_file,
+    flavorsFile: flavorsFileOf({ root, flavorsFile: flavors_file }),
     namedImages: image,
     // 0.0.0.0, Trove's default, names no host: servers belong to the machine then.
     host: host === '0.0.0.0' ? hostname() : host,
-    installations: reachableInstallations(housing),
+    installations: { find: findInstallations, inspect: inspectFolder },
     account: housing.account,
+    reachable: housing.reachable,
     runner: makeRunner(housing),
     logger,
   });
   return { compute, housing };
-}
-
-/** The database servers of this machine, by paths that the guests' account can go. */
-function reachableInstallations({ reachable }: Housing): InstallationSource {
-  const housed = (installation: LocalInstallation) => ({ ...installation, binDir: reachable(installation.binDir) });
-  return {
-    find: async () => (await findInstallations()).map(housed),
-    async inspect(folder) {
-      const found = await inspectFolder(folder);
-      return found === undefined ? undefined : housed(found);
-    },
-  };
 }
