@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { TroveError } from '@trove/common';
 import type { Flavor } from '../driver.ts';
 import { readJson, writeJson } from './json_file.ts';
@@ -11,7 +12,9 @@ const FIRST_FLAVORS: readonly Flavor[] = [
 
 /** Writes the flavors file where there is none; what the operator has made of it stays. */
 export function keepFlavorsFile(path: string): void {
-  if (!existsSync(path)) writeJson(path, FIRST_FLAVORS, 0o644);
+  if (existsSync(path)) return;
+  mkdirSync(dirname(path), { recursive: true });
+  writeJson(path, FIRST_FLAVORS, 0o644);
 }
 
 /** The flavors in the file, or those that it will hold at first, where nobody has written it yet. */
