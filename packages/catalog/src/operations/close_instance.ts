@@ -35,13 +35,11 @@ export async function closeInstance(
       cluster_id: null,
     });
   if (closed === 0) throw new TroveError('STALE_FENCE', 'The instance is worked on by another task.');
-  await tx('service_statuses')
-    .where({ instance_id: args.instanceId })
-    .update({
-      status_id: args.serviceStatus.code,
-      status_description: args.serviceStatus.description,
-      updated_at: now,
-    });
+  await tx('service_statuses').where({ instance_id: args.instanceId }).update({
+    status_id: args.serviceStatus.code,
+    status_description: args.serviceStatus.description,
+    updated_at: now,
+  });
   await tx('instance_reports').where({ instance_id: args.instanceId }).del();
   await tx('conductor_lastseen').where({ instance_id: args.instanceId }).del();
   await clearFaults(tx, args.instanceId);

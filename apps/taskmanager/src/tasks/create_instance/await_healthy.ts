@@ -1,19 +1,21 @@
 import { type ServiceStatusRow } from '@trove/catalog';
 import { TroveError } from '@trove/common';
 import type { Step, StepContext, StepResult } from '@trove/tasks';
+import { greetQuietly } from '../shared/call_once.ts';
 import { textMember } from '../shared/outputs.ts';
 import { judgeBuild } from '../shared/service_verdict.ts';
-import { CATALOG_TIMEOUT_MS, PERSISTENT_RETRY, type TaskTools } from '../shared/tools.ts';
+import { PERSISTENT_RETRY, SLICE_TIMEOUT_MS, type TaskTools } from '../shared/tools.ts';
 import { isKeyed } from './declare_guest.ts';
 import { askToPrepare } from './prepare.ts';
 
 const LOOK_EVERY_MS = 1000;
+const ANSWER_WITHIN_MS = 5000;
 
 /** Waits until the database serves: a sealed guest is asked for the outcome, a legacy one says it in its heartbeats. */
 export function awaitHealthy(tools: TaskTools): Step {
   return {
     name: 'await_healthy',
-    timeoutMs: CATALOG_TIMEOUT_MS + tools.settings.lowMs,
+    timeoutMs: SLICE_TIMEOUT_MS,
     retry: PERSISTENT_RETRY,
     run: (context) => (isKeyed(context) ? askOutcome(tools, context) : readHeartbeats(tools, context)),
     undo: async () => {},
@@ -24,9 +26,9 @@ const WAIT: StepResult = { wait: { ms: LOOK_EVERY_MS, progress: 'the guest is ma
 
 async function askOutcome(tools: TaskTools, context: StepContext): Promise<StepResult> {
   const idempotencyKey = textMember(context.outputs['prepare'], 'idempotency_key');
-  const { guests, settings, hello } = tools;
+  const { guests, settings } = tools;
   const { instanceId } = context.task;
-  const options = { deadlineMs: settings.lowMs, signal: context.signal };
+  const options = { deadlineMs: Math.min(settings.lowMs, ANSWER_WITHIN_MS), signal: context.signal };
   try {
     const outcome = await guests.call(instanceId, 'get_outcome', { idempotency_key: idempotencyKey }, options);
     if (outcome.state === 'done') return { done: { healthy: true } };
@@ -35,7 +37,7 @@ async function askOutcome(tools: TaskTools, context: StepContext): Promise<StepR
     if (outcome.state === 'unknown') await askToPrepare(tools, context, idempotencyKey);
   } catch (error) {
     if (!(error instanceof TroveError)) throw error;
-    if (error.code === 'STALE_BOOT') await hello.greet(instanceId, { pending: false, deadlineMs: settings.lowMs });
+    if (error.code === 'STALE_BOOT') await greetQuietly(tools, instanceId, false);
     else if (error.code !== 'GUEST_TIMEOUT') throw error;
   }
   return WAIT;

@@ -4,7 +4,7 @@ import type { ArgsOf, GuestApi } from '@trove/contracts';
 import type { Json, Step, StepContext, StepResult } from '@trove/tasks';
 import { callOnce } from '../shared/call_once.ts';
 import { memberOf, optionalText, textMember } from '../shared/outputs.ts';
-import { PERSISTENT_RETRY, type TaskTools } from '../shared/tools.ts';
+import { PERSISTENT_RETRY, SLICE_TIMEOUT_MS, type TaskTools } from '../shared/tools.ts';
 import { flavorOf } from './create_server.ts';
 import { isKeyed } from './declare_guest.ts';
 
@@ -12,7 +12,7 @@ import { isKeyed } from './declare_guest.ts';
 export function prepare(tools: TaskTools): Step {
   return {
     name: 'prepare',
-    timeoutMs: tools.settings.highMs + 5000,
+    timeoutMs: SLICE_TIMEOUT_MS,
     retry: PERSISTENT_RETRY,
     run: (context) => askToPrepare(tools, context, context.token),
     undo: async () => {},

@@ -1,14 +1,14 @@
 import { markResource, type ResourceRow, resourcesOfInstance } from '@trove/catalog';
 import type { Step, StepContext } from '@trove/tasks';
 import { optionalText } from '../shared/outputs.ts';
-import { COPY_TIMEOUT_MS, PERSISTENT_RETRY, type TaskTools } from '../shared/tools.ts';
+import { COMPUTE_TIMEOUT_MS, PERSISTENT_RETRY, type TaskTools } from '../shared/tools.ts';
 
 /** Takes away the volume that the row names, and each volume and snapshot that a task of this instance left. */
 export function deleteVolume(tools: TaskTools): Step {
   const { compute, catalog } = tools;
   return {
     name: 'delete_volume',
-    timeoutMs: COPY_TIMEOUT_MS,
+    timeoutMs: COMPUTE_TIMEOUT_MS,
     retry: PERSISTENT_RETRY,
     async run(context) {
       const owned = await resourcesOfInstance(catalog.knex, context.task.instanceId);

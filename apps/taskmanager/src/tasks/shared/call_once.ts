@@ -64,7 +64,8 @@ function unknownOutcome(method: TaskMethod, cause: unknown): TroveError {
   );
 }
 
-async function greetQuietly({ hello }: TaskTools, instanceId: string, pending: boolean): Promise<void> {
+/** Greets a guest that has started anew; one that does not answer now is asked again by whoever waits for it. */
+export async function greetQuietly({ hello }: TaskTools, instanceId: string, pending: boolean): Promise<void> {
   try {
     await hello.greet(instanceId, { pending, deadlineMs: HELLO_WITHIN_MS });
   } catch (error) {

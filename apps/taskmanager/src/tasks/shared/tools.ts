@@ -44,8 +44,13 @@ export const RETRY = { attempts: 8, capMs: 5000 } as const;
 /** For what must come to an end however long it takes: bounded by the task's deadline. */
 export const PERSISTENT_RETRY = { attempts: 10_000, capMs: 5000 } as const;
 
-/** Time-outs of calls to the compute driver: a copy of a volume may take long. */
-export const COMPUTE_TIMEOUT_MS = 120_000;
-export const COPY_TIMEOUT_MS = 1_800_000;
-/** A step that only reads or writes the catalog. */
+/**
+ * Time-outs. A worker that dies leaves its step untouched for as long as the step may take, so they are short; a call that is
+ * given up is made again under its token, and finds what the first one did. Only a copy of a volume must end in one go.
+ */
+export const COMPUTE_TIMEOUT_MS = 30_000;
+export const COPY_TIMEOUT_MS = 120_000;
+/** A step that reads or writes the catalog and waits for no more than a few seconds outside. */
 export const CATALOG_TIMEOUT_MS = 20_000;
+/** One slice of a call to a sealed guest, and what is sent to a legacy one without waiting for an answer. */
+export const SLICE_TIMEOUT_MS = 25_000;

@@ -2,7 +2,7 @@ import { intendResource, markResource } from '@trove/catalog';
 import { isTroveError } from '@trove/common';
 import type { Step, StepContext } from '@trove/tasks';
 import { memberOf, objectMember, optionalText } from '../shared/outputs.ts';
-import { COPY_TIMEOUT_MS, PERSISTENT_RETRY, RETRY, type TaskTools } from '../shared/tools.ts';
+import { COMPUTE_TIMEOUT_MS, COPY_TIMEOUT_MS, PERSISTENT_RETRY, RETRY, type TaskTools } from '../shared/tools.ts';
 import { oldServer } from './find_server.ts';
 
 const SNAPSHOT_VOLUME = 'snapshot_volume';
@@ -50,7 +50,7 @@ export function snapshotVolume({ compute }: TaskTools): Step {
 export function dropSnapshot({ compute }: TaskTools): Step {
   return {
     name: 'drop_snapshot',
-    timeoutMs: COPY_TIMEOUT_MS,
+    timeoutMs: COMPUTE_TIMEOUT_MS,
     retry: PERSISTENT_RETRY,
     async run(context) {
       const snapshotId = snapshotOf(context);
