@@ -43,8 +43,7 @@ function takeHome(place: Home): ReturnType<typeof lockHome> {
   mkdirSync(place.folder, { recursive: true, mode: 0o711 });
   const lock = lockHome(place.lockFile);
   if ('holder' in lock) return lock;
-  const made = prepareHome(place);
-  process.stdout.write(`trove-standalone starts, state in ${place.folder}${made.length > 0 ? ' (new)' : ''}\n`);
+  prepareHome(place);
   return lock;
 }
 

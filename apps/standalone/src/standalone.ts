@@ -38,7 +38,7 @@ export async function startStandalone({ home, config, logger, say }: StandaloneD
   await syncCatalog(catalog.knex);
   const broker = createMemoryBroker({ logger });
   const { compute, housing } = openLocalCompute(config, () => createInProcessAgents(broker), logger);
-  for (const notice of housing.notices) say(`  note        ${notice}`);
+  say([`trove-standalone starts, state in ${home.folder}`, ...housing.notices].join('; '));
   const images = await compute.images();
   if (images.length === 0) {
     throw new TroveError(

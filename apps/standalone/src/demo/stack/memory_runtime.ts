@@ -117,7 +117,7 @@ function readConfig(deployment: Deployment): ControlPlaneConfig {
 }
 
 export function describe(parts: string, folder: string, housing: Housing): string {
-  return [`${parts}; everything is in ${folder}`, ...housing.notices].join('\n');
+  return [`${parts}; everything is in ${folder}`, ...housing.notices].join('; ');
 }
 
 /** What the demo wrote, where guests had to live elsewhere too. */
