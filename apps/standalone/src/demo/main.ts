@@ -13,12 +13,15 @@ export async function runDemo(argv: readonly string[], print: (text: string) => 
   }
   const started = performance.now();
   const runtime = await (values.stack === 'real' ? openRealRuntime(print) : openMemoryRuntime());
+  let ok = false;
   try {
     print(`${runtime.description}\n`);
-    const { text, ok } = summary(await walk({ outside: outsideOf(runtime), print }));
-    print(`\n${((performance.now() - started) / 1000).toFixed(0)} s${text}`);
-    return ok ? 0 : 1;
+    const end = summary(await walk({ outside: outsideOf(runtime), print }));
+    ok = end.ok;
+    print(`\n${((performance.now() - started) / 1000).toFixed(0)} s${end.text}`);
   } finally {
-    await runtime.close();
+    await runtime.close({ keepFiles: !ok });
+    if (!ok) print('Logs and files are kept where the first line says.\n');
   }
+  return ok ? 0 : 1;
 }

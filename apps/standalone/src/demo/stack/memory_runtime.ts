@@ -25,8 +25,8 @@ import { datastoreAtHand, OLD_VERSION_ID, oldRows } from './old_rows.ts';
 import { type Runtime, runManage } from './outside_of.ts';
 
 export interface OpenRuntime extends Runtime {
-  /** Stops everything that was started and removes what was written. */
-  close(): Promise<void>;
+  /** Stops everything that was started, and removes what was written unless it is to be looked at. */
+  close(options?: { readonly keepFiles?: boolean }): Promise<void>;
 }
 
 export interface RuntimeOptions {
@@ -95,11 +95,11 @@ export async function openMemoryRuntime({ under = tmpdir() }: RuntimeOptions = {
     },
     stop,
     tapped: () => messages,
-    async close() {
+    async close({ keepFiles = false } = {}) {
       await stop();
       await compute.close({ stopServers: true });
       await outsideBus.close();
-      removeAll(folder, housing);
+      if (!keepFiles) removeAll(folder, housing);
     },
   };
 }

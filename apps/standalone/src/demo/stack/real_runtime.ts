@@ -87,7 +87,7 @@ export async function openRealRuntime(say: (text: string) => void): Promise<Open
     },
     stop,
     tapped: () => tap.messages(),
-    async close() {
+    async close({ keepFiles = false } = {}) {
       await stop();
       await compute.close({ stopServers: true });
       await tap.close();
@@ -95,7 +95,7 @@ export async function openRealRuntime(say: (text: string) => void): Promise<Open
       await broker.dispose();
       await database.dispose();
       await servers.stop();
-      removeAll(folder, housing);
+      if (!keepFiles) removeAll(folder, housing);
     },
   };
 }
