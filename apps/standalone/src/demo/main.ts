@@ -6,13 +6,13 @@ import { summary, walk } from './walkthrough.ts';
 
 /** Shows the walkthrough; returns the exit code. */
 export async function runDemo(argv: readonly string[], print: (text: string) => void): Promise<number> {
-  const { values } = parseArgs({ args: [...argv], options: { stack: { type: 'string', default: 'memory' } } });
-  if (values.stack !== 'memory' && values.stack !== 'real') {
-    print(`--stack takes memory or real, not ${values.stack}\n`);
+  const stack = stackOf(argv);
+  if (stack === undefined) {
+    print('usage: npm run demo [-- --stack memory|real]\n');
     return 2;
   }
   const started = performance.now();
-  const runtime = await (values.stack === 'real' ? openRealRuntime(print) : openMemoryRuntime());
+  const runtime = await (stack === 'real' ? openRealRuntime(print) : openMemoryRuntime());
   let ok = false;
   try {
     print(`${runtime.description}\n`);
@@ -24,4 +24,11 @@ export async function runDemo(argv: readonly string[], print: (text: string) => 
     if (!ok) print('Logs and files are kept where the first line says.\n');
   }
   return ok ? 0 : 1;
+}
+
+function stackOf(argv: readonly string[]): 'memory' | 'real' | undefined {
+  const options = { stack: { type: 'string', default: 'memory' } } as const;
+  const { values, positionals } = parseArgs({ args: [...argv], options, strict: false });
+  const isKnown = positionals.length === 0 && Object.keys(values).length === 1;
+  return isKnown && (values.stack === 'memory' || values.stack === 'real') ? values.stack : undefined;
 }
