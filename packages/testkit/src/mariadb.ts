@@ -31,8 +31,10 @@ export async function startMariadb(binaries: MariadbBinaries): Promise<RunningSe
   await writeFile(initFile, grant, { mode: 0o600 });
   await giveTo(account, folder, initFile);
   const data = join(folder, 'data');
+  // A starting MariaDB removes every `#sql*` of its folder for temporary files, another server's too.
+  const env = { ...process.env, TMPDIR: folder };
   const install = ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db'];
-  await run(binaries.install, [...install, '--skip-name-resolve'], { cwd: folder, account });
+  await run(binaries.install, [...install, '--skip-name-resolve'], { env, cwd: folder, account });
   const server = startServerProcess({
     command: binaries.server,
     args: [
@@ -53,7 +55,7 @@ export async function startMariadb(binaries: MariadbBinaries): Promise<RunningSe
       '--innodb-flush-log-at-trx-commit=2',
       '--skip-log-bin',
     ],
-    env: process.env,
+    env,
     cwd: folder,
     account,
     logFile: join(folder, 'server.log'),

@@ -4,9 +4,13 @@ import type { Account } from './folders.ts';
 
 const OUTPUT_LIMIT = 4000;
 
-/** A database's programs see nothing of the agent's environment, which may hold settings of the control plane. */
+/**
+ * A database's programs see nothing of the agent's environment, which may hold settings of the control plane. Their
+ * temporary files are their own: a starting MariaDB removes every `#sql*` of its folder for them, another server's too.
+ */
 export function programEnvironment(home: string): NodeJS.ProcessEnv {
-  return { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME: home, LANG: 'C.UTF-8' };
+  const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+  return { PATH, HOME: home, TMPDIR: home, LANG: 'C.UTF-8' };
 }
 
 export interface RunOptions {
