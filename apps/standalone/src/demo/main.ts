@@ -19,6 +19,8 @@ export async function runDemo(argv: readonly string[], print: (text: string) => 
     const end = summary(await walk({ outside: outsideOf(runtime), print }));
     ok = end.ok;
     print(`\n${((performance.now() - started) / 1000).toFixed(0)} s${end.text}`);
+  } catch (error) {
+    print(`\nThe walkthrough cannot go on: ${error instanceof Error ? error.message : String(error)}\n`);
   } finally {
     await runtime.close({ keepFiles: !ok });
     if (!ok) print('Logs and files are kept where the first line says.\n');
