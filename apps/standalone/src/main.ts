@@ -1,36 +1,34 @@
 import { mkdirSync } from 'node:fs';
 import { relative } from 'node:path';
-import { runService } from '@trove/common';
+import { isTroveError, runService, TroveError } from '@trove/common';
 import { findHome, type Home, prepareHome } from './home/home.ts';
 import { lockHome } from './home/home_lock.ts';
 import { standaloneOptions, startStandalone } from './standalone.ts';
 
 const argv = process.argv.slice(2);
 const home = findHome(process.env);
-const held = argv.includes('--help') ? { release: () => undefined } : takeHome(home);
 
-if ('holder' in held) {
-  process.stderr.write(
-    `trove-standalone: ${home.folder} is held by process ${held.holder.pid}: stop that one first, or set TROVE_HOME to another folder.\n`,
-  );
+try {
+  await run(argv.includes('--help') ? () => undefined : takeHome(home));
+} catch (error) {
+  if (!isTroveError(error, 'CONFIG_INVALID')) throw error;
+  process.stderr.write(`trove-standalone: ${error.message}\n`);
   process.exitCode = 1;
-} else {
+}
+
+async function run(release: () => void): Promise<void> {
   await runService(
     {
       name: 'trove-standalone',
       options: standaloneOptions,
       async start(config, { logger }) {
-        const standalone = await startStandalone({
-          home,
-          config,
-          logger,
-          say: (line) => process.stdout.write(`${line}\n`),
-        });
+        const say = (line: string) => process.stdout.write(`${line}\n`);
+        const standalone = await startStandalone({ home, config, logger, say });
         return {
           readyText: `on ${standalone.address}\n${whatNext(home)}`,
           async close() {
             await standalone.close();
-            held.release();
+            release();
           },
         };
       },
@@ -39,12 +37,16 @@ if ('holder' in held) {
   );
 }
 
-function takeHome(place: Home): ReturnType<typeof lockHome> {
+/** Holds the home for this process and makes what it lacks; returns how to let go of it. */
+function takeHome(place: Home): () => void {
   mkdirSync(place.folder, { recursive: true, mode: 0o711 });
   const lock = lockHome(place.lockFile);
-  if ('holder' in lock) return lock;
+  if ('holder' in lock) {
+    const held = `${place.folder} is held by process ${lock.holder.pid}`;
+    throw new TroveError('CONFIG_INVALID', `${held}: stop that one first, or set TROVE_HOME to another folder.`);
+  }
   prepareHome(place);
-  return lock;
+  return () => lock.release();
 }
 
 function whatNext(place: Home): string {

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { createCli, EXIT } from '@trove/cli';
+import { freePort } from '@trove/testkit';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { freePort } from './demo/stack/free_port.ts';
 
 const PROGRAM = join(import.meta.dirname, '..', 'bin', 'trove-standalone.js');
 

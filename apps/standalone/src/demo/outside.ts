@@ -54,8 +54,6 @@ export type ConfigFileName = (typeof CONFIG_FILES)[number];
  * database client finds. Everything is JSON, so that a run can be recorded and looked at again.
  */
 export interface Outside {
-  /** The line that names runtime, datastore and places. */
-  describe(): Promise<string>;
   atHand(): Promise<AtHand>;
   trove(speaker: Speaker, argv: readonly string[], input?: string): Promise<CommandResult>;
   manage(argv: readonly string[]): Promise<CommandResult>;

@@ -59,3 +59,11 @@ test('a lock whose holder lives names it; one whose holder is dead, or whose num
   writeFileSync(home.lockFile, 'half written');
   expect(lockHome(home.lockFile)).toHaveProperty('release');
 });
+
+test('a catalog that has lost its keys is refused: new ones would open none of its instances', () => {
+  const home = newHome();
+  prepareHome(home);
+  writeFileSync(home.catalogFile, 'a catalog');
+  rmSync(home.keysFile);
+  expect(() => prepareHome(home)).toThrow('put the keys back');
+});

@@ -1,6 +1,6 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { newUuid, randomText, writeFileDurably } from '@trove/common';
+import { newUuid, randomText, TroveError, writeFileDurably } from '@trove/common';
 
 /** Where a standalone control plane keeps its state: `$TROVE_HOME`, else `.trove` in the folder it is started from. */
 export interface Home {
@@ -40,8 +40,17 @@ export function findHome(env: Readonly<Record<string, string | undefined>>): Hom
   return homeAt(env.TROVE_HOME ?? '.trove');
 }
 
-/** Makes what is missing, and leaves alone what is there. Returns the files it made. */
+/**
+ * Makes what is missing, and leaves alone what is there. Returns the files it made. `CONFIG_INVALID` where a catalog has
+ * lost its keys: new ones would open none of its instances.
+ */
 export function prepareHome(home: Home): readonly string[] {
+  if (!existsSync(home.keysFile) && (statSync(home.catalogFile, { throwIfNoEntry: false })?.size ?? 0) > 0) {
+    throw new TroveError(
+      'CONFIG_INVALID',
+      `${home.keysFile} is missing and ${home.catalogFile} is not: put the keys back.`,
+    );
+  }
   mkdirSync(join(home.folder, 'keys'), { recursive: true, mode: 0o700 });
   chmodSync(join(home.folder, 'keys'), 0o700);
   const made: string[] = [];

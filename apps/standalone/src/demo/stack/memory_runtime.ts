@@ -7,7 +7,8 @@ import { createLogger, loadConfig, type OptionSpec, silentLogger } from '@trove/
 import type { Housing, Image } from '@trove/compute';
 import { conductorOptions } from '@trove/conductor';
 import { createMemoryBroker } from '@trove/crypto-rpc';
-import { taskmanagerOptions } from '@trove/taskmanager';
+import { openLocalCompute, taskmanagerOptions } from '@trove/taskmanager';
+import { freePort } from '@trove/testkit';
 import {
   type ControlPlane,
   type ControlPlaneConfig,
@@ -15,11 +16,9 @@ import {
   startControlPlane,
 } from '../../embedded/control_plane.ts';
 import { createInProcessAgents } from '../../embedded/in_process_agents.ts';
-import { openLocalCompute } from '../../embedded/local_compute.ts';
 import { lookAtCatalog } from '../looks/catalog_look.ts';
 import type { TappedMessage } from '../outside.ts';
 import { type Deployment, writeDeployment } from './deployment.ts';
-import { freePort } from './free_port.ts';
 import { placeLegacyGuest } from './legacy_guest.ts';
 import { datastoreAtHand, OLD_VERSION_ID, oldRows } from './old_rows.ts';
 import { type Runtime, runManage } from './outside_of.ts';

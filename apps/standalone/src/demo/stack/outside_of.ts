@@ -32,7 +32,6 @@ export function outsideOf(runtime: Runtime): Outside {
   const { deployment, catalog } = runtime;
   const root = runtime.instancesRoot;
   return {
-    describe: async () => runtime.description,
     atHand: async () => runtime.atHand,
     trove: (speaker, argv, input) => runTrove(deployment, speaker, argv, input),
     manage: (argv) => runManage(deployment, argv),

@@ -2,16 +2,13 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig, Secret, silentLogger } from '@trove/common';
-import { createDetachedAgentRunner, type Housing } from '@trove/compute';
 import { createAmqpBus } from '@trove/crypto-rpc';
-import { taskmanagerOptions } from '@trove/taskmanager';
-import { provideServers, testBroker, testDatabase } from '@trove/testkit';
-import { openLocalCompute } from '../../embedded/local_compute.ts';
+import { detachedAgents, openLocalCompute, taskmanagerOptions } from '@trove/taskmanager';
+import { freePort, provideServers, testBroker, testDatabase } from '@trove/testkit';
 import { lookAtCatalog } from '../looks/catalog_look.ts';
 import { openFirehose } from '../looks/firehose.ts';
 import { APPS } from './apps.ts';
 import { writeDeployment } from './deployment.ts';
-import { freePort } from './free_port.ts';
 import { placeLegacyGuest } from './legacy_guest.ts';
 import { describe, imageOf, type OpenRuntime, removeAll } from './memory_runtime.ts';
 import { datastoreAtHand, OLD_VERSION_ID } from './old_rows.ts';
@@ -42,10 +39,7 @@ export async function openRealRuntime(say: (text: string) => void): Promise<Open
     options: taskmanagerOptions,
     service: 'demo',
   });
-  const program = join(APPS, 'guestagent', 'bin', 'trove-guestagent.js');
-  const agents = ({ reachable }: Housing) =>
-    createDetachedAgentRunner({ program: reachable(program), node: reachable(process.execPath) });
-  const { compute, housing } = openLocalCompute(config, agents, silentLogger);
+  const { compute, housing } = openLocalCompute(config, detachedAgents, silentLogger);
   const image = imageOf(await compute.images(), ...managers);
   const { manager } = image;
   const atHand = { datastore: manager, version: image.version, versionId: OLD_VERSION_ID };
