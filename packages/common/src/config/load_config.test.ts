@@ -134,6 +134,22 @@ describe('files that came from Trove', () => {
     expect(seen).toEqual([['[oslo_messaging_rabbit] rabbit_quorum_queue', '[keystone_authtoken] auth_url']]);
   });
 
+  test.each([
+    ['DEFAULT', 'default_neutron_networks'],
+    ['DEFAULT', 'hostname_require_ipv4'],
+    ['DEFAULT', 'running_backups_expires'],
+    ['DEFAULT', 'state_healthy_counts'],
+    ['DEFAULT', 'volume_rootdisk_support'],
+    ['DEFAULT', 'logdir'],
+    ['network', 'network_isolation'],
+    ['keystone_authtoken', 'auth_plugin'],
+    ['mysql', 'backup_incremental_strategy'],
+  ])('older and newer releases read it, so it is no error: [%s] %s', (section, name) => {
+    const seen: string[][] = [];
+    load([`[${section}]\n${name} = x\n`], {}, (names) => seen.push(names));
+    expect(seen).toEqual([[`[${section}] ${name}`]]);
+  });
+
   test('an option of another service of ours is taken without a word', () => {
     const seen: string[][] = [];
     load(['max_instances_per_tenant = 5\n[compute_local]\nroot = /x\n'], {}, (names) => seen.push(names));
