@@ -55,6 +55,17 @@ describe.each(['mysql', 'sqlite'] as const)('a catalog on %s', (dialect) => {
     expect([isDuplicate(twice), isDuplicate(wrong)]).toEqual([true, false]);
   });
 
+  test('an error names its statement and none of the values that were to be written', async () => {
+    catalog = await testCatalog(dialect);
+    await catalog.knex('instances').insert(instance);
+    const error: unknown = await catalog
+      .knex('instances')
+      .insert({ ...instance, name: 's3cret' })
+      .catch((refused: unknown) => refused);
+    expect(String(error)).toContain('insert into');
+    expect(String(error)).not.toContain('s3cret');
+  });
+
   test('the affected rows of an update are those that matched, changed or not', async () => {
     catalog = await testCatalog(dialect);
     await catalog.knex('instances').insert(instance);

@@ -31,6 +31,7 @@ export function openCatalog(options: CatalogOptions): Catalog {
           useNullAsDefault: true,
           pool: { min: 1, max: 1 },
           acquireConnectionTimeout,
+          compileSqlOnError: false,
           log: silent,
         });
   return { knex, dialect: sqliteFile === undefined ? 'mysql' : 'sqlite', close: () => knex.destroy() };
@@ -51,6 +52,8 @@ function openMysql(url: string, poolSize: number, acquireConnectionTimeout: numb
     // A server that refuses is told to the caller at once, instead of being tried again until the acquire time-out.
     pool: { min: 0, max: poolSize, afterCreate: prepareSession, propagateCreateError: true },
     acquireConnectionTimeout,
+    // Otherwise each error's message, and so the log, holds what was to be written: users' passwords in a task among it.
+    compileSqlOnError: false,
     log: silent,
   });
 }
