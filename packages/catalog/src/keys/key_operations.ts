@@ -61,12 +61,16 @@ export async function storePendingKey(tx: Knex.Transaction, rings: KeyRings, key
   });
 }
 
-/** From now on the pending key alone is accepted: its guest's old server has been stopped. */
+/**
+ * From now on the pending key alone is accepted: its guest's old server has been stopped. Rejects with `CONFLICT` where
+ * there is no such pending key: the old ways would stay open.
+ */
 export async function acceptOnlyPendingKey(tx: Knex.Transaction, key: FencedKey): Promise<void> {
   await requireFence(tx, key.instanceId, key.fence);
-  await tx('instance_keys')
+  const closed = await tx('instance_keys')
     .where({ instance_id: key.instanceId, version: key.version, state: 'pending' })
     .update({ exclusive_since: dbNow(tx) });
+  if (closed === 0) throw noPendingKey();
 }
 
 /**
@@ -78,7 +82,7 @@ export async function activateKey(tx: Knex.Transaction, rings: KeyRings, key: Fe
   const { instanceId, version, fence } = key;
   const row = await tx<InstanceKeyRow>('instance_keys').where({ instance_id: instanceId, version }).first();
   if (row?.state === 'active') return requireFence(tx, instanceId, fence);
-  if (row?.state !== 'pending') throw new TroveError('CONFLICT', 'The instance has no pending key of this version.');
+  if (row?.state !== 'pending') throw noPendingKey();
   const raised = await tx('instances')
     .where({ id: instanceId, deleted: 0, fence: String(fence) })
     .andWhere('rpc_policy', '<=', row.policy)
@@ -151,6 +155,10 @@ async function requireFence(tx: Knex.Transaction, instanceId: string, fence: big
     .first('id');
   const row: unknown = await query.forUpdate();
   if (row === undefined) throw staleFence();
+}
+
+function noPendingKey(): TroveError {
+  return new TroveError('CONFLICT', 'The instance has no pending key of this version.');
 }
 
 function staleFence(): TroveError {

@@ -124,6 +124,15 @@ describe.each(['mysql', 'sqlite'] as const)('keys of guests on %s', (dialect) =>
     expect(await withTransaction(catalog, (tx) => nextKeyVersion(tx, id))).toBe(3);
   });
 
+  test('without its pending key nothing is closed to the old ways in silence', async () => {
+    await store(1);
+    await activate(1);
+    const closing = withTransaction(catalog, (tx) =>
+      acceptOnlyPendingKey(tx, { instanceId: id, version: 2, fence: 5n }),
+    );
+    await expect(closing).rejects.toMatchObject({ code: 'CONFLICT' });
+  });
+
   test('the next active version takes the old one away', async () => {
     await store(1);
     await activate(1);
