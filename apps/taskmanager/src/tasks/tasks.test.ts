@@ -175,6 +175,18 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
     expect((await ended(house, await file(house, 'delete_instance', other))).state).toBe('done');
   });
 
+  test('a delete that failed when the server was gone already is asked for again, and ends well', async () => {
+    house = openHouse(catalog);
+    const id = await created(true);
+    house.world.scripted.set('deleteVolume', { times: 100, error: new TroveError('COMPUTE_ERROR', 'disk is gone') });
+    await house.taskmanager();
+    expect((await ended(house, await file(house, 'delete_instance', id))).state).toBe('failed');
+    expect([house.world.servers.size, house.world.volumes.size]).toEqual([0, 1]);
+    house.world.scripted.delete('deleteVolume');
+    expect((await ended(house, await file(house, 'delete_instance', id))).state).toBe('done');
+    expect([house.world.volumes.size, await liveResources(id), await booksOf(house)]).toEqual([0, [], [0, 0]]);
+  });
+
   test('a server that neither driver nor resources know is not touched', async () => {
     house = openHouse(catalog);
     const { id, taskId } = await fileCreate(house);

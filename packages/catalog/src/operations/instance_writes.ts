@@ -29,12 +29,14 @@ export async function setInstanceTask(
     });
 }
 
-/** Whether the instance's server is one that this deployment made or that its compute driver has seen. */
+/**
+ * Whether the instance's server is one that this deployment made or that its compute driver has seen. One that a delete
+ * has taken away counts: that delete may have failed later, and has to be asked for again.
+ */
 export async function isServerKnown(tx: Knex.Transaction, instance: InstanceRow): Promise<boolean> {
   if (instance.compute_instance_id === null || instance.server_status !== null) return true;
   const row = await tx<ResourceRow>('resources')
     .where({ kind: 'server', instance_id: instance.id, external_id: instance.compute_instance_id })
-    .whereIn('state', ['intent', 'live'])
     .first('token');
   return row !== undefined;
 }

@@ -1,4 +1,4 @@
-import { type InstanceRow, resourcesOfInstance } from '@trove/catalog';
+import type { InstanceRow, ResourceRow } from '@trove/catalog';
 import { TroveError } from '@trove/common';
 import type { Server } from '@trove/compute';
 import type { TaskTools } from './tools.ts';
@@ -24,7 +24,10 @@ export async function knownServer({ catalog, compute }: TaskTools, instanceId: s
   return { instance, server };
 }
 
+/** One that we have taken away counts: a delete that failed after that is asked for again. */
 async function isOurs(executor: TaskTools['catalog']['knex'], instance: InstanceRow): Promise<boolean> {
-  const owned = await resourcesOfInstance(executor, instance.id);
-  return owned.some((resource) => resource.kind === 'server' && resource.external_id === instance.compute_instance_id);
+  const made = await executor<ResourceRow>('resources')
+    .where({ kind: 'server', instance_id: instance.id, external_id: instance.compute_instance_id })
+    .first('token');
+  return made !== undefined;
 }
