@@ -1,12 +1,19 @@
-import { openCatalog } from '@trove/catalog';
-import { checkPublishedKeys, type Logger, runService, type Secret, TroveError } from '@trove/common';
-import { localChoices } from '@trove/compute';
+import { checkCatalogAtStart, openCatalog } from '@trove/catalog';
+import {
+  busUrls,
+  checkPublishedKeys,
+  type Logger,
+  requireChoice,
+  runService,
+  type Secret,
+  sharedCatalogUrl,
+  TroveError,
+} from '@trove/common';
 import { createAmqpBus, createTaskmanagerClient } from '@trove/crypto-rpc';
-import { findInstallations, inspectFolder } from '@trove/datastores';
 import { type Identity, loadStaticTokens } from '@trove/identity';
 import { buildApi } from './build_api.ts';
 import { checkInstances } from './check_instances.ts';
-import type { ComputeCatalog } from './deps.ts';
+import { computeChoices } from './compute_choices.ts';
 import { type ApiConfig, apiOptions, settingsOf } from './options.ts';
 
 const NAME = 'trove-api';
@@ -18,10 +25,12 @@ await runService({
     const defaults = config.DEFAULT;
     const controlRing = controlRingOf(defaults);
     const identity = await openIdentity(config, logger);
-    const compute = choices(config);
-    const catalog = openCatalog({ connection: catalogUrl(config) });
-    await checkInstances(catalog, controlRing, logger);
-    const bus = await createAmqpBus({ transportUrl: busUrl(defaults, controlRing), connectionName: NAME, logger });
+    const compute = computeChoices(config);
+    const urls = busUrls(defaults);
+    const transportUrl = controlRing.length > 0 ? urls.sealed : urls.clear;
+    const catalog = openCatalog({ connection: sharedCatalogUrl(config) });
+    await checkCatalogAtStart(catalog, logger, (answering) => checkInstances(answering, controlRing));
+    const bus = await createAmqpBus({ transportUrl, connectionName: NAME, logger });
     const taskmanager = createTaskmanagerClient({
       bus,
       controlKeys: { ring: controlRing },
@@ -64,48 +73,9 @@ function controlRingOf(defaults: ApiConfig['DEFAULT']): readonly Secret[] {
   );
 }
 
-function busUrl(defaults: ApiConfig['DEFAULT'], controlRing: readonly Secret[]): Secret {
-  const clear = defaults.transport_url;
-  const url = controlRing.length > 0 ? (defaults.sealed_transport_url ?? clear) : clear;
-  if (url === undefined) throw new TroveError('CONFIG_INVALID', '[DEFAULT] transport_url is not set.');
-  return url;
-}
-
-function catalogUrl({ database }: ApiConfig): string {
-  const url = database.connection?.reveal();
-  if (url === undefined) throw new TroveError('CONFIG_INVALID', '[database] connection is not set.');
-  if (url.startsWith('sqlite:')) {
-    throw new TroveError(
-      'CONFIG_INVALID',
-      '[database] connection: SQLite has one writer at a time and is for trove-standalone only; give a mysql:// URL.',
-    );
-  }
-  return url;
-}
-
 async function openIdentity({ DEFAULT: defaults, static_auth }: ApiConfig, logger: Logger): Promise<Identity> {
-  if (defaults.auth_strategy !== 'static') {
-    throw new TroveError(
-      'CONFIG_INVALID',
-      `[DEFAULT] auth_strategy: "${defaults.auth_strategy}" is not part of this release.`,
-    );
-  }
+  requireChoice('auth_strategy', defaults.auth_strategy, 'static');
   if (static_auth.tokens_file === undefined)
     throw new TroveError('CONFIG_INVALID', '[static_auth] tokens_file is not set.');
   return await loadStaticTokens(static_auth.tokens_file, logger);
-}
-
-function choices({ DEFAULT: defaults, compute_local: local }: ApiConfig): ComputeCatalog {
-  if (defaults.compute_driver !== 'local') {
-    throw new TroveError(
-      'CONFIG_INVALID',
-      `[DEFAULT] compute_driver: "${defaults.compute_driver}" is not part of this release.`,
-    );
-  }
-  return localChoices({
-    root: local.root,
-    flavorsFile: local.flavors_file,
-    namedImages: local.image,
-    installations: { find: findInstallations, inspect: inspectFolder },
-  });
 }

@@ -1,9 +1,8 @@
 import { type Catalog, createKeyStore, type KeyRings } from '@trove/catalog';
 import { type BrokenPart, type Clock, type Logger, systemClock } from '@trove/common';
-import { type Bus, createConductorServer } from '@trove/crypto-rpc';
+import { type Bus, createConductorServer, logRefusals } from '@trove/crypto-rpc';
 import { conductorHandlers } from './handlers.ts';
 import type { ConductorSettings } from './options.ts';
-import { logRefusals } from './refusals.ts';
 
 /** All that a conductor works with. Whoever opened it closes it, after the conductor. */
 export interface ConductorDeps {

@@ -1,17 +1,13 @@
-import { hostname } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { openCatalog } from '@trove/catalog';
-import { type Logger, runService, type Secret, TroveError } from '@trove/common';
-import { createDetachedAgentRunner, flavorsFileOf, houseGuests, LocalCompute } from '@trove/compute';
-import { createAmqpBus } from '@trove/crypto-rpc';
-import { findInstallations, inspectFolder } from '@trove/datastores';
+import { busUrls, runService, sharedCatalogUrl } from '@trove/common';
+import { createAmqpBuses } from '@trove/crypto-rpc';
 import { checkKeys } from './check_keys.ts';
 import { guestTransport } from './guest_transport.ts';
-import { type TaskmanagerConfig, taskmanagerOptions } from './options.ts';
+import { detachedAgents, hostNameOf, openLocalCompute } from './local_compute.ts';
+import { taskmanagerOptions } from './options.ts';
 import { buildTaskmanager } from './taskmanager.ts';
 
 const NAME = 'trove-taskmanager';
-const AGENT = fileURLToPath(new URL('../../guestagent/bin/trove-guestagent.js', import.meta.url));
 
 await runService({
   name: NAME,
@@ -20,16 +16,13 @@ await runService({
     const defaults = config.DEFAULT;
     const urls = busUrls(defaults);
     checkKeys(defaults, urls, logger);
-    const catalog = openCatalog({ connection: catalogUrl(config) });
-    const host = hostOf(defaults.host);
-    const compute = openCompute(config, host, logger);
-    const legacyBus = await createAmqpBus({ transportUrl: urls.clear, connectionName: NAME, logger });
-    const oneBus = urls.clear.reveal() === urls.sealed.reveal();
-    const sealedBus = oneBus
-      ? legacyBus
-      : await createAmqpBus({ transportUrl: urls.sealed, connectionName: NAME, logger });
+    const catalog = openCatalog({ connection: sharedCatalogUrl(config) });
+    const host = hostNameOf(defaults.host);
+    const { compute, housing } = openLocalCompute(config, detachedAgents, logger);
+    for (const notice of housing.notices) logger.warn('guests live elsewhere than was asked for', { notice });
+    const buses = await createAmqpBuses(urls, { connectionName: NAME, logger });
     const taskmanager = buildTaskmanager({
-      ...{ catalog, sealedBus, legacyBus, compute, logger },
+      ...{ catalog, sealedBus: buses.sealedBus, legacyBus: buses.legacyBus, compute, logger },
       controlKeys: { ring: defaults.taskmanager_rpc_encr_key },
       keyRings: {
         instance: defaults.inst_rpc_key_encr_key,
@@ -50,57 +43,9 @@ await runService({
       async close() {
         await taskmanager.close();
         await compute.close({ stopServers: false });
-        await legacyBus.close();
-        if (!oneBus) await sealedBus.close();
+        await buses.close();
         await catalog.close();
       },
     };
   },
 });
-
-function busUrls(defaults: TaskmanagerConfig['DEFAULT']): { clear: Secret; sealed: Secret } {
-  const clear = defaults.transport_url;
-  if (clear === undefined) throw new TroveError('CONFIG_INVALID', '[DEFAULT] transport_url is not set.');
-  return { clear, sealed: defaults.sealed_transport_url ?? clear };
-}
-
-function catalogUrl({ database }: TaskmanagerConfig): string {
-  const url = database.connection?.reveal();
-  if (url === undefined) throw new TroveError('CONFIG_INVALID', '[database] connection is not set.');
-  if (url.startsWith('sqlite:')) {
-    throw new TroveError(
-      'CONFIG_INVALID',
-      '[database] connection: SQLite has one writer at a time and is for trove-standalone only; give a mysql:// URL.',
-    );
-  }
-  return url;
-}
-
-/** 0.0.0.0, Trove's default, names no host: servers belong to the machine then. */
-function hostOf(host: string): string {
-  return host === '0.0.0.0' ? hostname() : host;
-}
-
-function openCompute(config: TaskmanagerConfig, host: string, logger: Logger): LocalCompute {
-  const { compute_driver: driver } = config.DEFAULT;
-  if (driver !== 'local')
-    throw new TroveError('CONFIG_INVALID', `[DEFAULT] compute_driver: "${driver}" is not part of this release.`);
-  const local = config.compute_local;
-  const housing = houseGuests({ root: local.root, user: local.user });
-  for (const notice of housing.notices) logger.warn('guests live elsewhere than was asked for', { notice });
-  return new LocalCompute({
-    root: housing.root,
-    network: local.network,
-    flavorsFile: flavorsFileOf({ root: local.root, flavorsFile: local.flavors_file }),
-    namedImages: local.image,
-    host,
-    installations: { find: findInstallations, inspect: inspectFolder },
-    account: housing.account,
-    reachable: housing.reachable,
-    runner: createDetachedAgentRunner({
-      program: housing.reachable(AGENT),
-      node: housing.reachable(process.execPath),
-    }),
-    logger,
-  });
-}

@@ -124,16 +124,15 @@ test('a taskmanager says which of its parts is broken', async () => {
 
 test('a taskmanager that lacks a key which its instances need does not start, and names it', async () => {
   await created(true);
-  const deps = { catalog, logger: silentLogger };
   const [k1, kek] = [[new Secret('k1')], { instance: [new Secret('kek')], uplink: [] }];
-  await expect(checkInstances({ ...deps, controlRing: k1, keyRings: kek })).resolves.toBeUndefined();
+  await expect(checkInstances(catalog, k1, kek)).resolves.toBeUndefined();
   const none = { instance: [], uplink: [] };
   const code = 'CONFIG_INVALID';
-  await expect(checkInstances({ ...deps, controlRing: [], keyRings: kek })).rejects.toMatchObject({
+  await expect(checkInstances(catalog, [], kek)).rejects.toMatchObject({
     code,
     message: expect.stringContaining('taskmanager_rpc_encr_key'),
   });
-  await expect(checkInstances({ ...deps, controlRing: k1, keyRings: none })).rejects.toMatchObject({
+  await expect(checkInstances(catalog, k1, none)).rejects.toMatchObject({
     code,
     message: expect.stringContaining('inst_rpc_key_encr_key'),
   });

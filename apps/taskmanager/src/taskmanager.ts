@@ -1,14 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { createKeyStore, type DeploymentRow, storeAdoptedUplinks } from '@trove/catalog';
+import { checkCatalogAtStart, createKeyStore, type DeploymentRow, storeAdoptedUplinks } from '@trove/catalog';
 import { type BrokenPart, systemClock, TroveError } from '@trove/common';
-import { createGuestClient, createTaskmanagerServer } from '@trove/crypto-rpc';
+import { createGuestClient, createTaskmanagerServer, logRefusals } from '@trove/crypto-rpc';
 import { createTaskEngine, type TaskKind } from '@trove/tasks';
 import { taskmanagerHandlers } from './calls/pass_on.ts';
 import { checkInstances } from './check_instances.ts';
 import type { TaskmanagerDeps } from './deps.ts';
 import { createGuestHello } from './guests/guest_hello.ts';
 import { createGuestKeys } from './guests/guest_keys.ts';
-import { logRefusals } from './guests/refusals.ts';
 import { brokenParts } from './health.ts';
 import { createRounds } from './rounds/rounds.ts';
 import { createInstance } from './tasks/create_instance/index.ts';
@@ -70,7 +69,7 @@ export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
 
   return {
     async start() {
-      await checkInstances({ catalog, controlRing: controlKeys.ring, keyRings, logger });
+      await checkCatalogAtStart(catalog, logger, (answering) => checkInstances(answering, controlKeys.ring, keyRings));
       engine.start();
       for (const round of rounds) round.start();
       await server.start();

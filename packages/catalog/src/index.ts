@@ -10,6 +10,7 @@ export {
 } from '@trove/migrations';
 export { toBigint } from './bigint.ts';
 export { type Catalog, type CatalogOptions, openCatalog } from './catalog.ts';
+export { checkCatalogAtStart } from './check_at_start.ts';
 export { requireCurrentCatalog } from './current_catalog.ts';
 export { dbNow, troveNow } from './database_time.ts';
 export { isDuplicate, isUnavailable } from './errors.ts';

@@ -3,9 +3,9 @@ export { type Clock, systemClock } from './clock.ts';
 export { type LoadConfigOptions, loadConfig } from './config/load_config.ts';
 export { type ConfigOf, defineOptions, environmentName, type OptionSpec, type OptionType } from './config/options.ts';
 export { checkPublishedKeys, type KeySettings } from './config/published_keys.ts';
+export { type BusUrls, busUrls, requireChoice, sharedCatalogUrl } from './config/service_urls.ts';
 export { sharedOptions } from './config/shared_options.ts';
 export {
-  amqpUrls,
   formatTransportUrl,
   parseTransportUrl,
   type TransportHost,

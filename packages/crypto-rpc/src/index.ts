@@ -1,4 +1,4 @@
-export { createAmqpBus } from './bus/amqp_bus.ts';
+export { type AmqpBuses, createAmqpBus, createAmqpBuses } from './bus/amqp_bus.ts';
 export type {
   BindingSpec,
   Bus,
@@ -18,6 +18,7 @@ export type { GuestKey, GuestPeer, KeyStore, RpcPolicy } from './keys/key_store.
 export { createConductorServer } from './rpc/conductor_server.ts';
 export { createGuestClient } from './rpc/guest_client.ts';
 export { createGuestServer } from './rpc/guest_server.ts';
+export { logRefusals } from './rpc/log_refusals.ts';
 export { type OnRefused, REFUSAL_REASONS, type RefusalFacts, type RefusalReason } from './rpc/refusal.ts';
 export { createTaskmanagerClient } from './rpc/taskmanager_client.ts';
 export { createTaskmanagerServer } from './rpc/taskmanager_server.ts';

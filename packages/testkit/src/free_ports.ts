@@ -16,6 +16,12 @@ export async function freePorts(count: number): Promise<number[]> {
   }
 }
 
+/** One of them. */
+export async function freePort(): Promise<number> {
+  const [port = 0] = await freePorts(1);
+  return port;
+}
+
 function portOf(server: Server): number {
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('a TCP server has a port');

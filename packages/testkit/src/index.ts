@@ -1,3 +1,5 @@
+export { freePort } from './free_ports.ts';
 export { type ProvidedServers, provideServers, type ServerUrls } from './provide_servers.ts';
+export { type ServiceProgram, startServiceProgram } from './service_program.ts';
 export { type TestBroker, testBroker } from './test_broker.ts';
 export { type TestDatabase, testDatabase } from './test_database.ts';

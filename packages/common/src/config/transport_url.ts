@@ -44,17 +44,6 @@ export function parseTransportUrl(url: Secret, optionName: string): TransportUrl
   return { hosts, vhost: vhostOf(path, optionName), tls: secure };
 }
 
-/** One `amqp://` or `amqps://` URL per host, as AMQP clients take it. */
-export function amqpUrls(url: TransportUrl): Secret[] {
-  return url.hosts.map((host) => {
-    const account = `${encodeURIComponent(host.user)}:${encodeURIComponent(host.password.reveal())}`;
-    const name = host.host.includes(':') ? `[${host.host}]` : host.host;
-    return new Secret(
-      `${url.tls ? 'amqps' : 'amqp'}://${account}@${name}:${host.port}/${encodeURIComponent(url.vhost)}`,
-    );
-  });
-}
-
 /** A parsed URL as `transport_url` text again, for a file that is given to a guest. */
 export function formatTransportUrl(url: TransportUrl): Secret {
   const hosts = url.hosts.map((host) => {

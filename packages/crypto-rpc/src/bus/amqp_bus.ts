@@ -1,11 +1,10 @@
 import { randomInt } from 'node:crypto';
-import { systemClock, TroveError } from '@trove/common';
+import { type BusUrls, type Logger, parseTransportUrl, systemClock, TroveError } from '@trove/common';
 import { openAmqpLink } from './amqp_link.ts';
 import type { Bus } from './bus.ts';
 import type { Link } from './link.ts';
 import { ManagedBus } from './managed_bus.ts';
 import type { AmqpBusOptions } from './options.ts';
-import { parseTransportUrl } from './transport_url.ts';
 
 const DEFAULT_TIMEOUT_MS = 5000;
 
@@ -14,13 +13,13 @@ const DEFAULT_TIMEOUT_MS = 5000;
  * Throws `CONFIG_INVALID` for a URL that cannot be read.
  */
 export async function createAmqpBus(options: AmqpBusOptions): Promise<Bus> {
-  const hosts = parseTransportUrl(options.transportUrl.reveal());
+  const { hosts, vhost, tls } = parseTransportUrl(options.transportUrl, 'transport_url');
   let next = randomInt(hosts.length);
   const openLink = async (): Promise<Link> => {
     const host = hosts[next % hosts.length];
     next += 1;
     if (host === undefined) throw new TroveError('CONFIG_INVALID', 'The transport URL names no host.');
-    return openAmqpLink(host, options.connectionName);
+    return openAmqpLink({ ...host, vhost, tls }, options.connectionName);
   };
   const bus = new ManagedBus({
     openLink,
@@ -36,4 +35,29 @@ export async function createAmqpBus(options: AmqpBusOptions): Promise<Bus> {
     await bus.close();
     throw error;
   }
+}
+
+/** The buses of a control plane's service. `legacyBus` is `sealedBus` where both URLs are the same. */
+export interface AmqpBuses {
+  readonly sealedBus: Bus;
+  readonly legacyBus: Bus;
+  close(): Promise<void>;
+}
+
+/** As `createAmqpBus`, for both URLs of a service; they connect in the background. */
+export async function createAmqpBuses(
+  urls: BusUrls,
+  options: { readonly connectionName: string; readonly logger: Logger },
+): Promise<AmqpBuses> {
+  const legacyBus = await createAmqpBus({ ...options, transportUrl: urls.clear });
+  const isOne = urls.clear.reveal() === urls.sealed.reveal();
+  const sealedBus = isOne ? legacyBus : await createAmqpBus({ ...options, transportUrl: urls.sealed });
+  return {
+    sealedBus,
+    legacyBus,
+    async close() {
+      await legacyBus.close();
+      if (!isOne) await sealedBus.close();
+    },
+  };
 }

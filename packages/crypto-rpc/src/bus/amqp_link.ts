@@ -1,17 +1,22 @@
+import type { TransportHost, TransportUrl } from '@trove/common';
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import { connect } from 'amqplib';
 import { AmqpPublisher } from './amqp_publisher.ts';
 import type { ConsumeOptions, Delivery, Topology } from './bus.ts';
 import { type Link, type LinkConsumer, LinkLost, settleOnce } from './link.ts';
-import type { BrokerHost } from './transport_url.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const HEARTBEAT_S = 30;
 
+/** One host of a broker's URL, with what all of them share. */
+type BrokerHost = TransportHost & Pick<TransportUrl, 'vhost' | 'tls'>;
+
 /** Opens one AMQP connection to this host. */
-export async function openAmqpLink(host: BrokerHost, connectionName: string): Promise<Link> {
+export async function openAmqpLink(broker: BrokerHost, connectionName: string): Promise<Link> {
+  const { host: hostname, port, user: username, password, vhost, tls } = broker;
+  const protocol = tls ? 'amqps' : 'amqp';
   const connection = await connect(
-    { ...host, heartbeat: HEARTBEAT_S },
+    { protocol, hostname, port, username, password: password.reveal(), vhost, heartbeat: HEARTBEAT_S },
     // Without noDelay each exchange waits 40 ms for Nagle's algorithm and the delayed acknowledgement.
     { noDelay: true, timeout: CONNECT_TIMEOUT_MS, clientProperties: { connection_name: connectionName } },
   );

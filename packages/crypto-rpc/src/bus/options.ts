@@ -2,7 +2,7 @@ import type { Clock, Logger, Secret } from '@trove/common';
 import type { Bus } from './bus.ts';
 
 export interface AmqpBusOptions {
-  /** `rabbit://user:pass@host:port[,user:pass@host:port…]/vhost`, or `amqp://`, `amqps://`, `rabbits://`. */
+  /** `rabbit://user:pass@host:port[,user:pass@host:port…]/vhost`, or any that `parseTransportUrl` takes. */
   readonly transportUrl: Secret;
   /** Shown in the broker's list of connections. */
   readonly connectionName: string;

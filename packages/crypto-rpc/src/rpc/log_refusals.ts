@@ -1,5 +1,5 @@
 import type { Logger } from '@trove/common';
-import type { OnRefused, RefusalReason } from '@trove/crypto-rpc';
+import type { OnRefused, RefusalReason } from './refusal.ts';
 
 const LOGGED_OF_EACH = 10;
 
