@@ -88,7 +88,7 @@ describe.each(['sqlite', 'mysql'] as const)('what is refused leaves nothing behi
     ['a host beyond 255', withUser({ host: '10.0.0.256' }), /is not a valid host/],
     ['a database of a user that is not made', withUser({ databases: [{ name: 'd2' }] }), /not among the databases/],
     [
-      'replicas by the older name',
+      'an access that is neither true nor false',
       newInstance({ access: { is_public: 'yes' } }),
       /\['is_public'\] 'yes' is not of type 'boolean'$/,
     ],

@@ -1,5 +1,5 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import type { HealthCheck } from '@trove/common';
+import { type HealthCheck, TroveError } from '@trove/common';
 import { fastify } from 'fastify';
 import type { ApiApp } from './api_app.ts';
 import type { ApiDeps } from './deps.ts';
@@ -17,7 +17,7 @@ import { createDoorbell } from './work/doorbell.ts';
 export interface Api {
   /** For `inject` in tests. */
   readonly app: ApiApp;
-  /** Resolves to the address that it listens on, `http://127.0.0.1:8779`. Port 0 is the system's choice. */
+  /** Resolves to the address that it listens on, `http://127.0.0.1:8779`. Port 0 is the system's choice. Rejects with `CONFIG_INVALID`. */
   listen(address: { host: string; port: number }): Promise<string>;
   readonly health: HealthCheck;
   /** Takes no more, answers what it has, rings the last doorbells. What it was given stays open. */
@@ -66,13 +66,23 @@ export async function buildApi(deps: ApiDeps): Promise<Api> {
   await app.ready();
   return {
     app,
-    listen: (address) => app.listen(address),
+    listen: (address) => listen(app, address),
     health: () => brokenParts(deps),
     close: async () => {
       await app.close();
       await doorbell.settled();
     },
   };
+}
+
+async function listen(app: ApiApp, { host, port }: { host: string; port: number }): Promise<string> {
+  try {
+    return await app.listen({ host, port });
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'error';
+    const message = `[DEFAULT] bind_host, bind_port: cannot listen on ${host}:${port} (${reason})`;
+    throw new TroveError('CONFIG_INVALID', message, { cause: error });
+  }
 }
 
 /** Every path below a project may end in `.json`; it says what the answer is in any case. */

@@ -145,3 +145,13 @@ test('a member of the second project works in the second project', async () => {
   expect((await api.send('GET', '/instances', { as: 'bob' })).body).toEqual({ instances: [] });
   expect(PROJECT).not.toBe(OTHER_PROJECT);
 });
+
+test('an address that is in use is a fault of the configuration that names it', async () => {
+  const port = Number(new URL(await api.api.listen({ host: '127.0.0.1', port: 0 })).port);
+  const second = await testApi();
+  await expect(second.api.listen({ host: '127.0.0.1', port })).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: `[DEFAULT] bind_host, bind_port: cannot listen on 127.0.0.1:${port} (EADDRINUSE)`,
+  });
+  await second.dispose();
+});
