@@ -1,2 +1,3 @@
 export { type CliIo, createCli } from './cli.ts';
 export { EXIT, type ExitCode } from './exit.ts';
+export { createManage } from './manage/manage.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Catalog, openCatalog, requireCurrentCatalog } from '@trove/catalog';
 import { loadConfig } from '@trove/common';
 import { CliError, EXIT } from '../exit.ts';
-import { manageOptions } from './options.ts';
+import { type ManageConfig, manageOptions } from './options.ts';
 
 /** An image as the compute driver has it. */
 export interface ManagedImage {
@@ -19,17 +19,15 @@ export interface ManageIo {
   readonly stderr: { write(text: string): unknown };
   readonly env: Readonly<Record<string, string | undefined>>;
   /**
-   * Asks the compute driver that these files configure for its images. The program itself knows no compute driver: whoever
+   * Asks the compute driver that is configured for its images. The program itself knows no compute driver: whoever
    * assembles it hands this in.
    */
-  readonly images?: (files: readonly string[]) => Promise<readonly ManagedImage[]>;
+  readonly images: (config: ManageConfig) => Promise<readonly ManagedImage[]>;
 }
 
 /** One command's view: where it prints, and the catalog for as long as it needs it. */
 export interface ManageSession {
   print(text: string): void;
-  /** The configuration's files. */
-  files(): readonly string[];
   images(): Promise<readonly ManagedImage[]>;
   withCatalog<T>(work: (catalog: Catalog) => Promise<T>): Promise<T>;
   /** The same, refusing a catalog that is not at the newest version. */
@@ -52,12 +50,7 @@ export function createManageSession(io: ManageIo, givenFiles: () => readonly str
   };
   return {
     print: (text) => void io.stdout.write(text),
-    files,
-    images() {
-      if (io.images === undefined)
-        throw new CliError(EXIT.usage, 'image-list asks the compute driver, which this program was built without');
-      return io.images(files());
-    },
+    images: async () => io.images(readConfig(files(), io.env)),
     withCatalog,
     withCurrentCatalog: (work) =>
       withCatalog(async (catalog) => {
@@ -73,9 +66,12 @@ function defaultFiles(env: ManageIo['env']): string[] {
   return candidates.filter((file) => existsSync(file)).slice(0, 1);
 }
 
+function readConfig(files: readonly string[], env: ManageIo['env']): ManageConfig {
+  return loadConfig({ files, env, options: manageOptions, service: 'trove-manage' });
+}
+
 function connectionOf(files: readonly string[], env: ManageIo['env']): string {
-  const config = loadConfig({ files, env, options: manageOptions, service: 'trove-manage' });
-  const { connection } = config.database;
+  const { connection } = readConfig(files, env).database;
   if (connection !== undefined) return connection.reveal();
   const where = files.length > 0 ? `not set in ${files.join(', ')}` : 'not set: give --config-file FILE';
   throw new CliError(EXIT.usage, `[database] connection is ${where}, or set TROVE_DATABASE__CONNECTION`);

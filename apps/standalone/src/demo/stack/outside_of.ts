@@ -56,7 +56,7 @@ export function outsideOf(runtime: Runtime): Outside {
 }
 
 export function runManage(deployment: Deployment, argv: readonly string[]): Promise<CommandResult> {
-  const script = join(APPS, 'cli', 'bin', 'trove-manage.js');
+  const script = join(APPS, 'standalone', 'bin', 'trove-manage.js');
   return runProgram(script, ['--config-file', deployment.configPath('trove.conf'), ...argv], process.env);
 }
 

@@ -8,5 +8,5 @@ if (major < 24) {
   );
   process.exitCode = 1;
 } else {
-  import('../src/manage/main.ts');
+  import('../src/manage.ts');
 }
