@@ -101,6 +101,7 @@ export function createWorld(deps: { catalog: Catalog; bus: Bus }): World {
       return { snapshotId: id };
     },
     async restoreVolume(volumeId, snapshotId) {
+      maybeFail('restoreVolume');
       const [volume, snapshot] = [volumes.get(volumeId), snapshots.get(snapshotId)];
       if (volume === undefined || snapshot === undefined) throw new TroveError('COMPUTE_ERROR', 'nothing to restore');
       Object.assign(volume, structuredClone(snapshot));

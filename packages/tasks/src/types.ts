@@ -31,6 +31,8 @@ export interface StepContext {
   /** Of the steps that are done, by their names. */
   readonly outputs: Readonly<Record<string, Json>>;
   readonly attempt: number;
+  /** While the task goes back: later steps whose undo was given up. What they would need to be put right must stay. */
+  readonly notUndone: ReadonlySet<string>;
   /** Aborted at the step's time-out and when the lease is lost. */
   readonly signal: AbortSignal;
   readonly logger: Logger;

@@ -269,6 +269,26 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
     },
   );
 
+  test('an upgrade whose volume cannot be restored keeps snapshot and new key, says so, and a delete takes them away', async () => {
+    house = openHouse(catalog);
+    const id = await created(true);
+    house.world.guestFaults.fail.set('post_upgrade {"stopped":true}', 'cannot read this volume');
+    house.world.scripted.set('restoreVolume', { times: 100, error: new TroveError('COMPUTE_ERROR', 'disk is broken') });
+    await house.taskmanager();
+    const task = await ended(house, await file(house, 'upgrade_instance', id, UPGRADE));
+    const left = ['rebuild_server', 'snapshot_volume', 'stop_server', 'make_pending_key', 'pre_upgrade'];
+    expect(JSON.parse(task.error ?? '{}').left).toEqual(left);
+    const pending = await readInstanceKey(house.catalog.knex, house.rings, id, 'pending');
+    expect(guestInfo()).toContain(`instance_rpc_encr_key=${pending?.instanceKey.reveal()}\n`);
+    expect(await instanceOf(house, id)).toMatchObject({ server_status: 'ERROR', active_task_id: null });
+    expect([house.world.snapshots.size, await liveResources(id)]).toEqual([
+      1,
+      ['queue', 'queue', 'server', 'snapshot', 'volume'],
+    ]);
+    expect((await ended(house, await file(house, 'delete_instance', id))).state).toBe('done');
+    expect([house.world.snapshots.size, await liveResources(id)]).toEqual([0, []]);
+  });
+
   test('a restart writes RESTARTING, asks the guest and frees the instance', async () => {
     house = openHouse(catalog);
     const id = await created(true);

@@ -16,14 +16,14 @@ const NOT_ALL_UNDONE: StoredError = {
 
 /** Undoes the attempted steps, last first, and ends the task; an error of null is a cancel. */
 export async function goBack(work: Work, error: StoredError | null): Promise<Outcome> {
-  const givenUp = new Set<string>();
+  const { notUndone } = work;
   for (;;) {
     if (work.draining.aborted) return { is: 'drained' };
     const remaining = stepsToUndo(work.steps, work.journal);
-    const step = remaining.find(({ name }) => !givenUp.has(name));
+    const step = remaining.find(({ name }) => !notUndone.has(name));
     if (step === undefined || work.standing.pastDeadline) return await endBack(work, error, remaining);
     const undone = await undoStep(work, step);
-    if (undone === 'given up') givenUp.add(step.name);
+    if (undone === 'given up') notUndone.add(step.name);
     else if (undone !== undefined) return undone;
   }
 }

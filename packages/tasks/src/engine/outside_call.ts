@@ -43,6 +43,7 @@ function contextOf(work: Work, step: Step, signal: AbortSignal): StepContext {
     token: stepToken(work.task.id, step.name),
     outputs: outputsOf(work.journal),
     attempt: (entry?.attempts ?? 0) + 1,
+    notUndone: work.notUndone,
     signal,
     logger: work.logger.child({ step: step.name }),
     fenced<T>(change: (tx: Knex.Transaction) => Promise<T>): Promise<T> {

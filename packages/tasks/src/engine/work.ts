@@ -19,6 +19,8 @@ export interface Work {
   standing: Standing;
   /** Tries of the current undo that ended with an error. */
   undoAttempts: number;
+  /** Steps whose undo failed for good here; whoever takes the task over finds out again, before the steps that follow. */
+  readonly notUndone: Set<string>;
 }
 
 /** How the work on a task ended here. */

@@ -62,8 +62,8 @@ async function proceed(settings: WorkerSettings, held: Held, taken: TakenTask): 
   logger.info('task taken', { state: task.state, fence: task.fence.toString() });
   const { faults, draining } = settings;
   const undoAttempts = task.state === 'compensating' ? task.attempt : 0;
-  const work: Work = { held, kind, task, steps, logger, faults, draining, journal, standing, undoAttempts };
-  return await advance(work);
+  const going = { standing, undoAttempts, notUndone: new Set<string>() };
+  return await advance({ held, kind, task, steps, logger, faults, draining, journal, ...going });
 }
 
 async function advance(work: Work): Promise<Outcome> {

@@ -8,6 +8,8 @@ import { memberOf, numberMember, optionalText, textMember } from '../shared/outp
 import { CATALOG_TIMEOUT_MS, RETRY, type TaskTools } from '../shared/tools.ts';
 
 export const FIND_SERVER = 'find_server';
+/** The step whose undo puts the old server back. */
+export const REBUILD_SERVER = 'rebuild_server';
 
 /** What stands before the upgrade, so that an undo can put it back. The old files hold the old key: they rest sealed. */
 export function findServer(tools: TaskTools): Step {
@@ -50,6 +52,14 @@ export function oldServer(context: StepContext): OldServer {
     volumeId: optionalText(found, 'volume_id'),
     sealed: numberMember(found, 'rpc_policy') === 2,
   };
+}
+
+/**
+ * Asked before an undo that counts on the old server. Where that could not be put back, snapshot and new key stay: they are
+ * what is left to put it right with. Throws `COMPUTE_ERROR`, for good.
+ */
+export function requireOldServer(context: StepContext): void {
+  if (context.notUndone.has(REBUILD_SERVER)) throw new TroveError('COMPUTE_ERROR', 'The old server is not back.');
 }
 
 /** The files as they were injected before. */

@@ -1,6 +1,7 @@
 import { intendResource, markResource } from '@trove/catalog';
 import type { Step } from '@trove/tasks';
 import { CATALOG_TIMEOUT_MS, RETRY, type TaskTools } from '../shared/tools.ts';
+import { requireOldServer } from './find_server.ts';
 
 /**
  * With secure messaging on each upgrade makes a new key, an adopted instance's first too; with it off only a keyed instance
@@ -27,6 +28,7 @@ export function makePendingKey({ keys, guests, settings }: TaskTools): Step {
       return { done: { version } };
     },
     async undo(context) {
+      requireOldServer(context);
       const { instanceId, fence } = context.task;
       await context.fenced((tx) => keys.revokePending(tx, { instanceId, fence }));
       keys.forget(instanceId);

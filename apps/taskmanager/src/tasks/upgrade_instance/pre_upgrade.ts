@@ -2,7 +2,7 @@ import { isTroveError, TroveError, uuidV5 } from '@trove/common';
 import type { Step, StepContext } from '@trove/tasks';
 import { callOnce } from '../shared/call_once.ts';
 import { type TaskTools } from '../shared/tools.ts';
-import { oldServer } from './find_server.ts';
+import { oldServer, requireOldServer } from './find_server.ts';
 
 const ANSWER_WITHIN_MS = 5000;
 
@@ -19,7 +19,10 @@ export function preUpgrade(tools: TaskTools): Step {
         return { wait: { ms: answer.waitMs, progress: 'the guest has not stopped its database yet' } };
       return { done: { upgrade_info: JSON.stringify(answer.answered ?? {}) } };
     },
-    undo: (context) => revive(tools, context),
+    async undo(context) {
+      requireOldServer(context);
+      await revive(tools, context);
+    },
   };
 }
 

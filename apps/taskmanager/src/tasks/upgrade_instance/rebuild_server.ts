@@ -5,14 +5,14 @@ import type { Json, Step, StepContext } from '@trove/tasks';
 import { guestFiles } from '../shared/guest_files.ts';
 import { textMember } from '../shared/outputs.ts';
 import { COPY_TIMEOUT_MS, RETRY, type TaskTools } from '../shared/tools.ts';
-import { newKeyVersion, oldFiles, oldServer } from './find_server.ts';
+import { newKeyVersion, oldFiles, oldServer, REBUILD_SERVER } from './find_server.ts';
 import { snapshotOf } from './snapshot_volume.ts';
 
 /** A new root from the new image, with the new key in its files; volume, address and id stay. The undo puts all of it back. */
 export function rebuildServer(tools: TaskTools): Step {
   const { compute } = tools;
   return {
-    name: 'rebuild_server',
+    name: REBUILD_SERVER,
     timeoutMs: COPY_TIMEOUT_MS,
     retry: RETRY,
     async observe(context) {

@@ -3,7 +3,7 @@ import { isTroveError } from '@trove/common';
 import type { Step, StepContext } from '@trove/tasks';
 import { memberOf, objectMember, optionalText } from '../shared/outputs.ts';
 import { COMPUTE_TIMEOUT_MS, COPY_TIMEOUT_MS, PERSISTENT_RETRY, RETRY, type TaskTools } from '../shared/tools.ts';
-import { oldServer } from './find_server.ts';
+import { oldServer, requireOldServer } from './find_server.ts';
 
 const SNAPSHOT_VOLUME = 'snapshot_volume';
 
@@ -33,6 +33,7 @@ export function snapshotVolume({ compute }: TaskTools): Step {
       }
     },
     async undo(context) {
+      requireOldServer(context);
       const { volumeId } = oldServer(context);
       // The same token finds the snapshot again that a try without an answer may have made.
       const snapshotId =

@@ -1,7 +1,7 @@
 import { forgetBoot } from '@trove/catalog';
 import type { Step } from '@trove/tasks';
 import { COMPUTE_TIMEOUT_MS, RETRY, type TaskTools } from '../shared/tools.ts';
-import { newKeyVersion, oldServer } from './find_server.ts';
+import { newKeyVersion, oldServer, requireOldServer } from './find_server.ts';
 
 /** From here on only the pending key is accepted, nothing in clear or under an older version; then the old server stops. */
 export function stopServer({ compute, keys }: TaskTools): Step {
@@ -20,6 +20,9 @@ export function stopServer({ compute, keys }: TaskTools): Step {
       await compute.stopServer(oldServer(context).serverId, context.signal);
       return { done: { stopped: true } };
     },
-    undo: (context) => compute.startServer(oldServer(context).serverId, context.signal),
+    async undo(context) {
+      requireOldServer(context);
+      await compute.startServer(oldServer(context).serverId, context.signal);
+    },
   };
 }
