@@ -4,12 +4,19 @@ import { expect, test } from 'vitest';
 import { isOurOption } from '../../packages/common/src/config/known_options.ts';
 import { optionTables } from './option_tables.ts';
 import { renderConfigPage } from './render.ts';
+import { renderErrorsPage } from './render_errors.ts';
 
 const help = 'For this test.';
 
 test('docs/configuration.md is what the tables say; "npm run docs" writes it', async () => {
   const page = readFileSync(join(import.meta.dirname, '../../docs/configuration.md'), 'utf8');
   expect(page).toBe(renderConfigPage(await optionTables()));
+});
+
+test('docs/errors.md is what the code says, each code with its name in Trove; "npm run docs" writes it', () => {
+  const page = renderErrorsPage();
+  expect(readFileSync(join(import.meta.dirname, '../../docs/errors.md'), 'utf8')).toBe(page);
+  expect(page).not.toContain('undefined');
 });
 
 test('every service accepts the options of every other, so that they can share a file', async () => {
