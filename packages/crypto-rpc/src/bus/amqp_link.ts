@@ -2,8 +2,9 @@ import type { TransportHost, TransportUrl } from '@trove/common';
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import { connect } from 'amqplib';
 import { AmqpPublisher } from './amqp_publisher.ts';
+import { gatherWrites } from './amqp_writes.ts';
 import type { ConsumeOptions, Delivery, Topology } from './bus.ts';
-import { type Link, type LinkConsumer, LinkLost, settleOnce } from './link.ts';
+import { type Link, type LinkConsumer, LinkLost, type Settled, settleOnce } from './link.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const HEARTBEAT_S = 30;
@@ -28,12 +29,14 @@ export async function openAmqpLink(broker: BrokerHost, connectionName: string): 
     open = false;
     resolve();
   });
-  const publisher = new AmqpPublisher(connection);
+  const gather = gatherWrites(connection);
+  const publisher = new AmqpPublisher(connection, gather);
   return {
     closed,
     declare: (topology) => onOwnChannel(connection, (channel) => declare(channel, topology)),
     publish: (publication) => publisher.publish(publication),
-    consume: (queue, options, onDelivery, onEnded) => consume(connection, queue, options, onDelivery, onEnded),
+    consume: (queue, options, onDelivery, onEnded) =>
+      consume({ connection, gather }, queue, options, onDelivery, onEnded),
     deleteQueue: (name) =>
       onOwnChannel(connection, async (channel) => {
         await channel.deleteQueue(name);
@@ -85,7 +88,7 @@ async function declare(channel: Channel, topology: Topology): Promise<void> {
 }
 
 async function consume(
-  connection: ChannelModel,
+  { connection, gather }: { readonly connection: ChannelModel; readonly gather: () => void },
   queue: string,
   options: ConsumeOptions,
   onDelivery: (delivery: Delivery) => void,
@@ -101,14 +104,22 @@ async function consume(
     open = false;
     if (started) onEnded();
   });
+  const noAck = options.noAck ?? false;
+  const settle = (message: ConsumeMessage, how: Settled): void => {
+    // On a closed channel there is nothing to settle: the broker has taken the message back.
+    if (!open || noAck) return;
+    if (how === 'ack') channel.ack(message);
+    else channel.reject(message, how === 'requeue');
+    gather();
+  };
   const onMessage = (message: ConsumeMessage | null): void => {
     // Null: the broker cancelled the consumer, its queue is gone.
     if (message === null) void close();
-    else onDelivery(toDelivery(channel, () => open, message));
+    else onDelivery(toDelivery(message, settle));
   };
   try {
     await channel.prefetch(options.prefetch);
-    const { consumerTag } = await channel.consume(queue, onMessage, { exclusive: options.exclusive ?? false });
+    const { consumerTag } = await channel.consume(queue, onMessage, { exclusive: options.exclusive ?? false, noAck });
     started = true;
     return {
       cancel: async () => {
@@ -125,14 +136,8 @@ async function consume(
   }
 }
 
-function toDelivery(channel: Channel, isOpen: () => boolean, message: ConsumeMessage): Delivery {
+function toDelivery(message: ConsumeMessage, settle: (message: ConsumeMessage, how: Settled) => void): Delivery {
   const { fields, properties, content } = message;
-  const settle = settleOnce((how) => {
-    // On a closed channel there is nothing to settle: the broker has taken the message back.
-    if (!isOpen()) return;
-    if (how === 'ack') channel.ack(message);
-    else channel.reject(message, how === 'requeue');
-  });
   return {
     exchange: fields.exchange,
     routingKey: fields.routingKey,
@@ -142,7 +147,7 @@ function toDelivery(channel: Channel, isOpen: () => boolean, message: ConsumeMes
     messageId: text(properties.messageId),
     userId: text(properties.userId),
     redelivered: fields.redelivered,
-    ...settle,
+    ...settleOnce((how) => settle(message, how)),
   };
 }
 

@@ -1,5 +1,5 @@
 import { TroveError } from '@trove/common';
-import type { ChannelModel, ConfirmChannel, Options } from 'amqplib';
+import type { Channel, ChannelModel, ConfirmChannel, Options } from 'amqplib';
 import type { Publication } from './bus.ts';
 import { LinkLost } from './link.ts';
 
@@ -18,21 +18,46 @@ interface OpenChannel {
   reason: string;
 }
 
-/** Publishes with confirms over one channel, which it opens again when a publication made the broker close it. */
+/**
+ * Publishes with confirms over one channel, which it opens again when a publication made the broker close it, and what needs
+ * none over another.
+ */
 export class AmqpPublisher {
   readonly #connection: ChannelModel;
+  readonly #gather: () => void;
   #open: Promise<OpenChannel> | undefined;
+  #plain: Promise<Channel> | undefined;
 
-  constructor(connection: ChannelModel) {
+  /** @param gather called after each write */
+  constructor(connection: ChannelModel, gather: () => void) {
     this.#connection = connection;
+    this.#gather = gather;
   }
 
-  async publish(publication: Publication, attempt = 1): Promise<void> {
+  publish(publication: Publication): Promise<void> {
+    return publication.confirm === false ? this.#send(publication) : this.#confirm(publication, 1);
+  }
+
+  async #send(publication: Publication): Promise<void> {
+    this.#plain ??= this.#openPlain();
+    const channel = await this.#plain;
+    const { exchange, routingKey, body } = publication;
+    try {
+      channel.publish(exchange, routingKey, body, publishOptions(publication));
+      this.#gather();
+    } catch (error) {
+      throw new LinkLost('channel ended', { cause: error });
+    }
+  }
+
+  async #confirm(publication: Publication, attempt: number): Promise<void> {
     const open = await this.#channel();
     const pending: Pending = { publication, returned: false };
     open.pending.add(pending);
     try {
-      await confirmed(open.channel, publication);
+      const taken = confirmed(open.channel, publication);
+      this.#gather();
+      await taken;
     } catch (error) {
       return await this.#afterFailure(open, publication, attempt, error);
     } finally {
@@ -52,7 +77,7 @@ export class AmqpPublisher {
       throw new TroveError('RPC_REFUSED', 'The broker refused the message.', { cause: new Error(open.reason) });
     }
     // Another publication made the broker close the channel that carried this one too.
-    return await this.publish(publication, attempt + 1);
+    return await this.#confirm(publication, attempt + 1);
   }
 
   #channel(): Promise<OpenChannel> {
@@ -61,6 +86,21 @@ export class AmqpPublisher {
       throw new LinkLost('no channel', { cause: error });
     });
     return this.#open;
+  }
+
+  async #openPlain(): Promise<Channel> {
+    try {
+      const channel = await this.#connection.createChannel();
+      // The broker closes it for what it refuses; without a listener that would end the process.
+      channel.on('error', () => {});
+      channel.on('close', () => {
+        this.#plain = undefined;
+      });
+      return channel;
+    } catch (error) {
+      this.#plain = undefined;
+      throw new LinkLost('no channel', { cause: error });
+    }
   }
 
   async #openChannel(): Promise<OpenChannel> {

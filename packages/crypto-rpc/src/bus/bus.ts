@@ -15,9 +15,17 @@ export interface Publication {
   readonly priority?: number;
   /** True: a message that no queue takes is an error (`RPC_REFUSED`), instead of vanishing. */
   readonly mandatory: boolean;
+  /**
+   * False: `publish` waits only until the connection has it. It may be lost with the connection or refused unheard; for what
+   * its receiver misses by a time-out anyway. Never together with `mandatory`. Absent: true.
+   */
+  readonly confirm?: boolean;
 }
 
-/** One message handed out by the broker. Exactly one of `ack`, `reject` and `requeue` is called, once. */
+/**
+ * One message handed out by the broker. Exactly one of `ack`, `reject` and `requeue` is called, once; where the consumer has
+ * `noAck` they do nothing.
+ */
 export interface Delivery {
   readonly exchange: string;
   readonly routingKey: string;
@@ -68,6 +76,11 @@ export interface DeclareOptions {
 export interface ConsumeOptions {
   /** Unacknowledged deliveries at a time. */
   readonly prefetch: number;
+  /**
+   * True: a message counts as settled when it is handed out, and `prefetch` bounds nothing. For exclusive queues, whose
+   * messages end with the connection anyway.
+   */
+  readonly noAck?: boolean;
   readonly exclusive?: boolean;
 }
 
@@ -88,7 +101,7 @@ export interface Bus {
    */
   declare(topology: Topology, options?: DeclareOptions): Promise<void>;
   /**
-   * Resolves when the broker has taken it. `BUS_UNAVAILABLE` (retryable) when there is none within the bus's time-out;
+   * Resolves when the broker has taken it (see `confirm`). `BUS_UNAVAILABLE` (retryable) when there is none within the bus's time-out;
    * `RPC_REFUSED` when it has no such exchange, when a mandatory message reaches no queue, or (retryable) when a queue is full.
    */
   publish(publication: Publication): Promise<void>;

@@ -27,6 +27,39 @@ describe.each(BROKERS)('a bus delivers %s', (_name, makeBroker) => {
     await until(() => held.length === 3);
   });
 
+  test('hands out without waiting, and forgets, where nothing is to be acknowledged', async () => {
+    const queue = await declare(bus);
+    const held: Delivery[] = [];
+    const consumed = { prefetch: 1, noAck: true };
+    const subscription = await bus.consume(queue, consumed, async (delivery) => {
+      held.push(delivery);
+      if (delivery.body.toString() === 'b') throw new Error('broken');
+    });
+    for (const body of ['a', 'b', 'c']) await publish(bus, body);
+    await until(() => held.length === 3);
+    for (const delivery of held) delivery.requeue();
+    await subscription.cancel();
+    const { seen } = await collect(bus, queue);
+    await publish(bus, 'd');
+    await until(() => seen.length === 1);
+    expect(text(seen)).toEqual(['d']);
+  });
+
+  test('what needs no confirmation arrives, and is refused unheard without harm to what follows', async () => {
+    const queue = await declare(bus);
+    const { seen } = await collect(bus, queue);
+    const unconfirmed = { confirm: false, mandatory: false };
+    await publish(bus, 'a', unconfirmed);
+    await until(() => seen.length === 1);
+    await publish(bus, 'lost', { ...unconfirmed, exchange: 'not-there' });
+    await publish(bus, 'lost', { ...unconfirmed, routingKey: 'nobody' });
+    await pause(50);
+    await publish(bus, 'b', unconfirmed);
+    await publish(bus, 'c');
+    await until(() => seen.length === 3);
+    expect(text(seen).toSorted()).toEqual(['a', 'b', 'c']);
+  });
+
   test('delivers again what was given back, marked so, and settles each once', async () => {
     const queue = await declare(bus);
     const { seen } = await collect(bus, queue, (delivery) => {

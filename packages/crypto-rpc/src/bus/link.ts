@@ -29,12 +29,12 @@ export class LinkLost extends Error {
   override readonly name = 'LinkLost';
 }
 
+export type Settled = 'ack' | 'reject' | 'requeue';
+
 /** The three ways to settle a delivery, of which only the first call counts: a second one would end an AMQP channel. */
-export function settleOnce(
-  settle: (how: 'ack' | 'reject' | 'requeue') => void,
-): Pick<Delivery, 'ack' | 'reject' | 'requeue'> {
+export function settleOnce(settle: (how: Settled) => void): Pick<Delivery, Settled> {
   let settled = false;
-  const once = (how: 'ack' | 'reject' | 'requeue') => (): void => {
+  const once = (how: Settled) => (): void => {
     if (settled) return;
     settled = true;
     settle(how);

@@ -57,7 +57,11 @@ class MemoryLink implements Link {
 
   readonly publish: Link['publish'] = async (publication) => {
     this.#check();
-    this.#exchanges.publish(publication, publication.userId ?? this.#user);
+    try {
+      this.#exchanges.publish(publication, publication.userId ?? this.#user);
+    } catch (error) {
+      if (publication.confirm !== false) throw error;
+    }
   };
 
   readonly deleteQueue: Link['deleteQueue'] = async (name) => {
@@ -113,7 +117,8 @@ function makeConsumer(
   const take = (message: HeldMessage): void => {
     setImmediate(() => onDelivery(toDelivery(queue, unsettled, message)));
   };
-  return { exclusive: options.exclusive ?? false, prefetch: options.prefetch, unsettled, take, onEnded };
+  const { exclusive = false, noAck = false, prefetch } = options;
+  return { exclusive, noAck, prefetch, unsettled, take, onEnded };
 }
 
 function toDelivery(queue: MemoryQueue, unsettled: Set<HeldMessage>, message: HeldMessage): Delivery {

@@ -13,6 +13,7 @@ export interface HeldMessage {
 export interface QueueConsumer {
   readonly exclusive: boolean;
   readonly prefetch: number;
+  readonly noAck: boolean;
   readonly unsettled: Set<HeldMessage>;
   readonly take: (message: HeldMessage) => void;
   readonly onEnded: () => void;
@@ -99,13 +100,13 @@ export class MemoryQueue {
   pump(): void {
     this.#dropExpired();
     for (;;) {
-      const index = this.#consumers.findIndex((consumer) => consumer.unsettled.size < consumer.prefetch);
+      const index = this.#consumers.findIndex(hasRoom);
       const consumer = this.#consumers[index];
       if (consumer === undefined) return;
       const message = this.#ready.shift();
       if (message === undefined) return;
       this.#consumers.push(...this.#consumers.splice(index, 1));
-      consumer.unsettled.add(message);
+      if (!consumer.noAck) consumer.unsettled.add(message);
       consumer.take(message);
     }
   }
@@ -122,4 +123,8 @@ export class MemoryQueue {
     const value = this.spec.arguments?.[name];
     return typeof value === 'number' ? value : undefined;
   }
+}
+
+function hasRoom(consumer: QueueConsumer): boolean {
+  return consumer.noAck || consumer.unsettled.size < consumer.prefetch;
 }

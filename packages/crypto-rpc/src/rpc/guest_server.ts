@@ -62,6 +62,7 @@ class SealedGuestServer implements GuestServer {
       sealer: this.#sealer,
       clock,
       bootNonce: () => this.#bootNonce,
+      confirm: true,
     };
     const opening = openingChecks({
       me: this.#me,

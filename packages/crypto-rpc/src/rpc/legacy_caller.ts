@@ -87,7 +87,7 @@ export class LegacyCaller {
       { name: 'content', reason: 'content', run: (message: Received) => this.#settle(message) },
     ] as const;
     const { logger, onRefused } = this.#options;
-    if (await receive(checks, { delivery }, { queue: 'reply', logger, onRefused })) delivery.ack();
+    await receive(checks, { delivery }, { queue: 'reply', logger, onRefused });
   }
 
   #settle({ delivery }: Received): void {

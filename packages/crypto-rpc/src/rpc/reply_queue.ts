@@ -4,7 +4,6 @@ import type { Bus, Delivery, Subscription, Topology } from '../bus/bus.ts';
 
 const WAIT_MS = 5000;
 const RETRY_MS = 1000;
-const PREFETCH = 200;
 
 export interface ReplyQueueOptions {
   readonly bus: Bus;
@@ -62,7 +61,9 @@ export class ReplyQueue {
     const queue = topology.queues?.[0]?.name ?? name;
     try {
       await this.#options.bus.declare(topology);
-      const subscription = await this.#options.bus.consume(queue, { prefetch: PREFETCH }, this.#options.onDelivery);
+      // Nobody else could take an answer that this process did not get to.
+      const consumed = { prefetch: 0, noAck: true };
+      const subscription = await this.#options.bus.consume(queue, consumed, this.#options.onDelivery);
       if (connection !== this.#connection) {
         await subscription.cancel();
         return;

@@ -168,7 +168,7 @@ export class SealedCaller {
       { name: 'content', reason: 'content', run: (opened: SealedMessage) => this.#settle(opened) },
     ] as const;
     const around = { queue: REPLY_EXCHANGE, logger, onRefused };
-    if (await receive(answered, message, around)) delivery.ack();
+    await receive(answered, message, around);
   }
 
   #settle(message: SealedMessage): void {

@@ -21,6 +21,8 @@ export interface ResponderOptions {
   readonly clock: Clock;
   /** A guest's own; zero for a service. */
   readonly bootNonce: () => Buffer;
+  /** False where the request stays with the broker until its answer is out, so that one lost with the connection is made again. */
+  readonly confirm: boolean;
 }
 
 export type Outcome = { readonly result: unknown } | { readonly error: TroveError };
@@ -63,6 +65,7 @@ export async function respond(
     persistent: false,
     // The caller may have stopped waiting.
     mandatory: false,
+    confirm: options.confirm,
   });
 }
 

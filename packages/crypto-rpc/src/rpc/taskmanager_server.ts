@@ -58,6 +58,7 @@ class SealedTaskmanagerServer implements RpcServer {
       sealer: createSealer(() => clock.monotonic()),
       clock,
       bootNonce: () => ZERO_16,
+      confirm: false,
     };
     const opening = openingChecks({
       me: TASKMANAGER,
