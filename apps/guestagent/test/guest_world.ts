@@ -1,6 +1,6 @@
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { newUuid, randomText, Secret, silentLogger } from '@trove/common';
 import type { ArgsOf, GuestApi } from '@trove/contracts';
 import {
@@ -16,7 +16,8 @@ import {
   uplinkKey,
 } from '@trove/crypto-rpc';
 import { findInstallations } from '@trove/datastores';
-import { expect, vi } from 'vitest';
+import { reachableCopy } from '@trove/testkit';
+import { afterAll, expect, vi } from 'vitest';
 import { buildGuestAgent, type GuestAgent } from '../src/guest_agent.ts';
 import { loadGuestConfig } from '../src/options.ts';
 import { readServerFacts } from '../src/server_facts.ts';
@@ -40,6 +41,8 @@ export const PREPARE: ArgsOf<GuestApi['prepare']> = {
 export const PAGE = { limit: null, marker: null, include_marker: false };
 const NOBODY = { uid: 65534, gid: 65534 };
 const [installation] = await findInstallations();
+const programs = installation && reachableCopy(dirname(installation.binDir));
+afterAll(() => programs?.dispose());
 
 export interface World {
   readonly folder: string;
@@ -115,7 +118,7 @@ export async function makeWorld(sealed: boolean): Promise<World> {
 
 /** The injected files and the server's own facts, as local compute lays them out; resolves to the injected files. */
 export function writeServer(folder: string, instanceId: string, key: string | undefined, url = 'memory://'): string[] {
-  if (installation === undefined) throw new Error('a database server is installed');
+  if (installation === undefined || programs === undefined) throw new Error('a database server is installed');
   chmodSync(folder, 0o755);
   for (const part of ['files', 'root/etc/trove', 'volume']) mkdirSync(join(folder, part), { recursive: true });
   const account = process.getuid?.() === 0 ? NOBODY : null;
@@ -127,7 +130,7 @@ export function writeServer(folder: string, instanceId: string, key: string | un
       volume_dir: join(folder, 'volume'),
       volume_size: 3,
       root_dir: join(folder, 'root'),
-      bin_dir: installation.binDir,
+      bin_dir: join(programs.path, basename(installation.binDir)),
     },
     ...{ manager: installation.manager, version: installation.version, account },
   };

@@ -1,7 +1,8 @@
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { identifyProcess, processRuns, signalProcess, waitForExit } from '@trove/common';
+import { reachableCopy } from '@trove/testkit';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { DatastoreDriver, DatastorePlace, Installation, PageRequest } from './driver.ts';
 
@@ -29,9 +30,9 @@ const NAMES_TO_QUOTE = ['a`b', '";DROP', "o'clock", 'back\\slash', 'per%cent', '
 /** Who an unprivileged database runs as while the tests are root. */
 const NOBODY = { uid: 65534, gid: 65534 };
 
-function placeIn(folder: string, options: ConformanceOptions): DatastorePlace {
+function placeIn(folder: string, options: ConformanceOptions, installation: Installation): DatastorePlace {
   return {
-    installation: options.installation,
+    installation,
     dataDir: join(folder, 'volume/database'),
     runDir: join(folder, 'root/run'),
     address: options.address,
@@ -49,7 +50,12 @@ export function datastoreConformance(name: string, options: ConformanceOptions):
   vi.setConfig({ testTimeout: 60_000 });
   describe(`datastore ${name}`, () => {
     const folder = mkdtempSync(join(tmpdir(), 'datastore-'));
-    const place = placeIn(folder, options);
+    const { binDir } = options.installation;
+    const programs = reachableCopy(dirname(binDir));
+    const place = placeIn(folder, options, {
+      ...options.installation,
+      binDir: join(programs.path, basename(binDir)),
+    });
     const datastore = options.driver.open(place);
 
     beforeAll(async () => {
@@ -63,6 +69,7 @@ export function datastoreConformance(name: string, options: ConformanceOptions):
     afterAll(async () => {
       await datastore.stop();
       rmSync(folder, { recursive: true, force: true });
+      programs.dispose();
     }, 120_000);
 
     describeServer({ options, place });

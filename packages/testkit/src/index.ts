@@ -1,5 +1,6 @@
 export { freePort } from './free_ports.ts';
 export { type ProvidedServers, provideServers, type ServerUrls } from './provide_servers.ts';
+export { type ReachableCopy, reachableCopy } from './reachable_copy.ts';
 export { type ServiceProgram, startServiceProgram } from './service_program.ts';
 export { type TestBroker, testBroker } from './test_broker.ts';
 export { type TestDatabase, testDatabase } from './test_database.ts';

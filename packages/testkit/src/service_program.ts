@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -19,6 +19,8 @@ export interface ServiceProgram {
 /** Starts `bin` with `--config-file`; `config` is the file's text, `$folder` in it a folder that goes when the program ends. */
 export function startServiceProgram(bin: string, config: string): ServiceProgram {
   const folder = mkdtempSync(join(tmpdir(), 'trove-service-'));
+  // Guests of a service that is root live below it.
+  chmodSync(folder, 0o755);
   const file = join(folder, 'trove.conf');
   writeFileSync(file, `${config.replaceAll('$folder', folder)}\n`);
   const child = spawn(process.execPath, [bin, '--config-file', file], { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -2,10 +2,13 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { reachableCopy } from '@trove/testkit';
+import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import { houseGuests } from './housing.ts';
 
 const isRoot = process.getuid?.() === 0;
+const node = reachableCopy(process.execPath);
+afterAll(() => node.dispose());
 let folder: string;
 let checkout: string;
 
@@ -34,7 +37,10 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 const house = () =>
-  houseGuests({ root: join(checkout, '.trove/instances'), user: 'nobody', checkout, stateDir: join(folder, 'var') });
+  houseGuests({
+    ...{ root: join(checkout, '.trove/instances'), user: 'nobody', node: node.path },
+    ...{ checkout, stateDir: join(folder, 'var') },
+  });
 
 test('where every folder is open, all stays where it was asked for', () => {
   const housing = house();
@@ -56,7 +62,7 @@ test('as root, state and programs go where the guest account can reach them when
   expect(housing.root).toMatch(/\/var\/trove-[0-9a-f]{8}$/);
   expect(statSync(housing.root).mode & 0o777).toBe(0o755);
   const program = housing.reachable(join(checkout, 'apps/guestagent/agent.js'));
-  const ran = spawnSync(housing.reachable(process.execPath), [program], {
+  const ran = spawnSync(housing.reachable(node.path), [program], {
     uid: housing.account?.uid,
     gid: housing.account?.gid,
     cwd: '/',

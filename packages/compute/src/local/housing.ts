@@ -10,6 +10,8 @@ export interface HousingOptions {
   readonly root: string;
   /** `[compute_local] user` */
   readonly user: string;
+  /** The Node that guests run on; default: the one that runs us. */
+  readonly node?: string;
   /** The folder of this project; default: the one that this file is in. */
   readonly checkout?: string;
   /** Where things go that guests could not reach elsewhere; default `/var/lib/trove`. */
@@ -40,16 +42,18 @@ export function houseGuests(options: HousingOptions): Housing {
   if (account === undefined) return { account, root, reachable: (path) => path, notices: [] };
   const stateDir = options.stateDir ?? '/var/lib/trove';
   const checkout = resolve(options.checkout ?? CHECKOUT);
+  const node = options.node ?? process.execPath;
   const isStateOpen = mayReach(dirname(root), account);
-  const isCheckoutOpen = mayReach(checkout, account) && mayReach(process.execPath, account);
+  const isCheckoutOpen = mayReach(checkout, account) && mayReach(node, account);
   const housed = isStateOpen ? root : join(stateDir, nameOf(root));
   const runtime = isCheckoutOpen
     ? undefined
-    : copyRuntime({ checkout, into: makeOpenFolder(join(stateDir, 'runtime')) });
+    : copyRuntime({ checkout, node, into: makeOpenFolder(join(stateDir, 'runtime')) });
   return {
     account,
     root: isStateOpen ? root : makeOpenFolder(housed),
-    reachable: (path) => (runtime === undefined || mayReach(path, account) ? path : inCopy(path, checkout, runtime)),
+    reachable: (path) =>
+      runtime === undefined || mayReach(path, account) ? path : inCopy(path, { checkout, node, runtime }),
     notices: [
       ...(isStateOpen ? [] : [`instances are kept in ${housed}: the account ${account.name} cannot enter ${root}`]),
       ...(runtime === undefined
@@ -69,10 +73,11 @@ function mayReach(path: string, account: Account): boolean {
   return ((found.mode >> shift) & 1) === 1;
 }
 
-function inCopy(path: string, checkout: string, runtime: string): string {
+function inCopy(path: string, copy: { checkout: string; node: string; runtime: string }): string {
+  const { checkout, node, runtime } = copy;
   const inside = relative(checkout, path);
   if (!inside.startsWith('..') && !isAbsolute(inside)) return join(runtime, inside);
-  return path === process.execPath ? join(runtime, 'bin/node') : path;
+  return path === node ? join(runtime, 'bin/node') : path;
 }
 
 /** The same root always gets the same name, and another root another. */

@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newUuid, type ProcessIdentity, processRuns, signalProcess, silentLogger, waitForExit } from '@trove/common';
+import { reachableCopy } from '@trove/testkit';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { AGENT, agentsOn, listen, nextAddress } from '../../test/local_world.ts';
 import { computeConformance, type ServerInside } from '../conformance.ts';
@@ -31,6 +32,7 @@ const folder = mkdtempSync(join(tmpdir(), 'compute-'));
 chmodSync(folder, 0o755);
 const program = join(folder, 'agent.cjs');
 writeFileSync(program, AGENT, { mode: 0o644 });
+const node = reachableCopy(process.execPath);
 const account = guestAccount('nobody');
 const signal = new AbortController().signal;
 const opened: LocalCompute[] = [];
@@ -45,7 +47,7 @@ function open(root: string, options: Partial<LocalComputeOptions> = {}): LocalCo
       inspect: async (path) => (path === '/opt/own' ? INSTALLATIONS[0] : undefined),
     },
     account,
-    runner: createDetachedAgentRunner({ program }),
+    runner: createDetachedAgentRunner({ program, node: node.path }),
     logger: silentLogger,
     restartMs: 100,
     ...options,
@@ -85,6 +87,7 @@ async function eventually<T>(look: () => T): Promise<T> {
 afterAll(async () => {
   for (const compute of opened) await compute.close({ stopServers: true });
   rmSync(folder, { recursive: true, force: true });
+  node.dispose();
 }, 120_000);
 
 const inside: ServerInside = {

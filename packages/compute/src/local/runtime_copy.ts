@@ -17,6 +17,8 @@ import { sha256 } from '@trove/common';
 
 export interface RuntimeCopy {
   readonly checkout: string;
+  /** The Node that goes with it. */
+  readonly node: string;
   /** The folder that holds one copy per version. */
   readonly into: string;
 }
@@ -34,14 +36,14 @@ const AGENT: Package = { link: 'apps/guestagent', folder: 'apps/guestagent' };
  * Copies what an agent and its database need (the agent, the packages that it depends on, Node) and nothing else. The
  * copy is named by its content and appears at once, so that an older one stays with the guests that run from it.
  */
-export function copyRuntime({ checkout, into }: RuntimeCopy): string {
+export function copyRuntime({ checkout, node, into }: RuntimeCopy): string {
   const packages = agentPackages(checkout);
   const target = join(into, versionOf(checkout, packages));
   if (existsSync(target)) return target;
   const partial = `${target}.${process.pid}.partial`;
   rmSync(partial, { recursive: true, force: true });
   for (const { link, folder } of packages) copyPackage(checkout, partial, link, folder);
-  copyNode(checkout, partial);
+  copyNode(checkout, node, partial);
   chmodSync(partial, 0o755);
   try {
     renameSync(partial, target);
@@ -98,11 +100,11 @@ function copyPackage(checkout: string, target: string, link: string, folder: str
   symlinkSync(relative(dirname(linkPath), to), linkPath);
 }
 
-function copyNode(checkout: string, target: string): void {
-  const inside = relative(checkout, process.execPath);
+function copyNode(checkout: string, node: string, target: string): void {
+  const inside = relative(checkout, node);
   const to = join(target, inside.startsWith('..') ? 'bin/node' : inside);
   mkdirSync(dirname(to), { recursive: true, mode: 0o755 });
-  cpSync(process.execPath, to, { dereference: true });
+  cpSync(node, to, { dereference: true });
   chmodSync(to, 0o755);
 }
 
