@@ -195,6 +195,13 @@ describe.each(BROKERS)('guest and conductor %s', (_name, makeBroker) => {
     expect(reasons).toEqual(['duplicate']);
   });
 
+  test('a unique id that is none is refused, not remembered', async () => {
+    const { instanceId } = table.add(0);
+    for (const id of ['', 'x'.repeat(500_000)]) await legacy(clearReport(instanceId, {}, id));
+    await until(() => reasons.length === 2);
+    expect(reasons).toEqual(['content', 'content']);
+  });
+
   test('a time of sending far ahead counts as now', async () => {
     const { instanceId } = table.add(0);
     await legacy(clearReport(instanceId, { sent: 9_999_999_999 }));
