@@ -99,6 +99,17 @@ describe.each(['mysql', 'sqlite'] as const)('heartbeats on %s', (dialect) => {
     expect(await statusOf(catalog, other)).toBe('shutdown');
   });
 
+  test('a report with figures that no column holds takes no other guest’s with it', async () => {
+    const [odd, other] = [await sealedInstance(catalog), await sealedInstance(catalog)];
+    const legacy = await legacyInstance(catalog);
+    await take([
+      sealedReport(odd, 2n ** 64n - 1n, { ...healthy, volume_used: Number.MAX_VALUE, volume_total: Infinity }),
+      sealedReport(other, 11n, healthy),
+      legacyReport(legacy, -Number.MAX_VALUE, 'healthy'),
+    ]);
+    expect(await statusOf(catalog, other)).toBe('healthy');
+  });
+
   test('a stored RESTART_REQUIRED stays, its time too, for sealed and legacy guests', async () => {
     const [sealed, legacy] = [await sealedInstance(catalog), await legacyInstance(catalog)];
     for (const id of [sealed, legacy]) {
