@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander';
+import type { Command } from 'commander';
 import { addChanges } from './commands/changes.ts';
 import { addCreate } from './commands/create.ts';
 import { addDatabases } from './commands/databases.ts';
@@ -6,7 +6,8 @@ import { addDatastores } from './commands/datastores.ts';
 import { addInstances } from './commands/instances.ts';
 import { addUsers } from './commands/users.ts';
 import type { Environment } from './connection.ts';
-import { CliError, EXIT, type ExitCode } from './exit.ts';
+import { CliError } from './exit.ts';
+import { createProgram, type Program } from './program.ts';
 import { createSession } from './session.ts';
 
 /** What the program touches. `stdin` is read only where a password is asked for. */
@@ -23,27 +24,19 @@ export interface Output {
   readonly isTTY?: boolean;
 }
 
-/** The `trove` program as a value; `run` takes the arguments after the program's name and gives the exit code. */
-export function createCli(io: CliIo): { run(argv: readonly string[]): Promise<ExitCode> } {
-  return {
-    async run(argv) {
-      try {
-        await buildProgram(io).parseAsync([...argv], { from: 'user' });
-        return EXIT.ok;
-      } catch (error) {
-        return explain(io, error);
-      }
-    },
-  };
+/** The `trove` program as a value. */
+export function createCli(io: CliIo): Program {
+  return createProgram('trove', io, {
+    build: (program) => addCommands(program, io),
+    tell: (error) => (error instanceof CliError ? { text: error.message, exitCode: error.exitCode } : undefined),
+  });
 }
 
-function buildProgram(io: CliIo): Command {
-  const program = new Command('trove')
+function addCommands(program: Command, io: CliIo): void {
+  program
     .description('Databases as a service: make and manage database instances.')
     .option('--json', 'print JSON instead of tables')
     .option('--as <user>', 'speak as this user of $TROVE_HOME/tokens.json')
-    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
-    .exitOverride()
     .addHelpText('after', ENVIRONMENT_HELP);
   const session = createSession(io, () => program.opts<{ json?: boolean; as?: string }>());
   addInstances(program, session);
@@ -52,7 +45,6 @@ function buildProgram(io: CliIo): Command {
   addDatabases(program, session);
   addUsers(program, session);
   addDatastores(program, session);
-  return program;
 }
 
 const ENVIRONMENT_HELP = `
@@ -64,10 +56,3 @@ Environment:
 
 Exit codes:
   0 done, 1 refused by the server, 2 wrong usage, 3 not found, 4 no server reached, 5 --wait ended otherwise`;
-
-function explain(io: CliIo, error: unknown): ExitCode {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  if (!(error instanceof CliError)) throw error;
-  io.stderr.write(`trove: ${error.message}\n`);
-  return error.exitCode;
-}

@@ -1,28 +1,20 @@
 import { isUnavailable, MigrationError } from '@trove/catalog';
 import { isTroveError, type TroveError } from '@trove/common';
-import { Command, CommanderError } from 'commander';
+import type { Command } from 'commander';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
+import { createProgram, type Program, type Told } from '../program.ts';
 import { addDatastoreUpdates } from './commands/datastores.ts';
 import { addDb } from './commands/db.ts';
 import { addImageList } from './commands/images.ts';
 import { createManageSession, type ManageIo } from './session.ts';
 
-/** The `trove-manage` program as a value; `run` takes the arguments after the program's name and gives the exit code. */
-export function createManage(io: ManageIo): { run(argv: readonly string[]): Promise<ExitCode> } {
-  return {
-    async run(argv) {
-      try {
-        await buildProgram(io).parseAsync([...argv], { from: 'user' });
-        return EXIT.ok;
-      } catch (error) {
-        return explain(io, error);
-      }
-    },
-  };
+/** The `trove-manage` program as a value. */
+export function createManage(io: ManageIo): Program {
+  return createProgram('trove-manage', io, { build: (program) => addCommands(program, io), tell });
 }
 
-function buildProgram(io: ManageIo): Command {
-  const program = new Command('trove-manage')
+function addCommands(program: Command, io: ManageIo): void {
+  program
     .description('Manages the catalog: its version, its datastores.')
     .option(
       '--config-file <file>',
@@ -30,14 +22,11 @@ function buildProgram(io: ManageIo): Command {
       (file: string, files: string[]) => [...files, file],
       [],
     )
-    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
-    .exitOverride()
     .addHelpText('after', HELP);
   const session = createManageSession(io, () => program.opts<{ configFile: string[] }>().configFile);
   addDb(program, session);
   addDatastoreUpdates(program, session);
   addImageList(program, session);
-  return program;
 }
 
 const HELP = `
@@ -47,15 +36,7 @@ TROVE_DATABASE__CONNECTION overrides [database] connection.
 Exit codes:
   0 done, 1 refused, 2 wrong usage or configuration, 3 not found, 4 the catalog cannot be reached`;
 
-function explain(io: ManageIo, error: unknown): ExitCode {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  const told = outcome(error);
-  if (told === undefined) throw error;
-  io.stderr.write(`trove-manage: ${told.text}\n`);
-  return told.exitCode;
-}
-
-function outcome(error: unknown): { text: string; exitCode: ExitCode } | undefined {
+function tell(error: unknown): Told | undefined {
   if (error instanceof CliError) return { text: error.message, exitCode: error.exitCode };
   if (error instanceof MigrationError) return { text: error.message, exitCode: EXIT.refused };
   if (isTroveError(error)) return { text: withCause(error), exitCode: troveExit(error) };

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Catalog, openCatalog, requireCurrentCatalog } from '@trove/catalog';
 import { loadConfig } from '@trove/common';
 import { CliError, EXIT } from '../exit.ts';
+import type { Outputs } from '../program.ts';
 import { type ManageConfig, manageOptions } from './options.ts';
 
 /** An image as the compute driver has it. */
@@ -14,9 +15,7 @@ export interface ManagedImage {
 }
 
 /** What the program touches. */
-export interface ManageIo {
-  readonly stdout: { write(text: string): unknown };
-  readonly stderr: { write(text: string): unknown };
+export interface ManageIo extends Outputs {
   readonly env: Readonly<Record<string, string | undefined>>;
   /**
    * Asks the compute driver that is configured for its images. The program itself knows no compute driver: whoever
