@@ -66,16 +66,7 @@ bare.get('/*', (_request, reply) => reply.type('application/json').send(list.tex
 const bareUrl = await bare.listen({ host: '127.0.0.1', port: 0 });
 const url = await served.api.listen({ host: '127.0.0.1', port: 0 });
 
-process.on('message', async () => {
-  const books = await quotaBooks();
-  process.send?.({ books });
-  await bare.close();
-  await served.dispose();
-  await taskmanager.close();
-  await bus.close();
-  await broker.dispose();
-  process.disconnect();
-});
+process.on('message', () => void end());
 process.send?.({
   url,
   bareUrl,
@@ -84,6 +75,17 @@ process.send?.({
   instanceId,
   creators,
 } satisfies ServedApi);
+
+async function end(): Promise<void> {
+  const books = await quotaBooks();
+  process.send?.({ books });
+  await bare.close();
+  await served.dispose();
+  await taskmanager.close();
+  await bus.close();
+  await broker.dispose();
+  process.disconnect();
+}
 
 /** What is counted in the quota books, and what there is. */
 async function quotaBooks(): Promise<{ counted: number; instances: number }> {

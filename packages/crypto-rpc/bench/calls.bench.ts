@@ -2,10 +2,11 @@ import { Secret, silentLogger } from '@trove/common';
 import { testBroker } from '@trove/testkit';
 import { type Contender, loadFor, type Measurement, measure } from '@trove/testkit/bench';
 import {
+  type Bus,
+  type ControlKeys,
   createAmqpBus,
   createTaskmanagerClient,
   createTaskmanagerServer,
-  type ControlKeys,
   type TaskmanagerClient,
 } from '../src/index.ts';
 import { bareCaller } from './bare_caller.ts';
@@ -14,11 +15,18 @@ const SEALED: ControlKeys = { ring: [new Secret('a-key-of-the-benchmark-and-noth
 const CLEAR: ControlKeys = { ring: [] };
 const ROUND_MS = 1500;
 const ROUNDS = 5;
+const FIRST = 2;
 const INSTANCE_ID = '2d0ae35b-7f5c-4d3b-a0a5-93f2a4e1b0c7';
 
 /** About 200 bytes of arguments, and an answer of five databases. */
 const ARGS = { instance_id: INSTANCE_ID, limit: 20, marker: 'm'.repeat(120), include_marker: false };
 const ANSWER = Array.from({ length: 5 }, (_, i) => ({ _name: `database${i}` }));
+
+interface Pair {
+  readonly client: TaskmanagerClient;
+  /** The sizes of the bodies that both ends have published, in their order. */
+  readonly sent: number[];
+}
 
 /** Calls and casts over the same RabbitMQ: in clear (the baseline), sealed, and by amqplib alone. */
 export async function benchCalls(): Promise<Measurement[]> {
@@ -27,9 +35,17 @@ export async function benchCalls(): Promise<Measurement[]> {
   try {
     const plaintext = await openPair(broker.url, CLEAR, closers);
     const sealed = await openPair(broker.url, SEALED, closers);
+    const sizes = [await sizesOf('plaintext', plaintext), await sizesOf('sealed', sealed)];
     const bare = await bareCaller(broker.url, JSON.stringify(ARGS), JSON.stringify(ANSWER));
     closers.unshift(() => bare.close());
-    const measurements: Measurement[] = [];
+    const measurements: Measurement[] = [
+      await measure({
+        name: 'one call on the wire',
+        conditions: `bodies as published, ${JSON.stringify(ARGS).length} B of arguments, ${JSON.stringify(ANSWER).length} B of result`,
+        rounds: 1,
+        contenders: sizes,
+      }),
+    ];
     for (const inFlight of [1, 16, 64]) {
       measurements.push(
         await measure({
@@ -58,21 +74,28 @@ export async function benchCalls(): Promise<Measurement[]> {
   }
 }
 
-function call(client: TaskmanagerClient): Promise<unknown> {
+async function sizesOf(name: string, pair: Pair): Promise<Contender> {
+  pair.sent.length = 0;
+  await call(pair);
+  const [request = Number.NaN, reply = Number.NaN] = pair.sent;
+  return { name, run: async () => ({ 'request B': request, 'reply B': reply, 'both B': request + reply }) };
+}
+
+function call({ client }: Pair): Promise<unknown> {
   return client.call('list_databases', ARGS, { deadlineMs: 10_000 });
 }
 
-function castsBy(name: string, client: TaskmanagerClient): Contender {
+function castsBy(name: string, { client }: Pair): Contender {
   return { name, run: () => loadFor(ROUND_MS, 64, () => client.cast('run_task', { task_id: INSTANCE_ID })) };
 }
 
-async function openPair(
-  url: string,
-  controlKeys: ControlKeys,
-  closers: (() => Promise<void>)[],
-): Promise<TaskmanagerClient> {
-  const open = (connectionName: string) =>
-    createAmqpBus({ transportUrl: new Secret(url), connectionName, logger: silentLogger, waitConnected: true });
+async function openPair(url: string, controlKeys: ControlKeys, closers: (() => Promise<void>)[]): Promise<Pair> {
+  const sent: number[] = [];
+  const open = async (connectionName: string): Promise<Bus> => {
+    const transportUrl = new Secret(url);
+    const bus = await createAmqpBus({ transportUrl, connectionName, logger: silentLogger, waitConnected: true });
+    return watched(bus, sent);
+  };
   const [serverBus, clientBus] = await Promise.all([open('bench server'), open('bench client')]);
   const refused = async (): Promise<never> => {
     throw new Error('not part of the benchmark');
@@ -106,5 +129,15 @@ async function openPair(
     await clientBus.close();
     await serverBus.close();
   });
-  return client;
+  return { client, sent };
+}
+
+/** The bus, which tells the sizes of the first bodies that are published over it. */
+function watched(bus: Bus, sent: number[]): Bus {
+  const publish = bus.publish.bind(bus);
+  bus.publish = (publication) => {
+    if (sent.length < FIRST) sent.push(publication.body.length);
+    return publish(publication);
+  };
+  return bus;
 }

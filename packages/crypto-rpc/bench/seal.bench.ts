@@ -43,14 +43,14 @@ const opener = createOpener();
 const rootKey = controlKey(KEY);
 
 function sealedTimes(text: string): Record<string, number> {
-  const times = timesOf(
+  const figures = timesOf(
     () => sealer.seal(rootKey, fields(), text),
     (envelope) => {
       const header = parseHeader(envelope);
       return opener.open(rootKey, header, opener.commit(rootKey, header));
     },
   );
-  return { ...times, 'bytes on the wire': sealer.seal(rootKey, fields(), text).length };
+  return { ...figures, 'bytes on the wire': sealer.seal(rootKey, fields(), text).length };
 }
 
 function timesOf<T>(seal: () => T, open: (sealed: T) => unknown): Record<string, number> {

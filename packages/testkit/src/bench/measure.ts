@@ -11,7 +11,9 @@ export interface Measurement {
   readonly conditions: string;
   readonly rounds: number;
   readonly medians: Readonly<Record<string, Readonly<Record<string, number>>>>;
-  /** `<figure>: <contender> / <baseline>`, from the medians of the pairwise ratios of each round. */
+  /**
+   * `<figure>: <contender> / <baseline>`, from the medians of the pairwise ratios of each round; of the figures that both have.
+   */
   readonly ratios: Readonly<Record<string, number>>;
 }
 
@@ -67,8 +69,10 @@ function ratiosOf(rounds: readonly Sample[][], contenders: readonly Contender[])
   const [baseline, ...others] = contenders;
   const ratios: Record<string, number> = {};
   for (const other of others) {
-    const figures = Object.keys(rounds[0]?.find((sample) => sample.contender === other.name)?.figures ?? {});
-    for (const figure of figures) {
+    const figuresOf = (name: string | undefined) =>
+      Object.keys(rounds[0]?.find((sample) => sample.contender === name)?.figures ?? {});
+    const baselines = figuresOf(baseline?.name);
+    for (const figure of figuresOf(other.name).filter((name) => baselines.includes(name))) {
       const pairs = rounds.map((samples) => {
         const value = (name: string) =>
           samples.find((sample) => sample.contender === name)?.figures[figure] ?? Number.NaN;
