@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { identifyProcess, processRuns, signalProcess, waitForExit } from '@trove/common';
+import { identifyProcess, isTroveError, processRuns, signalProcess, waitForExit } from '@trove/common';
 import { reachableCopy } from '@trove/testkit';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { DatastoreDriver, DatastorePlace, Installation, PageRequest } from './driver.ts';
@@ -281,6 +281,14 @@ function describeUsers({ options, place }: Fixture): void {
     ]);
     await (await options.connect(place, 'ann', 'changed', 'myxdb')).close();
     await (await options.connect(place, 'eve', 'new', 'myxdb')).close();
+  });
+
+  test('a user that the server refuses leaves no password in its log', async () => {
+    // PostgreSQL keeps this name to itself; the others may hold it.
+    const refused = { name: 'none', password: 'n0t-in-a-log', databases: [] };
+    const answer: unknown = await datastore.createUsers([refused]).catch((error: unknown) => error);
+    expect([undefined, 'BAD_REQUEST']).toContain(isTroveError(answer) ? answer.code : answer);
+    expect(readFileSync(join(place.runDir, 'database.log'), 'utf8')).not.toContain('n0t-in-a-log');
   });
 
   test.each(['os_admin', 'x'.repeat(64), 'nul\0'])('the user name "%s" is refused', async (name) => {

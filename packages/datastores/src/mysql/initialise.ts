@@ -1,6 +1,6 @@
-import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type Secret, TroveError } from '@trove/common';
+import { type Secret, TroveError, writeFileDurably } from '@trove/common';
 import type { Installation } from '../driver.ts';
 import { ADMIN_USER } from '../server/admin_account.ts';
 import { findProgram, programFolders } from '../server/find_program.ts';
@@ -61,12 +61,12 @@ async function initialiseOracleMysql(request: InitialiseRequest, partial: string
   const { installation, account } = request;
   const cwd = dirname(partial);
   const initFile = `${partial}.sql`;
-  writeFileSync(
-    initFile,
-    [...accountStatements(request.adminPassword), `DROP USER IF EXISTS 'root'@'localhost';`, ''].join('\n'),
-    { mode: 0o644 },
-  );
   try {
+    writeFileDurably(
+      initFile,
+      [...accountStatements(request.adminPassword), `DROP USER IF EXISTS 'root'@'localhost';`, ''].join('\n'),
+      account === undefined ? {} : { owner: account },
+    );
     const options = ['--no-defaults', '--initialize-insecure', `--datadir=${partial}`, `--init-file=${initFile}`];
     await runProgram(mysqlServerProgram(installation), options, { cwd, account });
   } finally {

@@ -159,6 +159,8 @@ export class PostgresDatastore implements Datastore {
       'max_wal_size=256MB',
       'timezone=UTC',
       'log_timezone=UTC',
+      // The statement of an error is written out otherwise, and that of a new user holds its password.
+      'log_min_error_statement=panic',
     ];
     return ['-D', this.#serverDir, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])];
   }
