@@ -157,8 +157,17 @@ describe('an agent with a key', () => {
     const users = [{ _name: 'bob', _password: 'pw', _databases: [{ _name: 'first' }] }];
     const create = (key: string) =>
       world.client.call(world.instanceId, 'create_user', { users }, { deadlineMs: 5000, idempotencyKey: key });
+    const shop = (key: string) =>
+      world.client.call(
+        world.instanceId,
+        'create_database',
+        { databases: [{ _name: 'other' }, { _name: 'shop' }] },
+        { deadlineMs: 5000, idempotencyKey: key },
+      );
     await create('u1');
     await expect(create('u2')).rejects.toMatchObject({ code: 'USER_EXISTS' });
+    await shop('d1');
+    await expect(shop('d2')).rejects.toMatchObject({ code: 'DATABASE_EXISTS' });
     const journal = join(world.folder, 'volume/agent/journal');
     for (const name of readdirSync(journal)) {
       const entry = JSON.parse(readFileSync(join(journal, name), 'utf8')) as { method: string; state: string };
@@ -168,6 +177,7 @@ describe('an agent with a key', () => {
       state: 'unknown',
     });
     await create('u1');
+    await shop('d1');
     await prepared(world);
     expect(await outcome(world, 'u1')).toEqual({ state: 'done' });
   }, 60_000);

@@ -5,7 +5,6 @@ import { GuestUser, Nothing } from '../types.ts';
 /** Makes database users with their passwords and grants. */
 export const create_user = defineMethod({
   name: 'create_user',
-  legacyKind: 'cast',
   once: true,
   args: Type.Object({ users: Type.Array(GuestUser, { minItems: 1, maxItems: 1000 }) }, { additionalProperties: false }),
   result: Nothing,

@@ -5,7 +5,6 @@ import { GuestDatabase, Nothing } from '../types.ts';
 /** Drops a database with everything in it; `DATABASE_NOT_FOUND` where there is none of that name. */
 export const delete_database = defineMethod({
   name: 'delete_database',
-  legacyKind: 'cast',
   once: true,
   args: Type.Object({ database: GuestDatabase }, { additionalProperties: false }),
   result: Nothing,
