@@ -13,6 +13,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Measurement[]>>> = {
   calls: async () => (await import('../packages/crypto-rpc/bench/calls.bench.ts')).benchCalls(),
   heartbeats: async () => (await import('../apps/conductor/bench/heartbeats.bench.ts')).benchHeartbeats(),
   api: async () => (await import('../apps/api/bench/requests.bench.ts')).benchRequests(),
+  services: async () => (await import('../apps/standalone/bench/services.bench.ts')).benchServices(),
 };
 
 const wanted = process.argv.slice(2);
