@@ -2,8 +2,9 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ProcessIdentity, processRuns, signalProcess, TroveError, waitForExit } from '@trove/common';
 import type { Account } from './account.ts';
-import { readJson } from './json_file.ts';
+import { readGuestFile } from './guest_file.ts';
 
+const IDENTITY_LIMIT = 4096;
 const STOP_SIGNALS: readonly (readonly [NodeJS.Signals, number])[] = [
   ['SIGTERM', 15_000],
   ['SIGINT', 45_000],
@@ -17,7 +18,7 @@ const STOP_SIGNALS: readonly (readonly [NodeJS.Signals, number])[] = [
 export function guestProcesses(rootDir: string, account: Account | undefined): readonly ProcessIdentity[] {
   const folder = join(rootDir, 'run');
   const names = listFolder(folder).filter((name) => name.endsWith('.process'));
-  const identities = names.map((name) => readJson<ProcessIdentity>(join(folder, name)));
+  const identities = names.map((name) => readIdentity(join(folder, name)));
   return identities.filter((one) => one !== undefined).filter((one) => processRuns(one) && belongsTo(one, account));
 }
 
@@ -32,6 +33,17 @@ async function stopOne(identity: ProcessIdentity): Promise<void> {
     if (await waitForExit(identity, patienceMs)) return;
   }
   throw new TroveError('COMPUTE_ERROR', 'A process of the server does not end.', { retryable: true });
+}
+
+/** What the guest wrote there may be anything; what is no identity counts as none. */
+function readIdentity(path: string): ProcessIdentity | undefined {
+  try {
+    const { pid, started } = JSON.parse(readGuestFile(path, IDENTITY_LIMIT) ?? '{}') as Partial<ProcessIdentity>;
+    if (!Number.isSafeInteger(pid) || Number(pid) <= 1 || typeof started !== 'string') return undefined;
+    return { pid: Number(pid), started };
+  } catch {
+    return undefined;
+  }
 }
 
 function belongsTo(identity: ProcessIdentity, account: Account | undefined): boolean {

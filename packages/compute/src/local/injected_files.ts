@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { TroveError, writeFileDurably } from '@trove/common';
 import type { InjectedFiles } from '../driver.ts';
 import { type Account, makeGuestFolder } from './account.ts';
+import { readGuestFile } from './guest_file.ts';
 
 const NAME = /^(\/[A-Za-z0-9_][A-Za-z0-9_.-]*)+$/;
 
@@ -25,11 +26,25 @@ export function writeInjectedFiles(folder: string, files: InjectedFiles, account
   }
 }
 
-/** The files as they are on the server now. */
+const FILES_AT_MOST = 100;
+const FILE_LIMIT = 64 * 1024;
+
+/** The files as they are on the server now. The guest owns them: what has grown out of all measure is `COMPUTE_ERROR`. */
 export function readInjectedFiles(folder: string): InjectedFiles {
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   const paths = entries.map((entry) => join(entry.parentPath, entry.name)).sort();
-  return Object.fromEntries(paths.map((path) => [`/${relative(folder, path)}`, readFileSync(path, 'utf8')]));
+  if (paths.length > FILES_AT_MOST) throw notReadable();
+  return Object.fromEntries(paths.map((path) => [`/${relative(folder, path)}`, readBack(path)]));
+}
+
+function readBack(path: string): string {
+  const text = readGuestFile(path, FILE_LIMIT);
+  if (text === undefined) throw notReadable();
+  return text;
+}
+
+function notReadable(): TroveError {
+  return new TroveError('COMPUTE_ERROR', 'The injected files cannot be read back.');
 }
 
 function makeFoldersBetween(top: string, folder: string, account: Account | undefined): void {

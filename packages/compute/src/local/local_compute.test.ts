@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -8,6 +9,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -267,6 +269,21 @@ describe('local compute', () => {
     await compute.deleteServer(server.id, signal);
     expect(existsSync(program)).toBe(true);
   }, 60_000);
+
+  test('what a guest writes where we read stops nobody: no identity, a pipe, a file beyond measure', async () => {
+    const compute = open('strange');
+    const { server } = await newServer(compute);
+    const { files, root } = compute.paths(server.id);
+    writeFileSync(join(root, 'run/odd.process'), 'no JSON');
+    writeFileSync(join(root, 'run/null.process'), 'null');
+    execFileSync('mkfifo', [join(root, 'run/pipe.process')]);
+    writeFileSync(join(files, 'large'), '');
+    truncateSync(join(files, 'large'), 1e9);
+    expect(await compute.getServer(server.id)).toMatchObject({ status: 'ACTIVE' });
+    await expect(compute.injectedFiles(server.id)).rejects.toMatchObject({ code: 'COMPUTE_ERROR' });
+    await compute.deleteServer(server.id, signal);
+    expect(await compute.getServer(server.id)).toBeUndefined();
+  });
 
   test('an injected file cannot be put outside the server', async () => {
     const compute = open('escape');

@@ -43,7 +43,9 @@ export class Supervisor {
 
   start(): void {
     this.#timer ??= setInterval(() => {
-      this.#looking = this.#looking.then(() => this.#look());
+      this.#looking = this.#looking
+        .then(() => this.#look())
+        .catch((error: unknown) => this.#options.logger.error('servers were not looked at', { error }));
     }, LOOK_MS).unref();
   }
 
