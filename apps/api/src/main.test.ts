@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { testCatalog } from '@trove/catalog/testing';
 import { freePort, startServiceProgram } from '@trove/testkit';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
+
+// Each start is a process of its own, which takes seconds on a busy machine.
+vi.setConfig({ testTimeout: 120_000 });
 
 const folder = mkdtempSync(join(tmpdir(), 'trove-api-'));
 writeFileSync(join(folder, 'tokens.json'), '{"tokens":[]}', { mode: 0o600 });

@@ -1,7 +1,10 @@
 import { join } from 'node:path';
 import { testCatalog } from '@trove/catalog/testing';
 import { freePort, startServiceProgram, testBroker } from '@trove/testkit';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+
+// Each start is a process of its own, which takes seconds on a busy machine.
+vi.setConfig({ testTimeout: 120_000 });
 
 const run = (config: string) => startServiceProgram(join(import.meta.dirname, '../bin/trove-conductor.js'), config);
 
