@@ -40,6 +40,10 @@ test.each([
   [{ tokens: [{ ...entry, admin: true }] }, /tokens\.0 must not have a member admin/],
   [[], /the file must be object/],
   [{ tokens: [entry, entry] }, /two entries of tokens have the same token/],
+  ...['P1', 'p1 ', 'ṕ1'].map((project_id): [unknown, RegExp] => [
+    { tokens: [entry, { ...entry, token: 'a-long-enough-token-2', project_id }] },
+    /two project_id differ only in case, accents or blanks/,
+  ]),
 ])('a file of another shape is refused, and the message names the place', (value, message) => {
   expect(() => staticTokens(value, 'tokens.json')).toThrow(message);
 });

@@ -30,7 +30,7 @@ const OPEN_TO_OTHERS = 0o007;
 
 /**
  * Tokens from a JSON file, read once. Throws `CONFIG_INVALID` naming file and member where the file cannot be read or has
- * another shape, or where a token stands in it twice. Warns where everybody on the machine can read it.
+ * another shape, where a token stands in it twice, or where the catalog could not tell two projects apart. Warns where everybody on the machine can read it.
  */
 export async function loadStaticTokens(file: string, logger: Logger): Promise<Identity> {
   const parsed = await readTokens(file);
@@ -45,6 +45,10 @@ export async function loadStaticTokens(file: string, logger: Logger): Promise<Id
 /** The same from a value that was read already; `source` is named in errors. */
 export function staticTokens(value: unknown, source: string): Identity {
   const { tokens } = checkShape(value, source);
+  refuseProjectsAlike(
+    tokens.map((entry) => entry.project_id),
+    source,
+  );
   // Salted with random bytes of this process, so that neither look-up nor comparison tells anything of a stored token.
   const salt = randomBytes(32).toString('hex');
   const digestOf = (token: string): Buffer => hash('sha256', salt + token, 'buffer');
@@ -64,6 +68,17 @@ export function staticTokens(value: unknown, source: string): Identity {
       return found && timingSafeEqual(found.digest, digest) ? found.caller : undefined;
     },
   };
+}
+
+/** MySQL compares `tenant_id` without case, accents and blanks at the end: such projects would list each other's instances. */
+function refuseProjectsAlike(projectIds: readonly string[], source: string): void {
+  const known = new Map<string, string>();
+  for (const id of projectIds) {
+    const compared = id.normalize('NFKD').replaceAll(/\p{M}/gu, '').toLowerCase().trimEnd();
+    if ((known.get(compared) ?? id) !== id)
+      throw new TroveError('CONFIG_INVALID', `${source}: two project_id differ only in case, accents or blanks`);
+    known.set(compared, id);
+  }
 }
 
 function callerOf(entry: Static<typeof TokensFile>['tokens'][number]): Caller {
