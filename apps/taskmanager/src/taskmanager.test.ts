@@ -110,6 +110,16 @@ test('the observer writes what the driver says, and NULL where it does not know 
   await until(async () => (await instanceOf(house, id)).server_status === null);
 });
 
+test('a server that was seen to change is looked at again soon, so that one that is just starting is not shown as stopped for long', async () => {
+  const id = await created(true);
+  const { compute_instance_id: serverId } = await instanceOf(house, id);
+  await house.world.stopServer(serverId ?? '', new AbortController().signal);
+  await house.taskmanager();
+  await until(async () => (await instanceOf(house, id)).server_status === 'SHUTDOWN');
+  await house.world.startServer(serverId ?? '', new AbortController().signal);
+  await until(async () => (await instanceOf(house, id)).server_status === 'ACTIVE');
+}, 20_000);
+
 test('a taskmanager says which of its parts is broken', async () => {
   house = openHouse(catalog);
   const manager = await house.taskmanager();

@@ -5,21 +5,25 @@ import { forEachOf } from './round.ts';
 const PAGE = 200;
 const AT_ONCE = 8;
 
-/** Writes what the driver says of each server that no task works on: NULL where it does not know it. */
+/** Writes what the driver says of each server that no task works on: NULL where it does not know it. Resolves to whether one had changed. */
 export async function observeServers(
   deps: { catalog: Catalog; compute: ComputeDriver },
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const { knex } = deps.catalog;
+  let changed = false;
   for (let after = ''; !signal.aborted; ) {
     const page = await serversToObserve(knex, after, PAGE);
     await forEachOf(page, AT_ONCE, async (observed) => {
       const server = await deps.compute.getServer(observed.serverId);
       const serverStatus = server?.status ?? null;
-      if (serverStatus !== observed.serverStatus) await writeObservedStatus(knex, { ...observed, serverStatus });
+      if (serverStatus === observed.serverStatus) return;
+      await writeObservedStatus(knex, { ...observed, serverStatus });
+      changed = true;
     });
     const last = page.at(-1);
-    if (last === undefined || page.length < PAGE) return;
+    if (last === undefined || page.length < PAGE) break;
     after = last.instanceId;
   }
+  return changed;
 }

@@ -11,7 +11,8 @@ export interface RoundOptions {
   readonly name: string;
   /** Between two turns; jittered by a fifth, so that several taskmanagers do not march in step. */
   readonly everyMs: number;
-  readonly turn: (signal: AbortSignal) => Promise<void>;
+  /** May resolve to the time until the next turn instead, milliseconds. */
+  readonly turn: (signal: AbortSignal) => Promise<number | void>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -25,12 +26,13 @@ export function createRound(options: RoundOptions): Round {
 
   const turns = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
+      let everyMs = options.everyMs;
       try {
-        await options.turn(stopping.signal);
+        everyMs = (await options.turn(stopping.signal)) ?? everyMs;
       } catch (error) {
         if (!stopping.signal.aborted) options.logger.warn('a round was left out', { round: options.name, error });
       }
-      const waitMs = options.everyMs * (1 + JITTER * (Math.random() * 2 - 1));
+      const waitMs = everyMs * (1 + JITTER * (Math.random() * 2 - 1));
       await options.clock.sleep(waitMs, stopping.signal).catch(() => undefined);
     }
   };

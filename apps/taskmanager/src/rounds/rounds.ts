@@ -2,11 +2,13 @@ import type { Logger } from '@trove/common';
 import type { TaskTools } from '../tasks/shared/tools.ts';
 import { createLegacyVolumes } from './legacy_volumes.ts';
 import { observeServers } from './observe_servers.ts';
-import { createRound, type Round } from './round.ts';
+import { createRound, type Round, type RoundOptions } from './round.ts';
 import { greetWanted } from './wanted_hellos.ts';
 
 const HELLO_EVERY_MS = 1000;
 const OBSERVE_EVERY_MS = 30_000;
+/** What has changed once is often under way: a server that starts or stops. */
+const OBSERVE_AGAIN_MS = 3000;
 const LEGACY_EVERY_MS = 3000;
 const UPLINKS_EVERY_MS = 300_000;
 
@@ -20,11 +22,13 @@ export interface RoundsDeps extends TaskTools {
 export function createRounds(deps: RoundsDeps): readonly Round[] {
   const { logger, clock, settings } = deps;
   const reportedWithinMs = 3 * settings.reportIntervalMs;
-  const round = (name: string, everyMs: number, turn: (signal: AbortSignal) => Promise<void>): Round =>
+  const round = (name: string, everyMs: number, turn: RoundOptions['turn']): Round =>
     createRound({ name, everyMs, turn, clock, logger });
   return [
     round('hello', HELLO_EVERY_MS, () => greetWanted(deps)),
-    round('observe', OBSERVE_EVERY_MS, (signal) => observeServers(deps, signal)),
+    round('observe', OBSERVE_EVERY_MS, async (signal) =>
+      (await observeServers(deps, signal)) ? OBSERVE_AGAIN_MS : OBSERVE_EVERY_MS,
+    ),
     round('legacy volumes', LEGACY_EVERY_MS, createLegacyVolumes({ ...deps, lowMs: settings.lowMs, reportedWithinMs })),
     round('adopted keys', UPLINKS_EVERY_MS, async () => {
       const { written, unreadable } = await deps.adoptUplinks();
