@@ -14,7 +14,6 @@ export function gatherWrites(connection: ChannelModel): () => void {
     stream.uncork();
   };
   return () => {
-    if (process.env.NOCORK) return;
     if (corked) return;
     corked = true;
     stream.cork();
