@@ -6,7 +6,7 @@ import { fits } from './validation.ts';
 /** Any table of handlers; their arguments were checked against the method's schema. */
 export type HandlerTable = Readonly<Record<string, (args: never, caller: Caller) => Promise<unknown>>>;
 
-/** The handler's outcome as data. What it threw is logged with its cause here, and goes out as code and public message. */
+/** The handler's outcome as data. A refusal of the handler's own is logged as one, what failed with its cause; both go out as code and public message. */
 export async function dispatch(
   handlers: HandlerTable,
   method: RpcMethod,
@@ -22,7 +22,9 @@ export async function dispatch(
     return { result };
   } catch (error) {
     const known = toTroveError(error);
-    logger.warn('request failed', { method: method.name, code: known.code, error });
+    if (known === error && known.cause === undefined)
+      logger.info('request refused', { method: method.name, code: known.code, reason: known.message });
+    else logger.warn('request failed', { method: method.name, code: known.code, error });
     return { error: known };
   }
 }
