@@ -1,6 +1,6 @@
 import { type Catalog, createKeyStore, type KeyRings } from '@trove/catalog';
 import { type BrokenPart, type Clock, type Logger, systemClock } from '@trove/common';
-import { type Bus, createConductorServer, logRefusals } from '@trove/crypto-rpc';
+import { type Bus, createConductorServer, logRefusals, startWhenReachable } from '@trove/crypto-rpc';
 import { conductorHandlers } from './handlers.ts';
 import type { ConductorSettings } from './options.ts';
 
@@ -28,7 +28,7 @@ export interface Conductor {
 export function buildConductor(deps: ConductorDeps): Conductor {
   const { catalog, sealedBus, legacyBus, settings, logger } = deps;
   const clock = deps.clock ?? systemClock;
-  const server = createConductorServer({
+  const sealedAndClear = createConductorServer({
     ...{ sealedBus, legacyBus, logger, clock },
     keyStore: createKeyStore(catalog, deps.keyRings, { role: 'conductor', clock }),
     controlExchange: settings.control_exchange,
@@ -38,6 +38,7 @@ export function buildConductor(deps: ConductorDeps): Conductor {
     handlers: conductorHandlers({ catalog, logger }),
     onRefused: logRefusals(logger),
   });
+  const server = startWhenReachable(sealedAndClear, { logger, clock });
   return { start: () => server.start(), close: () => server.close(), health: () => brokenParts(deps) };
 }
 

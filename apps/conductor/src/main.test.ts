@@ -43,6 +43,19 @@ test('a catalog below its version ends the start with what to run; one that does
   }
 });
 
+test('without a broker and a catalog it is up, says what is broken, and stops at a signal', async () => {
+  const port = await freePort();
+  const database = '[database]\nconnection = mysql://nobody:x@127.0.0.1:1/trove';
+  const program = run(`[DEFAULT]\n${BUS}\n${KEYS}\nhealth_port = ${port}\n${database}`);
+  try {
+    expect(await program.started()).toContain('trove-conductor ready');
+    const answer = await fetch(`http://127.0.0.1:${port}/healthcheck`);
+    expect([answer.status, await answer.text()]).toEqual([503, expect.stringContaining('"bus"')]);
+  } finally {
+    expect(await program.stop()).toBe(0);
+  }
+});
+
 test('it starts on a real broker and catalog, says so, answers healthy, and stops at a signal', async () => {
   const [broker, catalog, port] = await Promise.all([testBroker(), testCatalog('mysql'), freePort()]);
   const program = run(

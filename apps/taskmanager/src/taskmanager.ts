@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { checkCatalogAtStart, createKeyStore, type DeploymentRow, storeAdoptedUplinks } from '@trove/catalog';
 import { type BrokenPart, systemClock, TroveError } from '@trove/common';
-import { createGuestClient, createTaskmanagerServer, logRefusals } from '@trove/crypto-rpc';
+import { createGuestClient, createTaskmanagerServer, logRefusals, startWhenReachable } from '@trove/crypto-rpc';
 import { createTaskEngine, type TaskKind } from '@trove/tasks';
 import { taskmanagerHandlers } from './calls/pass_on.ts';
 import { checkInstances } from './check_instances.ts';
@@ -48,7 +48,7 @@ export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
     clock,
     ...deps.engine,
   });
-  const server = createTaskmanagerServer({
+  const calls = createTaskmanagerServer({
     bus: sealedBus,
     legacyBus,
     controlKeys,
@@ -65,6 +65,7 @@ export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
     clock,
     onRefused,
   });
+  const server = startWhenReachable(calls, { logger, clock });
   const rounds = createRounds({ ...tools, logger, adoptUplinks: () => storeAdoptedUplinks(catalog, keyRings) });
 
   return {

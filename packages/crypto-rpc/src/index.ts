@@ -20,6 +20,7 @@ export { createGuestClient } from './rpc/guest_client.ts';
 export { createGuestServer } from './rpc/guest_server.ts';
 export { logRefusals } from './rpc/log_refusals.ts';
 export { type OnRefused, REFUSAL_REASONS, type RefusalFacts, type RefusalReason } from './rpc/refusal.ts';
+export { startWhenReachable } from './rpc/start_when_reachable.ts';
 export { createTaskmanagerClient } from './rpc/taskmanager_client.ts';
 export { createTaskmanagerServer } from './rpc/taskmanager_server.ts';
 export type {
