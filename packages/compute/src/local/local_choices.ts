@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { ComputeDriver, Flavor, Image } from '../driver.ts';
 import { flavorsOf } from './flavors.ts';
-import { type InstallationSource, listLocalImages, type LocalImage } from './images.ts';
+import { type InstallationSource, type LocalImage, listLocalImages } from './images.ts';
 
 export interface LocalChoicesOptions {
   /** `[compute_local] root`, as the operator wrote it. */

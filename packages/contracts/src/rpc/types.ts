@@ -6,7 +6,7 @@ const closed = { additionalProperties: false } as const;
 export const Uuid = Type.String({ pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' });
 
 /** Most of a name that any datastore here can hold; each datastore driver narrows it further. */
-export const DatabaseName = Type.String({ minLength: 1, maxLength: 64 });
+const DatabaseName = Type.String({ minLength: 1, maxLength: 64 });
 
 export const GuestDatabase = Type.Object(
   {

@@ -5,11 +5,11 @@ import { startWhenReachable } from './start_when_reachable.ts';
 const clock = { now: () => 0, monotonic: () => 0, sleep: () => Promise.resolve() };
 
 function serverThatFails(...errors: Error[]) {
-  const start = vi.fn(async () => {
+  const start = vi.fn<() => Promise<void>>(async () => {
     const error = errors.shift();
     if (error !== undefined) throw error;
   });
-  return { start, close: vi.fn(async () => {}) };
+  return { start, close: vi.fn<() => Promise<void>>(async () => {}) };
 }
 
 const noBus = () => new TroveError('BUS_UNAVAILABLE', 'The message bus is not available.', { retryable: true });

@@ -92,7 +92,7 @@ export function median(values: readonly number[]): number {
 }
 
 /** The value below which `share` (0 to 1) of the values lie. */
-export function percentile(values: readonly number[], share: number): number {
+function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
