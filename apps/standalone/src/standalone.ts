@@ -54,7 +54,12 @@ export async function startStandalone({ home, config, logger, say }: StandaloneD
   say(`  API         ${plane.address}, users in ${home.tokensFile}`);
   say(`  catalog     ${connection}`);
   say('  bus         in memory, sealed as on RabbitMQ');
-  say(`  compute     processes of this machine, in ${housing.root}, addresses of ${config.compute_local.network}`);
+  const onPorts = await compute.managersOnLoopbackPorts();
+  const addresses = [
+    `addresses of ${config.compute_local.network}`,
+    ...onPorts.map((manager) => `${manager} on ports of 127.0.0.1`),
+  ];
+  say(`  compute     processes of this machine, in ${housing.root}, ${addresses.join(', ')}`);
   say(`  datastores  ${images.map(({ manager, version }) => `${manager} ${version}`).join(', ')}`);
   return {
     address: plane.address,

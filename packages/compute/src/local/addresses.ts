@@ -36,8 +36,13 @@ export class Addresses {
   async take(serverId: string, port: number): Promise<TakenAddress> {
     const taken = this.findFor(serverId, port);
     if (taken !== undefined) return taken;
-    if ((await tryBind(PROBE, port)) !== 'free') return this.#takePort(serverId);
+    if (!(await this.isFree(port))) return this.#takePort(serverId);
     return this.#takeAddress(serverId, port);
+  }
+
+  /** Whether servers can have this port on addresses of their own: it is not held on all, and the system has more than one. */
+  async isFree(port: number): Promise<boolean> {
+    return (await tryBind(PROBE, port)) === 'free';
   }
 
   /** What this server has taken already, or undefined. */

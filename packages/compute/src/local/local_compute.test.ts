@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
@@ -222,8 +223,12 @@ describe('local compute', () => {
     const find = async (): Promise<LocalInstallation[]> => [
       { manager: 'postgresql', version: '18.4', binDir: '/opt/one', port: 15999 },
     ];
-    const { server } = await newServer(open('ports', { installations: { find, inspect: async () => undefined } }));
+    const compute = open('ports', { installations: { find, inspect: async () => undefined } });
+    expect(await compute.managersOnLoopbackPorts()).toEqual(['postgresql']);
+    const { server } = await newServer(compute);
     listener.close();
+    await once(listener, 'close');
+    expect(await compute.managersOnLoopbackPorts()).toEqual([]);
     expect(server.addresses).toEqual([{ address: '127.0.0.1', type: 'private', port: expect.any(Number) as number }]);
     expect(server.addresses[0]?.port).not.toBe(15999);
   }, 60_000);

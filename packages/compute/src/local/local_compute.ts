@@ -126,6 +126,13 @@ export class LocalCompute implements ComputeDriver {
     return (await this.#localImages()).map(({ id, name, manager, version }) => ({ id, name, manager, version }));
   }
 
+  /** The managers whose next servers get a port of 127.0.0.1 instead of their standard port on an address of their own. */
+  async managersOnLoopbackPorts(): Promise<readonly string[]> {
+    const ports = new Map((await this.#localImages()).map(({ manager, port }) => [manager, port]));
+    const free = await Promise.all([...ports.values()].map((port) => this.#addresses.isFree(port)));
+    return [...ports.keys()].filter((_manager, index) => !free[index]);
+  }
+
   hosts(): Promise<readonly { name: string; servers: number }[]> {
     return Promise.resolve([{ name: this.#options.host, servers: this.#ownRecords().length }]);
   }
