@@ -1,7 +1,7 @@
 import { dbNow, toBigint } from '@trove/catalog';
 import { type TestCatalog, testCatalog } from '@trove/catalog/testing';
-import { newUuid, silentLogger } from '@trove/common';
-import type { ConductorHandlers } from '@trove/crypto-rpc';
+import { createLogger, newUuid, silentLogger } from '@trove/common';
+import type { ConductorHandlers, EventReport } from '@trove/crypto-rpc';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   age,
@@ -38,6 +38,17 @@ describe.each(['mysql', 'sqlite'] as const)('heartbeats on %s', (dialect) => {
       11n,
       'healthy',
       true,
+    ]);
+  });
+
+  test.each(['update_backup', 'report_root'])('%s is refused by name, and not sent round again', async (method) => {
+    const lines: string[] = [];
+    const logger = createLogger({ service: 'test', level: 'info', stream: { write: (line) => lines.push(line) } });
+    const instanceId = newUuid();
+    const report = { method, instanceId, args: {} } as unknown as EventReport;
+    await conductorHandlers({ catalog, logger }).event(report);
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+      { level: 'warn', message: 'report refused: this release has no such method', method, instance_id: instanceId },
     ]);
   });
 
