@@ -48,12 +48,14 @@ function renderSection(section: string, all: readonly DocumentedOption[]): strin
 function renderOption({ spec, services }: DocumentedOption): string {
   const name = spec.type === 'map' ? `${spec.name}.<name>` : spec.name;
   const facts = [kindOf(spec), defaultOf(spec), ...(spec.secret ? ['*secret*'] : [])];
-  if (spec.type !== 'map') facts.push(`\`${environmentName(spec.section, spec.name)}\``);
+  const variable = `\`${environmentName(spec.section, spec.name)}\``;
+  facts.push(spec.type === 'map' ? `${variable}: \`<name>=…\`, several separated by commas` : variable);
   return `\n### ${name}\n\n${facts.join(' · ')}\n\n${spec.help}\n\nRead by ${services.join(', ')}.\n`;
 }
 
 function kindOf(spec: OptionSpec): string {
-  if (spec.choices) return `one of ${spec.choices.map((choice) => `\`${choice}\``).join(', ')}`;
+  if (spec.choices)
+    return `${listed(spec.choices)}${spec.laterChoices ? `; in a later release also ${spec.laterChoices.map((choice) => `\`${choice}\``).join(', ')}` : ''}`;
   const kind = {
     string: 'text',
     integer: 'whole number',
@@ -64,6 +66,11 @@ function kindOf(spec: OptionSpec): string {
   };
   const unit = spec.unit === undefined ? '' : ` of ${spec.unit}`;
   return `${kind[spec.type]}${unit}${boundsOf(spec)}`;
+}
+
+function listed(choices: readonly string[]): string {
+  const names = choices.map((choice) => `\`${choice}\``).join(', ');
+  return choices.length === 1 ? names : `one of ${names}`;
 }
 
 function boundsOf({ min, max }: OptionSpec): string {

@@ -3,7 +3,6 @@ import {
   busUrls,
   checkPublishedKeys,
   type Logger,
-  requireChoice,
   runService,
   type Secret,
   sharedCatalogUrl,
@@ -73,8 +72,7 @@ function controlRingOf(defaults: ApiConfig['DEFAULT']): readonly Secret[] {
   );
 }
 
-async function openIdentity({ DEFAULT: defaults, static_auth }: ApiConfig, logger: Logger): Promise<Identity> {
-  requireChoice('auth_strategy', defaults.auth_strategy, 'static');
+async function openIdentity({ static_auth }: ApiConfig, logger: Logger): Promise<Identity> {
   if (static_auth.tokens_file === undefined)
     throw new TroveError('CONFIG_INVALID', '[static_auth] tokens_file is not set.');
   return await loadStaticTokens(static_auth.tokens_file, logger);

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { type Logger, requireChoice } from '@trove/common';
+import type { Logger } from '@trove/common';
 import {
   type AgentRunner,
   createDetachedAgentRunner,
@@ -26,14 +26,13 @@ const AGENT = fileURLToPath(new URL('../../guestagent/bin/trove-guestagent.js', 
 
 /**
  * Local compute as `[compute_local]` and `host` say, where the guests' account can reach it, with agents that live as
- * `makeRunner` makes them. Throws `CONFIG_INVALID` for another compute driver.
+ * `makeRunner` makes them.
  */
 export function openLocalCompute(
   config: LocalComputeConfig,
   makeRunner: (housing: Housing) => AgentRunner,
   logger: Logger,
 ): HousedCompute {
-  requireChoice('compute_driver', config.DEFAULT.compute_driver, 'local');
   const { root, network, flavors_file, image, user } = config.compute_local;
   const housing = houseGuests({ root, user });
   const compute = new LocalCompute({

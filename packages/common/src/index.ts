@@ -3,7 +3,7 @@ export { type Clock, systemClock } from './clock.ts';
 export { type LoadConfigOptions, loadConfig } from './config/load_config.ts';
 export { type ConfigOf, defineOptions, environmentName, type OptionSpec, type OptionType } from './config/options.ts';
 export { checkPublishedKeys, type KeySettings } from './config/published_keys.ts';
-export { type BusUrls, busUrls, requireChoice, sharedCatalogUrl } from './config/service_urls.ts';
+export { type BusUrls, busUrls, sharedCatalogUrl } from './config/service_urls.ts';
 export { sharedOptions } from './config/shared_options.ts';
 export {
   formatTransportUrl,
@@ -37,6 +37,5 @@ export {
   type HealthCheck,
   type HealthServer,
   healthAnswer,
-  startHealthServer,
 } from './service/health_server.ts';
 export { type RunningService, runService, type ServiceContext, type ServiceDefinition } from './service/run_service.ts';

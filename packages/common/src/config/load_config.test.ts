@@ -52,7 +52,7 @@ describe('values', () => {
     const config = load([]);
     expectTypeOf(config.DEFAULT.report_interval).toEqualTypeOf<number>();
     expectTypeOf(config.DEFAULT.health_port).toEqualTypeOf<number | undefined>();
-    expectTypeOf(config.DEFAULT.auth_strategy).toEqualTypeOf<'static' | 'keystone'>();
+    expectTypeOf(config.DEFAULT.auth_strategy).toEqualTypeOf<'static'>();
     expectTypeOf(config.DEFAULT.taskmanager_rpc_encr_key).toEqualTypeOf<readonly Secret[]>();
     expectTypeOf(config.database.connection).toEqualTypeOf<Secret | undefined>();
     expectTypeOf(config.compute_local.image).toEqualTypeOf<Readonly<Record<string, string>>>();
@@ -89,6 +89,8 @@ describe('values', () => {
   test('options with a name of their own choice come as a record', () => {
     const config = load(['[compute_local]\nimage.6f0c6fd8-0c1c-5a53-9a4c-111111111111 = /opt/mysql\n']);
     expect(config.compute_local.image).toEqual({ '6f0c6fd8-0c1c-5a53-9a4c-111111111111': '/opt/mysql' });
+    const fromEnvironment = load([], { TROVE_COMPUTE_LOCAL__IMAGE: 'a=/opt/a, b=/opt/b=c' });
+    expect(fromEnvironment.compute_local.image).toEqual({ a: '/opt/a', b: '/opt/b=c' });
   });
 });
 
@@ -97,7 +99,8 @@ describe('faults', () => {
     ['report_interval = soon', /0\.conf:1: \[DEFAULT\] report_interval: a whole number is expected/],
     ['report_interval = 0', /at least 1/],
     ['enable_secure_rpc_messaging = maybe', /true or false/],
-    ['auth_strategy = none', /one of static, keystone/],
+    ['auth_strategy = none', /one of static is expected/],
+    ['auth_strategy = keystone', /0\.conf:1: \[DEFAULT\] auth_strategy: "keystone" is not part of this release/],
     ['\n\nreport_intervall = 3', /0\.conf:3: \[DEFAULT\] report_intervall: .*did you mean report_interval\?/],
     ['[databse]\nconnection = x', /\[databse\] connection: there is no such section; did you mean \[database\]\?/],
     ['networks = $nowhere', /\$nowhere names no option/],
@@ -121,6 +124,9 @@ describe('faults', () => {
   test('a bad variable is refused by its name', () => {
     expect(() => load([], { TROVE_REPORT_INTERVAL: 'x' })).toThrow(
       /TROVE_REPORT_INTERVAL: \[DEFAULT\] report_interval/,
+    );
+    expect(() => load([], { TROVE_COMPUTE_LOCAL__IMAGE: '/opt/a' })).toThrow(
+      /TROVE_COMPUTE_LOCAL__IMAGE: \[compute_local\] image: name=value is expected/,
     );
   });
 });

@@ -43,11 +43,22 @@ export function loadConfig<const Specs extends readonly OptionSpec[]>(load: Load
   for (const spec of load.options) {
     const name = environmentName(spec.section, spec.name);
     const text = load.env[name];
-    if (text !== undefined && spec.type !== 'map')
-      settings.set(settingId(spec.section, spec.name), { text, place: name });
+    if (text === undefined) continue;
+    if (spec.type === 'map') setMap(spec, text, name, settings);
+    else settings.set(settingId(spec.section, spec.name), { text, place: name });
   }
   if (unused.size > 0) load.onUnused?.([...unused]);
   return build(load.options, settings) as ConfigOf<Specs>;
+}
+
+/** A map's variable holds `name=value`, several separated by commas. */
+function setMap(spec: OptionSpec, text: string, place: string, settings: Map<string, Found>): void {
+  for (const entry of text.split(',').filter((item) => item.trim() !== '')) {
+    const [key = '', ...rest] = entry.split('=');
+    if (key.trim() === '' || rest.length === 0)
+      throw invalid(place, spec.section, spec.name, 'name=value is expected, several separated by commas');
+    settings.set(settingId(spec.section, `${spec.name}.${key.trim()}`), { text: rest.join('=').trim(), place });
+  }
 }
 
 function readEntries(file: string): IniEntry[] {

@@ -45,6 +45,7 @@ function listOf(text: string): string[] {
 }
 
 function chosen(spec: OptionSpec, text: string): string {
+  if (spec.laterChoices?.includes(text)) throw new OptionValueError(`"${text}" is not part of this release`);
   if (spec.choices && !spec.choices.includes(text))
     throw new OptionValueError(`one of ${spec.choices.join(', ')} is expected`);
   return text;

@@ -13,6 +13,8 @@ export interface OptionSpec {
   /** Absent: the option is `undefined` (a list or map: empty) unless it is set. */
   readonly default?: string | number | boolean | readonly string[];
   readonly choices?: readonly string[];
+  /** Values that the option will have in a later release: refused by name until then. */
+  readonly laterChoices?: readonly string[];
   /** Inclusive bounds of a number. */
   readonly min?: number;
   readonly max?: number;

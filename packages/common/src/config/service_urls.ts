@@ -33,9 +33,3 @@ export function sharedCatalogUrl({
   }
   return url;
 }
-
-/** Refuses a choice that the options name and this release does not have yet. Throws `CONFIG_INVALID`. */
-export function requireChoice(option: string, given: string, built: string): void {
-  if (given === built) return;
-  throw new TroveError('CONFIG_INVALID', `[DEFAULT] ${option}: "${given}" is not part of this release.`);
-}
