@@ -130,4 +130,5 @@ const plugin: { meta: { name: string }; rules: Record<string, Rule> } = {
   rules: { 'log-call-shape': logCallShape, 'no-secret-in-log': noSecretInLog },
 };
 
+/** @public Loaded by .oxlintrc.json. */
 export default plugin;

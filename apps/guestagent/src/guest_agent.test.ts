@@ -200,6 +200,23 @@ describe('an agent with a key', () => {
     for (const file of files) expect(readFileSync(join(file.parentPath, file.name), 'utf8')).not.toContain('pw-ann');
   }, 60_000);
 
+  test('a new agent reports as soon as it was greeted, not a report interval later', async () => {
+    await prepared(world);
+    await world.agent.close({ database: 'leave' });
+    const file = join(world.folder, 'files/trove-guestagent.conf');
+    writeFileSync(file, readFileSync(file, 'utf8').replace('report_interval = 1', 'report_interval = 600'));
+    const first = world.reports.length;
+    await world.newAgent();
+    await vi.waitFor(() => expect(world.reports.length).toBeGreaterThan(first), { timeout: 20_000 });
+    let before = -1;
+    while (before !== world.reports.length) {
+      before = world.reports.length;
+      await new Promise((resolve) => setTimeout(resolve, 4000));
+    }
+    await sayHello(world);
+    await vi.waitFor(() => expect(world.reports.length).toBeGreaterThan(before), { timeout: 10_000 });
+  }, 60_000);
+
   test('reports go on after the broker was restarted', async () => {
     await prepared(world);
     world.broker.cut();

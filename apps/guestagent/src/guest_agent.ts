@@ -50,6 +50,7 @@ export interface GuestAgent {
   close(options: { readonly database: 'stop' | 'leave' }): Promise<void>;
 }
 
+const AFTER_HELLO_MS = 1000;
 const RETRY_CAP_MS = 10_000;
 
 /** The agent of one instance. It knows its injected files, its server and the bus, and nothing of the control plane. */
@@ -116,6 +117,12 @@ class InstanceAgent implements GuestAgent {
     if (database === 'stop') await this.#context.datastore.stop();
   }
 
+  /** What was sent before the taskmanager knew of this boot did not count; it has stored it a moment after `hello`. */
+  async #reportGreeted(): Promise<void> {
+    await this.#clock.sleep(AFTER_HELLO_MS, this.#stop.signal).catch(() => undefined);
+    await this.#heartbeats.now();
+  }
+
   /** A prepared instance's database runs whenever its agent does. */
   async #resumeDatabase(): Promise<void> {
     await this.#context.datastore.start();
@@ -135,6 +142,7 @@ class InstanceAgent implements GuestAgent {
         controlExchange: config.DEFAULT.control_exchange,
         conductorQueue: config.DEFAULT.conductor_queue,
         handlers: guestHandlers(this.#context),
+        onGreeted: () => void this.#reportGreeted(),
         logger: this.#logger,
         clock: this.#clock,
         onRefused: (reason, facts) => this.#logger.warn('message refused', { reason, ...facts }),

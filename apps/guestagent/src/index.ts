@@ -1,3 +1,3 @@
 export { type BusRequest, buildGuestAgent, type GuestAgent, type GuestAgentOptions } from './guest_agent.ts';
-export { type GuestConfig, guestOptions, loadGuestConfig } from './options.ts';
+export { type GuestConfig, loadGuestConfig } from './options.ts';
 export { readServerFacts, type ServerFacts } from './server_facts.ts';

@@ -56,7 +56,7 @@ export {
 } from './operations/read_datastores.ts';
 export { type InstanceReading, listInstances, readInstance } from './operations/read_instances.ts';
 export { clearFaults, recordFault } from './operations/record_fault.ts';
-export { ensureReportRow, forgetBoot, type Hello, recordHello } from './operations/record_hello.ts';
+export { forgetBoot, type Hello, recordHello } from './operations/record_hello.ts';
 export { type LegacyReport, recordLegacyReports } from './operations/record_legacy_reports.ts';
 export { recordSealedReports, type SealedReport } from './operations/record_sealed_reports.ts';
 export { replaceTaskParams } from './operations/replace_task_params.ts';

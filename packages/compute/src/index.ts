@@ -1,5 +1,5 @@
 export type * from './driver.ts';
-export { type Account, guestAccount } from './local/account.ts';
+export type { Account } from './local/account.ts';
 export type { AgentHandle, AgentLaunch, AgentRunner } from './local/agent_runner.ts';
 export { createDetachedAgentRunner, type DetachedAgentOptions } from './local/detached_agent.ts';
 export { type Housing, type HousingOptions, houseGuests } from './local/housing.ts';

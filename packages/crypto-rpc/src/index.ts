@@ -13,13 +13,13 @@ export type {
 } from './bus/bus.ts';
 export { createMemoryBroker } from './bus/memory_broker.ts';
 export type { AmqpBusOptions, MemoryBroker, TappedMessage } from './bus/options.ts';
-export { keyCheckValue, legacyCipherKey, uplinkKey } from './keys/derive.ts';
+export { keyCheckValue, uplinkKey } from './keys/derive.ts';
 export type { GuestKey, GuestPeer, KeyStore, RpcPolicy } from './keys/key_store.ts';
 export { createConductorServer } from './rpc/conductor_server.ts';
 export { createGuestClient } from './rpc/guest_client.ts';
 export { createGuestServer } from './rpc/guest_server.ts';
 export { logRefusals } from './rpc/log_refusals.ts';
-export { type OnRefused, REFUSAL_REASONS, type RefusalFacts, type RefusalReason } from './rpc/refusal.ts';
+export { type OnRefused, type RefusalFacts, type RefusalReason } from './rpc/refusal.ts';
 export { startWhenReachable } from './rpc/start_when_reachable.ts';
 export { createTaskmanagerClient } from './rpc/taskmanager_client.ts';
 export { createTaskmanagerServer } from './rpc/taskmanager_server.ts';

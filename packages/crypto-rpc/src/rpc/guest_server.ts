@@ -173,5 +173,6 @@ class SealedGuestServer implements GuestServer {
       throw new TroveError('INTERNAL', 'A call without a reply queue passed the checks.');
     const rootKey = present(message.rootKey, 'key_version');
     await respond(this.#responder, { header, rootKey, replyQueue: request.replyQueue }, outcome);
+    if (message.method === guestApi.hello) this.#options.onGreeted?.();
   }
 }

@@ -11,6 +11,23 @@ import {
 } from '../../test/legacy_decoder.ts';
 import { LEGACY_PROPERTIES } from './legacy_caller.ts';
 
+const NOTHING_TO_PREPARE = {
+  packages: [],
+  databases: [],
+  memory_mb: 512,
+  users: [],
+  device_path: null,
+  mount_point: null,
+  backup_info: null,
+  config_contents: null,
+  root_password: null,
+  overrides: null,
+  cluster_config: null,
+  snapshot: null,
+  modules: null,
+  ds_version: null,
+};
+
 const PAGE = { limit: 20, marker: null, include_marker: false };
 
 /** A guest of Trove with a key, as the vectors show it: it shares nothing with our own agent. */
@@ -118,7 +135,8 @@ describe.each(BROKERS)('a v1 guest %s', (_name, makeBroker) => {
       () => [],
       async ({ client, instanceId, instanceKey, seen }) => {
         const users = [{ _name: 'u', _password: 'pw', _host: '%' }];
-        expect(await client.call(instanceId, 'create_user', { users }, { deadlineMs: 5000 })).toBeNull();
+        const prepared = client.call(instanceId, 'prepare', { ...NOTHING_TO_PREPARE, users }, { deadlineMs: 5000 });
+        expect(await prepared).toEqual({ accepted: true });
         await until(() => seen.length === 1);
         expect(seen[0]).not.toHaveProperty('_msg_id');
         expect(JSON.stringify(seen)).not.toContain('pw"');

@@ -159,6 +159,8 @@ export interface GuestServerOptions extends Common {
   readonly controlExchange: string;
   /** The conductor's topic in clear; default `trove-conductor`. */
   readonly conductorQueue?: string;
+  /** A `hello` was answered: a report sent soon after it counts, one sent before it did not. */
+  readonly onGreeted?: () => void;
   readonly handlers: GuestHandlers;
 }
 
