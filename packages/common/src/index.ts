@@ -40,3 +40,14 @@ export {
   startHealthServer,
 } from './service/health_server.ts';
 export { type RunningService, runService, type ServiceContext, type ServiceDefinition } from './service/run_service.ts';
+export { loadBrokerTls, type RabbitTlsSettings, transportUrlWithTls } from './tls/broker_tls.ts';
+export type { TlsFileNames, TlsFiles } from './tls/pem_files.ts';
+export { loadTlsClient, type TlsClient, type TlsConnectOptions } from './tls/tls_client.ts';
+export {
+  createTlsFetch,
+  type PlainFetch,
+  type PlainRequest,
+  type PlainResponse,
+  type TlsFetch,
+} from './tls/tls_fetch.ts';
+export { loadTlsServer, type TlsServerOptions, type TlsServerSettings } from './tls/tls_server.ts';
