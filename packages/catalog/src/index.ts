@@ -9,6 +9,7 @@ export {
   syncCatalog,
 } from '@trove/migrations';
 export { toBigint } from './bigint.ts';
+export { type CatalogClock, createCatalogClock } from './catalog_clock.ts';
 export { type Catalog, type CatalogOptions, openCatalog } from './catalog.ts';
 export { requireCurrentCatalog } from './current_catalog.ts';
 export { dbNow, troveNow } from './database_time.ts';
@@ -32,6 +33,13 @@ export { type CatalogKeyStore, createKeyStore } from './keys/key_store.ts';
 export type { KeyRings } from './keys/rings.ts';
 export { openTaskSecret, sealTaskSecret } from './keys/task_secret.ts';
 export { instanceIdCollation } from './operations/batch_rows.ts';
+export {
+  accountState,
+  accountsToCheck,
+  countAccount,
+  forgetAccount,
+  intendAccount,
+} from './operations/broker_accounts.ts';
 export { claimWantedHellos } from './operations/claim_wanted_hellos.ts';
 export { closeInstance } from './operations/close_instance.ts';
 export { eraseTaskSecrets } from './operations/erase_task_secrets.ts';
@@ -55,12 +63,14 @@ export {
 } from './operations/read_datastores.ts';
 export { type InstanceReading, listInstances, readInstance } from './operations/read_instances.ts';
 export { clearFaults, recordFault } from './operations/record_fault.ts';
-export { ensureReportRow, forgetBoot, type Hello, recordHello } from './operations/record_hello.ts';
+export { ensureReportRow, forgetBoot, type Hello, type HelloOutcome, recordHello } from './operations/record_hello.ts';
+export { listQuarantine, liftQuarantine, wantHello } from './operations/quarantine.ts';
 export { type LegacyReport, recordLegacyReports } from './operations/record_legacy_reports.ts';
 export { recordSealedReports, type SealedReport } from './operations/record_sealed_reports.ts';
 export { replaceTaskParams } from './operations/replace_task_params.ts';
 export { type ReserveQuota, reserveQuota } from './operations/reserve_quota.ts';
 export { intendResource, markResource, resourcesOfInstance } from './operations/resources.ts';
+export { type Arrival, claimArrival, purgeArrivals } from './operations/rpc_inbox.ts';
 export { commitQuota, type QuotaOfInstance, releaseQuota } from './operations/settle_quota.ts';
 export { updateDatastore } from './operations/update_datastore.ts';
 export { type DatastoreVersionUpdate, updateDatastoreVersion } from './operations/update_datastore_version.ts';

@@ -11,11 +11,13 @@ export type {
   Subscription,
   Topology,
 } from './bus/bus.ts';
+export type { Permissions, TopicPermission } from './bus/memory_accounts.ts';
 export { createMemoryBroker } from './bus/memory_broker.ts';
 export type { AmqpBusOptions, MemoryBroker, TappedMessage } from './bus/options.ts';
 export { keyCheckValue, legacyCipherKey, uplinkKey } from './keys/derive.ts';
 export type { GuestKey, GuestPeer, KeyStore, RpcPolicy } from './keys/key_store.ts';
 export { createConductorServer } from './rpc/conductor_server.ts';
+export { type GuestWalls, guestAccount, guestWalls } from './rpc/guest_account.ts';
 export { createGuestClient } from './rpc/guest_client.ts';
 export { createGuestServer } from './rpc/guest_server.ts';
 export { type OnRefused, REFUSAL_REASONS, type RefusalFacts, type RefusalReason } from './rpc/refusal.ts';

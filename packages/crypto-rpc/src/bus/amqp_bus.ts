@@ -5,22 +5,24 @@ import type { Bus } from './bus.ts';
 import type { Link } from './link.ts';
 import { ManagedBus } from './managed_bus.ts';
 import type { AmqpBusOptions } from './options.ts';
-import { parseTransportUrl } from './transport_url.ts';
+import { brokerHosts } from './transport_url.ts';
 
 const DEFAULT_TIMEOUT_MS = 5000;
 
 /**
  * A bus over RabbitMQ. Connects in the background, to one of the URL's hosts after the other, for as long as it takes.
- * Throws `CONFIG_INVALID` for a URL that cannot be read.
+ * Throws `CONFIG_INVALID` for a URL that cannot be read, or with TLS and no `tls`.
  */
 export async function createAmqpBus(options: AmqpBusOptions): Promise<Bus> {
-  const hosts = parseTransportUrl(options.transportUrl.reveal());
+  const hosts = brokerHosts(options.transportUrl);
+  if (hosts.some(({ protocol }) => protocol === 'amqps') && options.tls === undefined)
+    throw new TroveError('CONFIG_INVALID', 'the transport URL asks for TLS, and there is no authority to check it by.');
   let next = randomInt(hosts.length);
   const openLink = async (): Promise<Link> => {
     const host = hosts[next % hosts.length];
     next += 1;
     if (host === undefined) throw new TroveError('CONFIG_INVALID', 'The transport URL names no host.');
-    return openAmqpLink(host, options.connectionName);
+    return openAmqpLink(host, options.connectionName, options.tls);
   };
   const bus = new ManagedBus({
     openLink,

@@ -1,3 +1,4 @@
+import { type TlsClient, TroveError } from '@trove/common';
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import { connect } from 'amqplib';
 import { AmqpPublisher } from './amqp_publisher.ts';
@@ -8,13 +9,9 @@ import type { BrokerHost } from './transport_url.ts';
 const CONNECT_TIMEOUT_MS = 10_000;
 const HEARTBEAT_S = 30;
 
-/** Opens one AMQP connection to this host. */
-export async function openAmqpLink(host: BrokerHost, connectionName: string): Promise<Link> {
-  const connection = await connect(
-    { ...host, heartbeat: HEARTBEAT_S },
-    // Without noDelay each exchange waits 40 ms for Nagle's algorithm and the delayed acknowledgement.
-    { noDelay: true, timeout: CONNECT_TIMEOUT_MS, clientProperties: { connection_name: connectionName } },
-  );
+/** Opens one AMQP connection to this host, over TLS where its protocol says so. */
+export async function openAmqpLink(host: BrokerHost, connectionName: string, tls?: TlsClient): Promise<Link> {
+  const connection = await connectTo(host, connectionName, tls);
   const { promise: closed, resolve } = Promise.withResolvers<void>();
   let open = true;
   // An 'error' is followed by 'close'; without a listener it would end the process.
@@ -38,6 +35,25 @@ export async function openAmqpLink(host: BrokerHost, connectionName: string): Pr
       await closed;
     },
   };
+}
+
+async function connectTo(host: BrokerHost, connectionName: string, tls: TlsClient | undefined): Promise<ChannelModel> {
+  const secure = host.protocol === 'amqps' ? tls : undefined;
+  try {
+    return await connect(
+      { ...host, heartbeat: HEARTBEAT_S },
+      {
+        // Without it each exchange waits 40 ms for Nagle's algorithm and the delayed acknowledgement.
+        noDelay: true,
+        timeout: CONNECT_TIMEOUT_MS,
+        clientProperties: { connection_name: connectionName },
+        ...secure?.connectOptions,
+      },
+    );
+  } catch (error) {
+    const told = secure?.explain(error, { host: host.hostname, port: host.port });
+    throw told === undefined ? error : new TroveError('BUS_UNAVAILABLE', told, { retryable: true, cause: error });
+  }
 }
 
 /** A refused declaration ends its channel, so each set has one of its own. */

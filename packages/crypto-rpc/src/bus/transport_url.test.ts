@@ -1,5 +1,6 @@
+import { Secret } from '@trove/common';
 import { describe, expect, test } from 'vitest';
-import { parseTransportUrl } from './transport_url.ts';
+import { brokerHosts } from './transport_url.ts';
 
 describe('a transport URL', () => {
   test.each([
@@ -10,11 +11,11 @@ describe('a transport URL', () => {
     ['rabbit://u:p@h/%2Ftrove?ssl=0', '/trove', 5672],
     ['amqps://u:p@h/v', 'v', 5671],
   ])('%s names its vhost and port', (url, vhost, port) => {
-    expect(parseTransportUrl(url)).toMatchObject([{ hostname: 'h', username: 'u', password: 'p', vhost, port }]);
+    expect(brokerHosts(new Secret(url))).toMatchObject([{ hostname: 'h', username: 'u', password: 'p', vhost, port }]);
   });
 
   test('may name several hosts, each with its own account, and escapes in them', () => {
-    expect(parseTransportUrl('rabbit://a:p%40ss@h1:1,b:q:r@[::1]:2/v')).toMatchObject([
+    expect(brokerHosts(new Secret('rabbit://a:p%40ss@h1:1,b:q:r@[::1]:2/v'))).toMatchObject([
       { username: 'a', password: 'p@ss', hostname: 'h1', port: 1 },
       { username: 'b', password: 'q:r', hostname: '::1', port: 2 },
     ]);
@@ -23,9 +24,9 @@ describe('a transport URL', () => {
   test.each(['http://h', 'rabbit://', 'rabbit://u:secret@h:x/', 'rabbit://u:%zz@h/'])(
     '%s is refused without being shown',
     (url) => {
-      expect(() => parseTransportUrl(url)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
+      expect(() => brokerHosts(new Secret(url))).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
       try {
-        parseTransportUrl(url);
+        brokerHosts(new Secret(url));
       } catch (error) {
         expect(String(error)).not.toContain('secret');
       }
