@@ -1,3 +1,5 @@
 export { type ProvidedServers, provideServers, type ServerUrls } from './provide_servers.ts';
+export type { ServerTls } from './server_tls.ts';
 export { type TestBroker, testBroker } from './test_broker.ts';
 export { type TestDatabase, testDatabase } from './test_database.ts';
+export { type TlsBroker, type TlsDatabase, tlsBroker, tlsDatabase } from './tls_servers.ts';
