@@ -71,5 +71,18 @@ function* causes(error: unknown): Generator<Error> {
 
 function codeOf(error: Error): string {
   const code: unknown = Reflect.get(error, 'code');
-  return typeof code === 'string' ? code : '';
+  if (code !== 'HANDSHAKE_SSL_ERROR') return typeof code === 'string' ? code : '';
+  // mysql2 writes its own code over Node's; what else Node and OpenSSL say is left.
+  if ('cert' in error && 'host' in error) return 'ERR_TLS_CERT_ALTNAME_INVALID';
+  const reason: unknown = Reflect.get(error, 'reason');
+  if (typeof reason === 'string') return `ERR_SSL_${reason.toUpperCase().replaceAll(' ', '_')}`;
+  return VERIFICATION_TEXTS.find(([text]) => text.test(error.message))?.[1] ?? '';
 }
+
+/** OpenSSL's texts for a certificate that does not verify. */
+const VERIFICATION_TEXTS: readonly (readonly [RegExp, string])[] = [
+  [/certificate has expired/, 'CERT_HAS_EXPIRED'],
+  [/not yet valid/, 'CERT_NOT_YET_VALID'],
+  [/certificate purpose/, 'INVALID_PURPOSE'],
+  [/self.signed|unable to (verify|get)|signature failure/, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
+];
