@@ -4,6 +4,7 @@ export { type LoadConfigOptions, loadConfig } from './config/load_config.ts';
 export { type ConfigOf, defineOptions, environmentName, type OptionSpec, type OptionType } from './config/options.ts';
 export { checkPublishedKeys, type KeySettings } from './config/published_keys.ts';
 export { sharedOptions } from './config/shared_options.ts';
+export { accountOfUrl, type TransportAccount, urlWithAccount } from './config/transport_account.ts';
 export {
   amqpUrls,
   formatTransportUrl,
@@ -23,6 +24,8 @@ export {
 } from './errors.ts';
 export { bytesToUuid, isUuid, newUuid, randomText, uuidToBytes, uuidV5 } from './ids.ts';
 export { createLogger, type LogFields, type Logger, type LoggerOptions, silentLogger } from './logger.ts';
+export { measureCall, showBuses } from './metrics/calls.ts';
+export { createMetrics, type Metrics, type Reading } from './metrics/metrics.ts';
 export {
   identifyProcess,
   type ProcessIdentity,

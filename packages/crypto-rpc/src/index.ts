@@ -21,8 +21,10 @@ export { type GuestWalls, guestAccount, guestWalls } from './rpc/guest_account.t
 export { createGuestClient } from './rpc/guest_client.ts';
 export { createGuestServer } from './rpc/guest_server.ts';
 export { type OnRefused, REFUSAL_REASONS, type RefusalFacts, type RefusalReason } from './rpc/refusal.ts';
+export { createRefusalAudit } from './rpc/refusal_audit.ts';
 export { createTaskmanagerClient } from './rpc/taskmanager_client.ts';
 export { createTaskmanagerServer } from './rpc/taskmanager_server.ts';
+export { guestTopology } from './rpc/topology.ts';
 export type {
   CallContext,
   Caller,
