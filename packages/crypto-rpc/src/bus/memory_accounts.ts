@@ -23,6 +23,8 @@ export interface MemoryAccount {
   /** By exchange. An exchange without one is not restricted by topic. */
   readonly topics: Readonly<Record<string, TopicPermission>>;
   readonly maxConnections?: number;
+  /** Kept and not counted: a connection in memory has no channels. */
+  readonly maxChannels?: number;
 }
 
 const DEFAULT_EXCHANGE = 'amq.default';
@@ -40,9 +42,9 @@ export class MemoryAccounts {
     return this.#accounts.get(user);
   }
 
-  /** Makes the account, or changes what is given. */
-  set(user: string, change: Partial<MemoryAccount>): void {
-    this.#accounts.set(user, { topics: {}, ...this.#accounts.get(user), ...change });
+  /** Makes the account, or makes it this one. */
+  set(user: string, account: MemoryAccount): void {
+    this.#accounts.set(user, account);
   }
 
   /** Also ends its connections. One that is not there is no error. */

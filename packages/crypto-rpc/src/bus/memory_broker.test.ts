@@ -43,9 +43,10 @@ test('an account that is deleted loses its connections, and one without a passwo
   const broker = createMemoryBroker();
   const [user, secret] = [guestAccount(randomUUID()), new Secret('its own')];
   const guest = broker.bus({ user, secret });
-  broker.accounts.set(user, { secret });
+  broker.accounts.set(user, { secret, topics: {} });
   expect(guest.state).toBe('connecting');
-  broker.accounts.set(user, { permissions: guestWalls('x').permissions });
+  const { permissions, topics } = guestWalls('x');
+  broker.accounts.set(user, { secret, permissions, topics });
   await until(() => guest.state === 'connected');
   const wrong = broker.bus({ user, secret: new Secret('another') });
   broker.accounts.delete(user);

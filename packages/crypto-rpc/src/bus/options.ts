@@ -37,6 +37,7 @@ export interface MemoryBroker {
   /** A connection; the account's name is stamped on what it publishes. A login that is refused is tried again and again. */
   bus(login?: MemoryLogin): Bus;
   readonly accounts: MemoryAccounts;
+  hasQueue(name: string): boolean;
   /** Sees a copy of each message published; returns how to stop. */
   tap(listener: (message: TappedMessage) => void): () => void;
   /** Cuts every connection as a restarted broker would; they connect again by themselves. */
