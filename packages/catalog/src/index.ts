@@ -9,8 +9,8 @@ export {
   syncCatalog,
 } from '@trove/migrations';
 export { toBigint } from './bigint.ts';
-export { type CatalogClock, createCatalogClock } from './catalog_clock.ts';
 export { type Catalog, type CatalogOptions, openCatalog } from './catalog.ts';
+export { type CatalogClock, createCatalogClock } from './catalog_clock.ts';
 export { requireCurrentCatalog } from './current_catalog.ts';
 export { dbNow, troveNow } from './database_time.ts';
 export { isDuplicate, isUnavailable } from './errors.ts';
@@ -53,6 +53,7 @@ export {
 } from './operations/instance_writes.ts';
 export { legacyInstancesToAsk, writeVolumeFigures } from './operations/legacy_volume_figures.ts';
 export { type ObservedServer, serversToObserve, writeObservedStatus } from './operations/observed_servers.ts';
+export { liftQuarantine, listQuarantine, wantHello } from './operations/quarantine.ts';
 export type { QuotaAmounts } from './operations/quota.ts';
 export {
   type DatastoreReading,
@@ -64,7 +65,6 @@ export {
 export { type InstanceReading, listInstances, readInstance } from './operations/read_instances.ts';
 export { clearFaults, recordFault } from './operations/record_fault.ts';
 export { ensureReportRow, forgetBoot, type Hello, type HelloOutcome, recordHello } from './operations/record_hello.ts';
-export { listQuarantine, liftQuarantine, wantHello } from './operations/quarantine.ts';
 export { type LegacyReport, recordLegacyReports } from './operations/record_legacy_reports.ts';
 export { recordSealedReports, type SealedReport } from './operations/record_sealed_reports.ts';
 export { replaceTaskParams } from './operations/replace_task_params.ts';

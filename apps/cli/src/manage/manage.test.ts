@@ -148,6 +148,18 @@ describe('configuration', () => {
   });
 });
 
+test('an instance in quarantine is listed and spoken to again when an operator says so', async () => {
+  await run('db_sync');
+  const catalog = openCatalog({ connection: connection() });
+  await catalog.knex('instances').insert({ id: 'i1', name: 'm', deleted: 0, datastore_version_id: null });
+  await catalog.knex('instance_reports').insert({ instance_id: 'i1', quarantined_at: 1_700_000_000_000_000 });
+  await catalog.close();
+  expect((await run('quarantine', 'list')).out).toMatch(/\| i1 +\| 2023-11-14T22:13:20.000Z \|/);
+  expect((await run('quarantine', 'lift', 'i1')).out).toBe('Quarantine of instance i1 lifted.\n');
+  expect((await run('quarantine', 'lift', 'i1')).code).toBe(EXIT.notFound);
+  expect((await run('quarantine', 'list')).out).not.toContain('i1');
+});
+
 test('images are those of the compute driver that was handed in', async () => {
   const images = async (files: readonly string[]) => [
     { id: 'fd6f3a0e', name: files.join(), manager: 'mysql', version: '10.11' },
@@ -168,6 +180,7 @@ test('the program starts from the shell and names its commands', () => {
     'datastore_update',
     'datastore_version_update',
     'image-list',
+    'quarantine',
   ])
     expect(help).toContain(command);
 });

@@ -5,6 +5,7 @@ import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import { addDatastoreUpdates } from './commands/datastores.ts';
 import { addDb } from './commands/db.ts';
 import { addImageList } from './commands/images.ts';
+import { addQuarantine } from './commands/quarantine.ts';
 import { createManageSession, type ManageIo } from './session.ts';
 
 /** The `trove-manage` program as a value; `run` takes the arguments after the program's name and gives the exit code. */
@@ -37,6 +38,7 @@ function buildProgram(io: ManageIo): Command {
   addDb(program, session);
   addDatastoreUpdates(program, session);
   addImageList(program, session);
+  addQuarantine(program, session);
   return program;
 }
 

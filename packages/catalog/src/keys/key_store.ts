@@ -21,6 +21,7 @@ export interface CatalogGuestPeer {
   readonly account?: string;
   readonly keys: readonly CatalogGuestKey[];
   readonly pendingOnly: boolean;
+  readonly quarantined: boolean;
   readonly bootNonce: Buffer | null;
   readonly sequence: bigint | null;
 }
@@ -76,6 +77,7 @@ export function createKeyStore(catalog: Catalog, rings: KeyRings, options: KeySt
 type PeerRow = KeyedInstance & {
   boot_nonce: string | null;
   sequence: InstanceReportRow['sequence'];
+  quarantined_at: InstanceReportRow['quarantined_at'];
   account: string | null;
 };
 
@@ -100,6 +102,7 @@ async function readPeer(
       'instances.rpc_policy',
       'instance_reports.boot_nonce',
       'instance_reports.sequence',
+      'instance_reports.quarantined_at',
       'account.external_id as account',
     );
   if (instance === undefined) return undefined;
@@ -114,6 +117,7 @@ async function readPeer(
     ...(instance.account !== null && { account: instance.account }),
     keys: [...adoptedKeys(rings, role, instance, rows), ...rows.map((row) => open(rings, instance, row))],
     pendingOnly: rows.some((row) => row.state === 'pending' && row.exclusive_since !== null),
+    quarantined: instance.quarantined_at !== null,
     bootNonce: instance.boot_nonce === null ? null : Buffer.from(instance.boot_nonce, 'hex'),
     sequence: toBigintOrNull(instance.sequence),
   };

@@ -35,9 +35,7 @@ export async function wantHello(executor: Knex, instanceId: string): Promise<voi
   await executor('instance_reports')
     .where({ instance_id: instanceId, quarantined_at: null })
     .andWhere((recent) =>
-      recent
-        .whereNull('hello_wanted')
-        .orWhereRaw('ABS(hello_wanted) < ? - ?', [dbNow(executor), HELLO_EVERY_MICROS]),
+      recent.whereNull('hello_wanted').orWhereRaw('ABS(hello_wanted) < ? - ?', [dbNow(executor), HELLO_EVERY_MICROS]),
     )
     .update({ hello_wanted: dbNow(executor) });
 }

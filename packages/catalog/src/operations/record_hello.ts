@@ -49,10 +49,13 @@ export async function recordHello(tx: Knex.Transaction, hello: Hello): Promise<H
     )
     .update({
       // In this order: MySQL assigns from left to right, and each expression means the row as it was.
-      quarantined_at: tx.raw(
-        'CASE WHEN ? = 1 AND previous_nonce = ? AND nonce_since > ? - ? THEN ? ELSE NULL END',
-        [isNew, hello.bootNonce, dbNow(tx), ALTERNATES_WITHIN_MICROS, dbNow(tx)],
-      ),
+      quarantined_at: tx.raw('CASE WHEN ? = 1 AND previous_nonce = ? AND nonce_since > ? - ? THEN ? ELSE NULL END', [
+        isNew,
+        hello.bootNonce,
+        dbNow(tx),
+        ALTERNATES_WITHIN_MICROS,
+        dbNow(tx),
+      ]),
       previous_nonce: tx.raw('CASE WHEN ? = 1 THEN boot_nonce ELSE previous_nonce END', [isNew]),
       nonce_since: tx.raw('CASE WHEN ? = 1 THEN ? ELSE nonce_since END', [isNew, dbNow(tx)]),
       sequence: tx.raw('CASE WHEN ? = 1 OR sequence < ? THEN ? ELSE sequence END', [isNew, sequence, sequence]),

@@ -46,7 +46,7 @@ beforeEach(async () => {
   conductor = createConductorServer({
     ...{ sealedBus: service, legacyBus: service, keyStore: table, controlExchange: CONTROL_EXCHANGE, logger },
     allowPlaintext: true,
-    handlers: { heartbeats: async (batch) => void reports.push(...batch), event: async () => {} },
+    handlers: { heartbeats: async (batch) => void reports.push(...batch), event: async () => {}, late: async () => {} },
     onRefused: counted.onRefused,
   });
   await conductor.start();
