@@ -1,10 +1,11 @@
 import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { openCatalog } from '@trove/catalog';
-import { type Logger, runService, type Secret, TroveError } from '@trove/common';
+import { type Logger, loadBrokerTls, runService, type Secret, TroveError, transportUrlWithTls } from '@trove/common';
 import { createDetachedAgentRunner, flavorsFileOf, houseGuests, LocalCompute } from '@trove/compute';
 import { createAmqpBus } from '@trove/crypto-rpc';
 import { findInstallations, inspectFolder } from '@trove/datastores';
+import { openBrokerAccounts } from './broker/open_broker_accounts.ts';
 import { checkKeys } from './check_keys.ts';
 import { guestTransport } from './guest_transport.ts';
 import { type TaskmanagerConfig, taskmanagerOptions } from './options.ts';
@@ -16,20 +17,29 @@ const AGENT = fileURLToPath(new URL('../../guestagent/bin/trove-guestagent.js', 
 await runService({
   name: NAME,
   options: taskmanagerOptions,
-  async start(config, { logger }) {
+  async start(config, { logger, metrics }) {
     const defaults = config.DEFAULT;
-    const urls = busUrls(defaults);
+    const urls = busUrls(config);
+    const tls = loadBrokerTls(config.oslo_messaging_rabbit, [
+      urls.clear,
+      urls.sealed,
+      ...(defaults.guest_transport_url === undefined ? [] : [defaults.guest_transport_url]),
+    ]);
     checkKeys(defaults, urls, logger);
     const catalog = openCatalog({ connection: catalogUrl(config) });
     const host = hostOf(defaults.host);
     const compute = openCompute(config, host, logger);
-    const legacyBus = await createAmqpBus({ transportUrl: urls.clear, connectionName: NAME, logger });
+    const legacyBus = await createAmqpBus({ transportUrl: urls.clear, tls, connectionName: NAME, logger });
     const oneBus = urls.clear.reveal() === urls.sealed.reveal();
     const sealedBus = oneBus
       ? legacyBus
-      : await createAmqpBus({ transportUrl: urls.sealed, connectionName: NAME, logger });
+      : await createAmqpBus({ transportUrl: urls.sealed, tls, connectionName: NAME, logger });
+    const seenByGuests =
+      defaults.guest_transport_url &&
+      transportUrlWithTls(defaults.guest_transport_url, 'guest_transport_url', config.oslo_messaging_rabbit);
+    const accounts = await openBrokerAccounts(defaults, urls.sealed, logger);
     const taskmanager = buildTaskmanager({
-      ...{ catalog, sealedBus, legacyBus, compute, logger },
+      ...{ catalog, sealedBus, legacyBus, compute, accounts, logger, metrics },
       controlKeys: { ring: defaults.taskmanager_rpc_encr_key },
       keyRings: {
         instance: defaults.inst_rpc_key_encr_key,
@@ -38,8 +48,9 @@ await runService({
       },
       settings: { ...defaults, host },
       guestTransport: {
-        clear: guestTransport(urls.clear, 'transport_url', defaults.guest_transport_url),
-        sealed: guestTransport(urls.sealed, 'sealed_transport_url', defaults.guest_transport_url),
+        clear: guestTransport(urls.clear, 'transport_url', seenByGuests),
+        sealed: guestTransport(urls.sealed, 'sealed_transport_url', seenByGuests),
+        authority: tls?.material.ca,
       },
     });
     await compute.adoptAll();
@@ -52,16 +63,20 @@ await runService({
         await compute.close({ stopServers: false });
         await legacyBus.close();
         if (!oneBus) await sealedBus.close();
+        await accounts?.close();
         await catalog.close();
       },
     };
   },
 });
 
-function busUrls(defaults: TaskmanagerConfig['DEFAULT']): { clear: Secret; sealed: Secret } {
-  const clear = defaults.transport_url;
-  if (clear === undefined) throw new TroveError('CONFIG_INVALID', '[DEFAULT] transport_url is not set.');
-  return { clear, sealed: defaults.sealed_transport_url ?? clear };
+function busUrls(config: TaskmanagerConfig): { clear: Secret; sealed: Secret } {
+  const { transport_url: given, sealed_transport_url } = config.DEFAULT;
+  if (given === undefined) throw new TroveError('CONFIG_INVALID', '[DEFAULT] transport_url is not set.');
+  const rabbit = config.oslo_messaging_rabbit;
+  const clear = transportUrlWithTls(given, 'transport_url', rabbit);
+  if (sealed_transport_url === undefined) return { clear, sealed: clear };
+  return { clear, sealed: transportUrlWithTls(sealed_transport_url, 'sealed_transport_url', rabbit) };
 }
 
 function catalogUrl({ database }: TaskmanagerConfig): string {

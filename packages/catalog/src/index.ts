@@ -36,6 +36,7 @@ export { instanceIdCollation } from './operations/batch_rows.ts';
 export {
   accountState,
   accountsToCheck,
+  type CountedAccount,
   countAccount,
   forgetAccount,
   intendAccount,

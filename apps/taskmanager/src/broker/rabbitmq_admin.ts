@@ -35,7 +35,9 @@ export function createRabbitmqAdmin(options: RabbitmqAdminOptions): BrokerAdmin 
     leaveVhost: (user, other) => api.delete(`permissions/${segment(other)}/${segment(user)}`),
     deleteUser: (user) => api.delete(`users/${segment(user)}`),
     hasQueue: (topology) => hasQueue(api, vhost, topology),
-    async putQueue({ queues = [], bindings = [] }) {
+    async putQueue({ exchanges = [], queues = [], bindings = [] }) {
+      for (const { name, type, durable } of exchanges)
+        await api.put(`exchanges/${vhost}/${segment(name)}`, { type, durable });
       for (const { name, durable, arguments: limits = {} } of queues)
         await api.put(`queues/${vhost}/${segment(name)}`, { durable, auto_delete: false, arguments: limits });
       for (const { exchange, queue, routingKey } of bindings)

@@ -106,7 +106,7 @@ describe.each(['mysql', 'sqlite'] as const)('keys of guests on %s', (dialect) =>
     expect(await accountsToCheck(catalog.knex, '', 10)).toEqual([toCheck]);
     expect(await accountsToCheck(catalog.knex, id, 10)).toEqual([]);
     await change((tx) => forgetAccount(tx, id));
-    expect([await told(), await accountState(catalog.knex, id)]).toEqual([undefined, 'none']);
+    expect([await told(), await accountState(catalog.knex, id)]).toEqual([undefined, 'gone']);
   });
 
   test('a conductor with only the uplink key sees what it may know of each key, and never Ki', async () => {

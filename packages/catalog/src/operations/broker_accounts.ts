@@ -7,14 +7,16 @@ function tokenOf(instanceId: string): string {
   return `account-${instanceId}`;
 }
 
-export type AccountState = 'none' | 'intended' | 'counts';
+/** `gone`: given up in the catalog; the broker may still have it. */
+export type AccountState = 'none' | 'intended' | 'counts' | 'gone';
 
 /** Whether the guest has a broker account of its own, and whether its messages must come from it. */
 export async function accountState(executor: Knex, instanceId: string): Promise<AccountState> {
   const row = await executor<ResourceRow>('resources')
     .where({ token: tokenOf(instanceId) })
     .first('state');
-  if (row === undefined || row.state === 'gone') return 'none';
+  if (row === undefined) return 'none';
+  if (row.state === 'gone') return 'gone';
   return row.state === 'live' ? 'counts' : 'intended';
 }
 

@@ -2,6 +2,7 @@ import { intendResource, markResource, writeInstance } from '@trove/catalog';
 import { TroveError } from '@trove/common';
 import type { CreateServer, Flavor, Server } from '@trove/compute';
 import type { Json, Step, StepContext } from '@trove/tasks';
+import { newAccount } from '../shared/guest_accounts.ts';
 import { guestFiles } from '../shared/guest_files.ts';
 import { numberMember, objectMember, optionalText, textMember } from '../shared/outputs.ts';
 import { adoptServer, removeServersOf } from '../shared/servers.ts';
@@ -42,6 +43,7 @@ async function serverRequest(tools: TaskTools, context: StepContext): Promise<Cr
     datastoreManager: textMember(params, 'datastore_manager'),
     datastoreVersion: textMember(params, 'datastore_version'),
     key,
+    account: newAccount(tools, context),
   };
   const availabilityZone = optionalText(params, 'availability_zone');
   return {
