@@ -1,7 +1,16 @@
-import { openCatalog } from '@trove/catalog';
-import { checkPublishedKeys, type Logger, runService, type Secret, TroveError } from '@trove/common';
+import { createCatalogClock, openCatalog } from '@trove/catalog';
+import {
+  checkPublishedKeys,
+  type Logger,
+  loadBrokerTls,
+  loadTlsServer,
+  runService,
+  type Secret,
+  TroveError,
+  transportUrlWithTls,
+} from '@trove/common';
 import { localChoices } from '@trove/compute';
-import { createAmqpBus, createTaskmanagerClient } from '@trove/crypto-rpc';
+import { createAmqpBus, createRefusalAudit, createTaskmanagerClient } from '@trove/crypto-rpc';
 import { findInstallations, inspectFolder } from '@trove/datastores';
 import { type Identity, loadStaticTokens } from '@trove/identity';
 import { buildApi } from './build_api.ts';
@@ -14,20 +23,26 @@ const NAME = 'trove-api';
 await runService({
   name: NAME,
   options: apiOptions,
-  async start(config, { logger }) {
+  async start(config, { logger, metrics }) {
     const defaults = config.DEFAULT;
     const controlRing = controlRingOf(defaults);
     const identity = await openIdentity(config, logger);
     const compute = choices(config);
     const catalog = openCatalog({ connection: catalogUrl(config) });
     await checkInstances(catalog, controlRing, logger);
-    const bus = await createAmqpBus({ transportUrl: busUrl(defaults, controlRing), connectionName: NAME, logger });
+    const transportUrl = busUrl(config, controlRing);
+    const tls = loadBrokerTls(config.oslo_messaging_rabbit, [transportUrl]);
+    const bus = await createAmqpBus({ transportUrl, tls, connectionName: NAME, logger });
+    const clock = createCatalogClock(catalog, { logger });
+    await clock.start();
     const taskmanager = createTaskmanagerClient({
       bus,
+      clock,
       controlKeys: { ring: controlRing },
       controlExchange: defaults.control_exchange,
       taskmanagerQueue: defaults.taskmanager_queue,
       logger,
+      onRefused: createRefusalAudit(logger, metrics),
     });
     const api = await buildApi({
       settings: settingsOf(config),
@@ -38,6 +53,8 @@ await runService({
       bus,
       controlRing,
       logger,
+      metrics,
+      tls: loadTlsServer(config.ssl),
     });
     const address = await api.listen({ host: defaults.bind_host, port: defaults.bind_port });
     return {
@@ -46,6 +63,7 @@ await runService({
       async close() {
         await api.close();
         await taskmanager.close();
+        clock.stop();
         await bus.close();
         await catalog.close();
       },
@@ -64,11 +82,11 @@ function controlRingOf(defaults: ApiConfig['DEFAULT']): readonly Secret[] {
   );
 }
 
-function busUrl(defaults: ApiConfig['DEFAULT'], controlRing: readonly Secret[]): Secret {
-  const clear = defaults.transport_url;
-  const url = controlRing.length > 0 ? (defaults.sealed_transport_url ?? clear) : clear;
+function busUrl(config: ApiConfig, controlRing: readonly Secret[]): Secret {
+  const { transport_url: clear, sealed_transport_url: sealed } = config.DEFAULT;
+  const url = controlRing.length > 0 ? (sealed ?? clear) : clear;
   if (url === undefined) throw new TroveError('CONFIG_INVALID', '[DEFAULT] transport_url is not set.');
-  return url;
+  return transportUrlWithTls(url, 'transport_url', config.oslo_messaging_rabbit);
 }
 
 function catalogUrl({ database }: ApiConfig): string {

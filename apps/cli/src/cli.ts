@@ -7,7 +7,7 @@ import { addInstances } from './commands/instances.ts';
 import { addUsers } from './commands/users.ts';
 import type { Environment } from './connection.ts';
 import { CliError, EXIT, type ExitCode } from './exit.ts';
-import { createSession } from './session.ts';
+import { type CliOptions, createSession } from './session.ts';
 
 /** What the program touches. `stdin` is read only where a password is asked for. */
 export interface CliIo {
@@ -41,11 +41,14 @@ function buildProgram(io: CliIo): Command {
   const program = new Command('trove')
     .description('Databases as a service: make and manage database instances.')
     .option('--json', 'print JSON instead of tables')
+    .option('--os-cacert <file>', 'the authorities, in PEM, that an https endpoint is checked against')
+    .option('--os-cert <file>', 'a client certificate, in PEM')
+    .option('--os-key <file>', 'its key, in PEM')
     .option('--as <user>', 'speak as this user of $TROVE_HOME/tokens.json')
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
     .exitOverride()
     .addHelpText('after', ENVIRONMENT_HELP);
-  const session = createSession(io, () => program.opts<{ json?: boolean; as?: string }>());
+  const session = createSession(io, () => program.opts<CliOptions>());
   addInstances(program, session);
   addCreate(program, session);
   addChanges(program, session);
@@ -59,6 +62,7 @@ const ENVIRONMENT_HELP = `
 Environment:
   TROVE_URL, TROVE_TOKEN, TROVE_PROJECT_ID   endpoint, token and project; OS_TOKEN, OS_PROJECT_ID and
                                              OS_DATABASE_ENDPOINT_OVERRIDE are read where these are not set
+  OS_CACERT, OS_CERT, OS_KEY                 as --os-cacert, --os-cert and --os-key; https needs the first
   TROVE_HOME                                 folder of a standalone control plane, default .trove
   TROVE_USER                                 which user of its tokens.json to be, default the first (an admin)
 

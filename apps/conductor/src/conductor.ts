@@ -1,9 +1,17 @@
-import { type Catalog, createKeyStore, type KeyRings } from '@trove/catalog';
-import { type BrokenPart, type Clock, type Logger, systemClock } from '@trove/common';
-import { type Bus, createConductorServer } from '@trove/crypto-rpc';
+import { type Catalog, createCatalogClock, createKeyStore, type KeyRings } from '@trove/catalog';
+import {
+  type BrokenPart,
+  type Clock,
+  createMetrics,
+  type Logger,
+  type Metrics,
+  showBuses,
+  systemClock,
+} from '@trove/common';
+import { type Bus, createConductorServer, createRefusalAudit } from '@trove/crypto-rpc';
 import { conductorHandlers } from './handlers.ts';
+import { measuredHandlers } from './measured_handlers.ts';
 import type { ConductorSettings } from './options.ts';
-import { logRefusals } from './refusals.ts';
 
 /** All that a conductor works with. Whoever opened it closes it, after the conductor. */
 export interface ConductorDeps {
@@ -15,6 +23,8 @@ export interface ConductorDeps {
   readonly keyRings: KeyRings;
   readonly settings: ConductorSettings;
   readonly logger: Logger;
+  /** Default: one that nobody reads. */
+  readonly metrics?: Metrics;
   readonly clock?: Clock;
 }
 
@@ -29,17 +39,28 @@ export interface Conductor {
 export function buildConductor(deps: ConductorDeps): Conductor {
   const { catalog, sealedBus, legacyBus, settings, logger } = deps;
   const clock = deps.clock ?? systemClock;
+  const metrics = deps.metrics ?? createMetrics();
+  showBuses(metrics, { sealed: sealedBus, clear: legacyBus });
+  const wireClock = createCatalogClock(catalog, { clock, logger });
   const server = createConductorServer({
-    ...{ sealedBus, legacyBus, logger, clock },
+    ...{ sealedBus, legacyBus, logger, clock: wireClock },
     keyStore: createKeyStore(catalog, deps.keyRings, { role: 'conductor', clock }),
     controlExchange: settings.control_exchange,
     conductorQueue: settings.conductor_queue,
     host: settings.host,
     allowPlaintext: settings.allow_plaintext,
-    handlers: conductorHandlers({ catalog, logger }),
-    onRefused: logRefusals(logger),
+    handlers: measuredHandlers(conductorHandlers({ catalog, logger }), metrics),
+    onRefused: createRefusalAudit(logger, metrics),
   });
-  return { start: () => server.start(), close: () => server.close(), health: () => brokenParts(deps) };
+  const start = async (): Promise<void> => {
+    await wireClock.start();
+    await server.start();
+  };
+  const close = async (): Promise<void> => {
+    await server.close();
+    wireClock.stop();
+  };
+  return { start, close, health: () => brokenParts(deps) };
 }
 
 async function brokenParts({ catalog, sealedBus, legacyBus }: ConductorDeps): Promise<readonly BrokenPart[]> {

@@ -1,5 +1,5 @@
 import { openCatalog } from '@trove/catalog';
-import { runService, TroveError } from '@trove/common';
+import { loadBrokerTls, runService, TroveError, transportUrlWithTls } from '@trove/common';
 import { createAmqpBus } from '@trove/crypto-rpc';
 import { checkKeys } from './check_keys.ts';
 import { buildConductor } from './conductor.ts';
@@ -10,18 +10,23 @@ const NAME = 'trove-conductor';
 await runService({
   name: NAME,
   options: conductorOptions,
-  async start(config, { logger }) {
+  async start(config, { logger, metrics }) {
     const defaults = config.DEFAULT;
-    const clear = defaults.transport_url;
-    if (clear === undefined) throw new TroveError('CONFIG_INVALID', '[DEFAULT] transport_url is not set.');
-    const sealed = defaults.sealed_transport_url ?? clear;
+    const rabbit = config.oslo_messaging_rabbit;
+    if (defaults.transport_url === undefined)
+      throw new TroveError('CONFIG_INVALID', '[DEFAULT] transport_url is not set.');
+    const clear = transportUrlWithTls(defaults.transport_url, 'transport_url', rabbit);
+    const sealed = transportUrlWithTls(defaults.sealed_transport_url ?? clear, 'sealed_transport_url', rabbit);
+    const tls = loadBrokerTls(rabbit, [clear, sealed]);
     checkKeys(defaults, logger);
     const catalog = openCatalog({ connection: catalogUrl(config) });
-    const legacyBus = await createAmqpBus({ transportUrl: clear, connectionName: NAME, logger });
+    const legacyBus = await createAmqpBus({ transportUrl: clear, tls, connectionName: NAME, logger });
     const oneBus = clear.reveal() === sealed.reveal();
-    const sealedBus = oneBus ? legacyBus : await createAmqpBus({ transportUrl: sealed, connectionName: NAME, logger });
+    const sealedBus = oneBus
+      ? legacyBus
+      : await createAmqpBus({ transportUrl: sealed, tls, connectionName: NAME, logger });
     const conductor = buildConductor({
-      ...{ catalog, sealedBus, legacyBus, logger },
+      ...{ catalog, sealedBus, legacyBus, logger, metrics },
       keyRings: { instance: defaults.inst_rpc_key_encr_key, uplink: defaults.inst_rpc_uplink_encr_key },
       settings: defaults,
     });

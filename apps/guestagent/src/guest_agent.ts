@@ -2,14 +2,24 @@ import { join } from 'node:path';
 import {
   type BrokenPart,
   type Clock,
+  createMetrics,
   fullJitterMs,
   isUuid,
   type Logger,
+  loadBrokerTls,
+  type Metrics,
   type Secret,
   systemClock,
   TroveError,
 } from '@trove/common';
-import { type Bus, createAmqpBus, createGuestServer, type GuestServer } from '@trove/crypto-rpc';
+import {
+  type Bus,
+  createAmqpBus,
+  createGuestServer,
+  createRefusalAudit,
+  type GuestServer,
+  type OnRefused,
+} from '@trove/crypto-rpc';
 import { datastoreDriverFor } from '@trove/datastores';
 import type { GuestContext } from './guest_context.ts';
 import { GuestStatus } from './guest_status.ts';
@@ -38,6 +48,8 @@ export interface GuestAgentOptions {
   /** Connects to a URL; default AMQP. Standalone's answers `memory://`. The agent closes what it gets. */
   readonly connect?: (request: BusRequest) => Promise<Bus>;
   readonly logger: Logger;
+  /** Default: one that nobody reads. */
+  readonly metrics?: Metrics;
   readonly clock?: Clock;
 }
 
@@ -63,6 +75,7 @@ class InstanceAgent implements GuestAgent {
   readonly #logger: Logger;
   readonly #instanceId: string;
   readonly #context: GuestContext;
+  readonly #onRefused: OnRefused;
   readonly #heartbeats: Heartbeats;
   readonly #background = new Set<Promise<unknown>>();
   readonly #stop = new AbortController();
@@ -76,6 +89,7 @@ class InstanceAgent implements GuestAgent {
     this.#instanceId = instanceIdOf(options.config);
     this.#logger = options.logger.child({ instance_id: this.#instanceId });
     this.#context = this.#makeContext();
+    this.#onRefused = createRefusalAudit(this.#logger, options.metrics ?? createMetrics());
     this.#heartbeats = new Heartbeats({
       instanceId: this.#instanceId,
       status: this.#context.status,
@@ -92,8 +106,7 @@ class InstanceAgent implements GuestAgent {
 
   async start(): Promise<void> {
     const transportUrl = transportUrlOf(this.#options.config);
-    const connect =
-      this.#options.connect ?? ((request) => createAmqpBus({ ...request, logger: this.#logger, clock: this.#clock }));
+    const connect = this.#options.connect ?? ((request) => this.#connect(request));
     const connectionName = `trove-guestagent ${this.#instanceId}`;
     this.#bus = await connect({ transportUrl, connectionName, instanceId: this.#instanceId });
     this.#bus.onConnected(() => void this.#heartbeats.now());
@@ -114,6 +127,11 @@ class InstanceAgent implements GuestAgent {
     await this.#heartbeats.close();
     await this.#bus?.close();
     if (database === 'stop') await this.#context.datastore.stop();
+  }
+
+  #connect(request: BusRequest): Promise<Bus> {
+    const tls = loadBrokerTls(this.#options.config.oslo_messaging_rabbit, [request.transportUrl]);
+    return createAmqpBus({ ...request, tls, logger: this.#logger, clock: this.#clock });
   }
 
   /** A prepared instance's database runs whenever its agent does. */
@@ -137,7 +155,7 @@ class InstanceAgent implements GuestAgent {
         handlers: guestHandlers(this.#context),
         logger: this.#logger,
         clock: this.#clock,
-        onRefused: (reason, facts) => this.#logger.warn('message refused', { reason, ...facts }),
+        onRefused: this.#onRefused,
       });
       try {
         await server.start();

@@ -19,14 +19,16 @@ if ('holder' in held) {
     {
       name: 'trove-standalone',
       options: standaloneOptions,
-      async start(config, { logger }) {
+      async start(config, { logger, metrics }) {
         const standalone = await startStandalone({
           home,
           config,
           logger,
+          metrics,
           say: (line) => process.stdout.write(`${line}\n`),
         });
         return {
+          health: standalone.health,
           readyText: `on ${standalone.address}\n${whatNext(home)}`,
           async close() {
             await standalone.close();

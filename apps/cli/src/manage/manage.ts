@@ -2,6 +2,7 @@ import { isUnavailable, MigrationError } from '@trove/catalog';
 import { isTroveError, type TroveError } from '@trove/common';
 import { Command, CommanderError } from 'commander';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
+import { addCerts } from './commands/certs.ts';
 import { addDatastoreUpdates } from './commands/datastores.ts';
 import { addDb } from './commands/db.ts';
 import { addImageList } from './commands/images.ts';
@@ -24,7 +25,7 @@ export function createManage(io: ManageIo): { run(argv: readonly string[]): Prom
 
 function buildProgram(io: ManageIo): Command {
   const program = new Command('trove-manage')
-    .description('Manages the catalog: its version, its datastores.')
+    .description('Manages the catalog: its version, its datastores; makes certificates for a trial.')
     .option(
       '--config-file <file>',
       'read this file; may be repeated, a later one wins',
@@ -38,6 +39,7 @@ function buildProgram(io: ManageIo): Command {
   addDb(program, session);
   addDatastoreUpdates(program, session);
   addImageList(program, session);
+  addCerts(program, session);
   addQuarantine(program, session);
   return program;
 }

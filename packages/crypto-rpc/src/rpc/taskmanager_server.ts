@@ -142,6 +142,6 @@ class SealedTaskmanagerServer implements RpcServer {
     const facts = { queue: CALL_QUEUE, bytes: message.delivery.body.length, claimed_sender: 'api' };
     message.delivery.ack();
     onRefused?.('duplicate', facts);
-    logger.warn('message refused', { reason: 'duplicate', ...facts });
+    logger.debug('message refused', { reason: 'duplicate', ...facts });
   }
 }
