@@ -29,8 +29,10 @@ export {
   revokePendingKey,
   storePendingKey,
 } from './keys/key_operations.ts';
+export { type KeyStatus, keyStatus, type Rewrapped, rewrapKeys } from './keys/key_status.ts';
 export { type CatalogKeyStore, createKeyStore } from './keys/key_store.ts';
 export type { KeyRings } from './keys/rings.ts';
+export type { AllRings } from './keys/sealed_cells.ts';
 export { openTaskSecret, sealTaskSecret } from './keys/task_secret.ts';
 export { instanceIdCollation } from './operations/batch_rows.ts';
 export {

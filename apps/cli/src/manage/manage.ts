@@ -6,6 +6,7 @@ import { addCerts } from './commands/certs.ts';
 import { addDatastoreUpdates } from './commands/datastores.ts';
 import { addDb } from './commands/db.ts';
 import { addImageList } from './commands/images.ts';
+import { addKeys } from './commands/keys.ts';
 import { addQuarantine } from './commands/quarantine.ts';
 import { createManageSession, type ManageIo } from './session.ts';
 
@@ -25,7 +26,7 @@ export function createManage(io: ManageIo): { run(argv: readonly string[]): Prom
 
 function buildProgram(io: ManageIo): Command {
   const program = new Command('trove-manage')
-    .description('Manages the catalog: its version, its datastores; makes certificates for a trial.')
+    .description('Manages the catalog: its version, its datastores, its keys; makes certificates for a trial.')
     .option(
       '--config-file <file>',
       'read this file; may be repeated, a later one wins',
@@ -40,6 +41,7 @@ function buildProgram(io: ManageIo): Command {
   addDatastoreUpdates(program, session);
   addImageList(program, session);
   addCerts(program, session);
+  addKeys(program, session);
   addQuarantine(program, session);
   return program;
 }

@@ -103,8 +103,8 @@ describe.each(['mysql', 'sqlite'] as const)('keys of guests on %s', (dialect) =>
     await change((tx) => intendAccount(tx, { instanceId: id, taskId: 't2', account }));
     expect([await told(), await accountState(catalog.knex, id)]).toEqual([account, 'counts']);
     const toCheck = { instanceId: id, serverId: null };
-    expect(await accountsToCheck(catalog.knex, '', 10)).toEqual([toCheck]);
-    expect(await accountsToCheck(catalog.knex, id, 10)).toEqual([]);
+    expect(await accountsToCheck(catalog.knex, { after: '', limit: 10, atWork: false })).toEqual([toCheck]);
+    expect(await accountsToCheck(catalog.knex, { after: id, limit: 10, atWork: true })).toEqual([]);
     await change((tx) => forgetAccount(tx, id));
     expect([await told(), await accountState(catalog.knex, id)]).toEqual([undefined, 'gone']);
   });
