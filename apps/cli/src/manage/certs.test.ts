@@ -32,7 +32,7 @@ test('an authority, a server and clients are made; keys are for their owner only
     'localhost',
     '10.0.0.1',
     '--client',
-    'api',
+    'trove',
     '--client',
     'conductor',
     '--days',
