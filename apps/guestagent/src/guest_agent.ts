@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import {
+  accountOfUrl,
   type BrokenPart,
   type Clock,
   createMetrics,
@@ -18,6 +19,7 @@ import {
   createGuestServer,
   createRefusalAudit,
   type GuestServer,
+  guestAccount,
   type OnRefused,
 } from '@trove/crypto-rpc';
 import { datastoreDriverFor } from '@trove/datastores';
@@ -145,11 +147,13 @@ class InstanceAgent implements GuestAgent {
   async #serve(bus: Bus): Promise<void> {
     const { config } = this.#options;
     const instanceKey = config.DEFAULT.instance_rpc_encr_key;
+    const account = ownAccount(config, this.#instanceId);
     for (let attempt = 0; !this.#stop.signal.aborted; attempt += 1) {
       const server = createGuestServer({
         bus,
         instanceId: this.#instanceId,
         ...(instanceKey === undefined ? {} : { instanceKey, keyVersion: config.DEFAULT.instance_rpc_key_version }),
+        ...(account !== undefined && { account }),
         controlExchange: config.DEFAULT.control_exchange,
         conductorQueue: config.DEFAULT.conductor_queue,
         handlers: guestHandlers(this.#context),
@@ -209,6 +213,12 @@ function instanceIdOf(config: GuestConfig): string {
   if (id === undefined || !isUuid(id))
     throw new TroveError('CONFIG_INVALID', '[DEFAULT] guest_id must be the id of the instance');
   return id;
+}
+
+/** The guest's own broker account, if that is what it connects with: the broker then vouches for what it publishes. */
+function ownAccount(config: GuestConfig, instanceId: string): string | undefined {
+  const user = accountOfUrl(transportUrlOf(config))?.user;
+  return user === guestAccount(instanceId) ? user : undefined;
 }
 
 function transportUrlOf(config: GuestConfig): Secret {

@@ -57,7 +57,7 @@ export async function startStandalone({ home, config, logger, metrics, say }: St
     );
   }
   await registerDatastores(catalog, images);
-  await redeclareGuests(catalog, broker, config.DEFAULT.control_exchange);
+  await redeclareGuests(catalog, compute, broker, config.DEFAULT.control_exchange);
   const plane = await startPlane(config, images[0]?.manager, {
     ...{ catalog, broker, compute, logger },
     ...(metrics === undefined ? {} : { metrics }),

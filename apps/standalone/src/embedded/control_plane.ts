@@ -13,7 +13,7 @@ import type { ComputeDriver } from '@trove/compute';
 import { buildConductor, type Conductor, type ConductorConfig } from '@trove/conductor';
 import { createRefusalAudit, createTaskmanagerClient, type MemoryBroker } from '@trove/crypto-rpc';
 import { loadStaticTokens } from '@trove/identity';
-import { buildTaskmanager, type Taskmanager, type TaskmanagerConfig } from '@trove/taskmanager';
+import { buildTaskmanager, memoryBrokerAccounts, type Taskmanager, type TaskmanagerConfig } from '@trove/taskmanager';
 
 export interface ControlPlaneConfig {
   readonly api: ApiConfig;
@@ -92,6 +92,8 @@ async function startConductor(config: ConductorConfig, ground: Ground, opened: O
 
 async function startTaskmanager(config: TaskmanagerConfig, ground: Ground, opened: Opened): Promise<Taskmanager> {
   const bus = openBus(ground, 'taskmanager', opened);
+  const accounts = memoryBrokerAccounts(ground.broker);
+  opened.push(accounts);
   const { DEFAULT: settings } = config;
   const taskmanager = buildTaskmanager({
     catalog: ground.catalog,
@@ -104,6 +106,7 @@ async function startTaskmanager(config: TaskmanagerConfig, ground: Ground, opene
       format: settings.at_rest_format,
     },
     compute: ground.compute,
+    accounts,
     settings,
     guestTransport: { clear: new Secret(MEMORY_URL), sealed: new Secret(MEMORY_URL) },
     logger: ground.logger.child({ part: 'taskmanager' }),

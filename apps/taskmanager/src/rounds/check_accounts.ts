@@ -21,10 +21,25 @@ export interface CheckAccountsDeps {
 export function createAccountCheck(deps: CheckAccountsDeps, perTurn: number): (signal: AbortSignal) => Promise<void> {
   let after = '';
   return async () => {
-    const page = await accountsToCheck(deps.catalog.knex, after, perTurn);
+    const page = await accountsToCheck(deps.catalog.knex, { after, limit: perTurn, atWork: false });
     after = page.length < perTurn ? '' : (page.at(-1)?.instanceId ?? '');
     await forEachOf(page, AT_ONCE, (counted) => check(deps, counted));
   };
+}
+
+const PAGE = 200;
+
+/** All accounts at once, before anything runs: for a broker in memory, which starts without any. */
+export async function restoreAccounts(deps: CheckAccountsDeps): Promise<void> {
+  for (let after = ''; ; ) {
+    const page = await accountsToCheck(deps.catalog.knex, { after, limit: PAGE, atWork: true });
+    await forEachOf(page, AT_ONCE, async (counted) => {
+      await deps.accounts.repair(counted.instanceId, () => passwordOf(deps.compute, counted));
+    });
+    const last = page.at(-1);
+    if (last === undefined || page.length < PAGE) return;
+    after = last.instanceId;
+  }
 }
 
 async function check(

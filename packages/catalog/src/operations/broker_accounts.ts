@@ -47,13 +47,16 @@ export interface CountedAccount {
   readonly serverId: string | null;
 }
 
-/** The next page, by instance id, of instances whose account counts and which no task works on. */
-export async function accountsToCheck(executor: Knex, after: string, limit: number): Promise<CountedAccount[]> {
+/** The next page, by instance id, of instances whose account counts; without `atWork` only those that no task works on. */
+export async function accountsToCheck(
+  executor: Knex,
+  { after, limit, atWork }: { after: string; limit: number; atWork: boolean },
+): Promise<CountedAccount[]> {
   const rows: Pick<InstanceRow, 'id' | 'compute_instance_id'>[] = await executor('resources as r')
     .join('instances as i', 'i.id', 'r.instance_id')
     .where('r.instance_id', '>', after)
     .where({ 'r.kind': 'broker_account', 'r.state': 'live', 'i.deleted': 0 })
-    .whereNull('i.active_task_id')
+    .modify((query) => (atWork ? query : query.whereNull('i.active_task_id')))
     .orderBy('r.instance_id')
     .limit(limit)
     .select('i.id', 'i.compute_instance_id');

@@ -22,6 +22,9 @@ export function createServer(tools: TaskTools): Step {
     async run(context) {
       const { instanceId, id: taskId } = context.task;
       await context.fenced((tx) => intendResource(tx, { token: context.token, kind: 'server', instanceId, taskId }));
+      const account = newAccount(tools, context);
+      // The broker may have lost it since it was made, one in memory with each restart.
+      if (account !== undefined) await tools.accounts?.repair(instanceId, async () => account.password);
       const server = await compute.createServer(await serverRequest(tools, context), context.signal);
       return { done: await take(context, server) };
     },
