@@ -3,7 +3,7 @@ import { findRabbitmq, startRabbitmq } from './rabbitmq.ts';
 import type { ServerTls } from './server_tls.ts';
 
 export interface TlsBroker {
-  /** `amqp://user:password@127.0.0.1:port/`, in clear. */
+  /** `amqp://user:password@127.0.0.1:port/?management_port=…`, in clear. */
   url: string;
   tlsPort: number;
   managementTlsPort: number;
@@ -21,7 +21,7 @@ export async function tlsBroker(tls: ServerTls): Promise<TlsBroker> {
   const binaries = findRabbitmq();
   if (binaries === undefined) throw new Error('TLS tests need rabbitmq-server on this machine');
   const { url, tlsPort, managementTlsPort, stop } = await startRabbitmq(binaries, tls);
-  return { url: url.replace(/\?.*$/, ''), tlsPort, managementTlsPort, dispose: stop };
+  return { url, tlsPort, managementTlsPort, dispose: stop };
 }
 
 /** A MariaDB of one's own that offers TLS; `versions` is its `tls_version`. */
