@@ -34,8 +34,8 @@ const NOTHING: AccountFacts = { hasPassword: false, tags: [], otherVhosts: [], t
 export function createBrokerAccounts(admin: BrokerAdmin): BrokerAccounts {
   const makeAll = async (instanceId: string, password: Secret): Promise<void> => {
     const user = guestAccount(instanceId);
-    await admin.putUser(user, undefined);
     const facts = (await admin.readAccount(user)) ?? NOTHING;
+    await admin.putUser(user, undefined);
     for (const part of partsOf(admin, instanceId)) await part.make(facts);
     await admin.putUser(user, password);
   };

@@ -194,7 +194,7 @@ describe.each(WALLED_BROKERS)('the walls around a guest %s', (_name, open) => {
         return;
       }
       const facts = await broker.admin.readAccount(guestAccount(id));
-      if (!crash.acts.slice(1, survived).includes('putUser')) expect(facts?.hasPassword ?? false).toBe(false);
+      if (crash.acts.filter((act) => act === 'putUser').length < 2) expect(facts?.hasPassword ?? false).toBe(false);
       await accounts.make(id, password);
       expect(await accounts.repair(id, async () => undefined)).toEqual([]);
       await accounts.remove(id);
