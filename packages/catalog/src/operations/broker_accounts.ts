@@ -56,7 +56,9 @@ export async function accountsToCheck(
     .join('instances as i', 'i.id', 'r.instance_id')
     .where('r.instance_id', '>', after)
     .where({ 'r.kind': 'broker_account', 'r.state': 'live', 'i.deleted': 0 })
-    .modify((query) => (atWork ? query : query.whereNull('i.active_task_id')))
+    .modify((query) => {
+      if (!atWork) void query.whereNull('i.active_task_id');
+    })
     .orderBy('r.instance_id')
     .limit(limit)
     .select('i.id', 'i.compute_instance_id');
