@@ -78,11 +78,11 @@ async function keyRows(knex: Knex, after: InstanceKeyRow | undefined): Promise<I
   const from = after ?? { instance_id: '', version: 0 };
   return await knex<InstanceKeyRow>('instance_keys')
     .whereNot({ state: 'retired' })
-    .andWhere((later) =>
-      later
-        .where('instance_id', '>', from.instance_id)
-        .orWhere((same) => same.where('instance_id', from.instance_id).andWhere('version', '>', from.version)),
-    )
+    .andWhereRaw('(instance_id > ? OR (instance_id = ? AND version > ?))', [
+      from.instance_id,
+      from.instance_id,
+      from.version,
+    ])
     .orderBy(['instance_id', 'version'])
     .limit(BATCH)
     .select();
@@ -132,11 +132,11 @@ async function steps(knex: Knex, after: StepOutput | undefined): Promise<StepOut
     .join('tasks', 'tasks.id', 'task_steps.task_id')
     .whereIn('tasks.state', RUNNING)
     .whereNotNull('task_steps.output')
-    .andWhere((later) =>
-      later
-        .where('task_steps.task_id', '>', from.task_id)
-        .orWhere((same) => same.where('task_steps.task_id', from.task_id).andWhere('task_steps.name', '>', from.name)),
-    )
+    .andWhereRaw('(task_steps.task_id > ? OR (task_steps.task_id = ? AND task_steps.name > ?))', [
+      from.task_id,
+      from.task_id,
+      from.name,
+    ])
     .orderBy(['task_steps.task_id', 'task_steps.name'])
     .limit(BATCH)
     .select('task_steps.task_id', 'task_steps.name', 'task_steps.output');

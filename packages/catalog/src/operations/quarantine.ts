@@ -34,9 +34,7 @@ export async function liftQuarantine(executor: Knex, instanceId: string): Promis
 export async function wantHello(executor: Knex, instanceId: string): Promise<void> {
   await executor('instance_reports')
     .where({ instance_id: instanceId, quarantined_at: null })
-    .andWhere((recent) =>
-      recent.whereNull('hello_wanted').orWhereRaw('ABS(hello_wanted) < ? - ?', [dbNow(executor), HELLO_EVERY_MICROS]),
-    )
+    .andWhereRaw('(hello_wanted IS NULL OR ABS(hello_wanted) < ? - ?)', [dbNow(executor), HELLO_EVERY_MICROS])
     .update({ hello_wanted: dbNow(executor) });
 }
 

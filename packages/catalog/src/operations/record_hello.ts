@@ -66,7 +66,7 @@ export async function recordHello(tx: Knex.Transaction, hello: Hello): Promise<H
   const row = await tx<InstanceReportRow>('instance_reports')
     .where({ instance_id: hello.instanceId })
     .first('quarantined_at');
-  return row?.quarantined_at == null ? 'stored' : 'clone';
+  return (row?.quarantined_at ?? null) === null ? 'stored' : 'clone';
 }
 
 /** From now on no report counts until the next `hello`: the server that sent them is being replaced. */

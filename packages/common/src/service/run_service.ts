@@ -91,14 +91,14 @@ async function start<Specs extends readonly OptionSpec[]>(
       unused = names;
     },
   });
-  const readableKeys = checkKeyFileModes(configFiles);
+  const tooOpen = checkKeyFileModes(configFiles);
   const common = commonSettings(config);
   const tls = loadTlsServer(common.ssl);
   const logger = createLogger({ service: service.name, level: common.level });
   const metrics = createMetrics({ process: true });
   if (unused.length > 0) logger.warn('options of Trove that are not used here', { options: unused });
-  if (readableKeys.length > 0)
-    logger.warn('files that hold a key may be read by others than their owner: chmod 0600', { files: readableKeys });
+  if (tooOpen.length > 0)
+    logger.warn('files that hold a key may be read by others than their owner: chmod 0600', { files: tooOpen });
 
   const closers: (() => Promise<void>)[] = [];
   const grace = closeWithGrace({ delay: STOP_WITHIN_MS, logger: graceLogger(logger) }, async ({ err, signal }) => {

@@ -3,7 +3,7 @@ import { type Header, isZero } from '../codecs/v2/header.ts';
 import { Refusal } from './refusal.ts';
 
 /** By how much two clocks may differ, in milliseconds. */
-export const SKEW_MS = 60_000;
+const SKEW_MS = 60_000;
 /** The longest lives that a receiver grants, in milliseconds. */
 export const CALL_LIFE_MS = 10 * 60_000;
 export const HEARTBEAT_LIFE_MS = 90_000;
@@ -15,7 +15,7 @@ export function checkLife(header: Header, longestMs: number): void {
 }
 
 /** Throws a `Refusal` (`expiry`) for one that has expired at `now`, the catalog's time. */
-export function checkNotExpired(header: Header, now: number): void {
+function checkNotExpired(header: Header, now: number): void {
   if (header.expires + SKEW_MS < now) throw new Refusal('expiry');
 }
 
