@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { loadTlsClient, type TlsClient, TroveError } from '@trove/common';
 import type { Knex } from 'knex';
+import type { SslOptions } from 'mysql2';
 
 const NAMES = {
   ca: '[database] connection ssl_ca',
@@ -33,7 +34,7 @@ export function databaseTls(query: URLSearchParams): TlsClient | undefined {
 /** What mysql2 takes for it: beside `ssl` a socket that remembers its host. */
 export function mysqlTls(tls: TlsClient, host: string, port: number): { ssl: object; stream: () => Duplex } {
   return {
-    ssl: { ...tls.material, rejectUnauthorized: true, verifyIdentity: true },
+    ssl: { ...tls.material, rejectUnauthorized: true, verifyIdentity: true } satisfies SslOptions,
     stream: () => {
       const socket = connect({ host, port, noDelay: true, keepAlive: true });
       // mysql2 names no server where the host is an address, and Node would then verify the certificate for "localhost".

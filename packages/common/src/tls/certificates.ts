@@ -39,7 +39,7 @@ const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as con
 /** For clocks that are a little behind. */
 const EARLIER_MS = 60 * 60 * 1000;
 
-cryptoProvider.set(webcrypto as typeof globalThis.crypto);
+cryptoProvider.set(webcrypto);
 
 /** A new certificate authority of its own, on P-256. It is for trials: its key is as good as every certificate it gave. */
 export async function createAuthority(options: { name: string; notAfter: Date }): Promise<CertificateAuthority> {
@@ -100,7 +100,7 @@ function alternativeName(host: string): { type: 'ip' | 'dns'; value: string } {
 }
 
 function newKeys(): Promise<webcrypto.CryptoKeyPair> {
-  return webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']) as Promise<webcrypto.CryptoKeyPair>;
+  return webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
 }
 
 /** 16 random bytes; the first bit is zero, since a serial number is positive. */
