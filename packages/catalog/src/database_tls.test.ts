@@ -56,7 +56,9 @@ async function attempt(database: TlsDatabase, how: Attempt = {}): Promise<string
     return rows[0]?.Value ?? '';
   } catch (error) {
     expect(isUnavailable(error) || !isTroveError(error)).toBe(true);
-    return error instanceof Error ? error.message : String(error);
+    if (!isTroveError(error, 'CATALOG_UNAVAILABLE')) return String(error);
+    expect(error.message).toBe('The catalog cannot be reached.');
+    return error.cause instanceof Error ? error.cause.message : '';
   } finally {
     await catalog.close();
   }

@@ -47,7 +47,7 @@ interface MysqlClient {
   acquireRawConnection(): Promise<unknown>;
 }
 
-/** knex's client for MySQL, which says of a connection that TLS refused why: `CATALOG_UNAVAILABLE` with host, file and reason. */
+/** knex's client for MySQL, which says of a connection that TLS refused why: `CATALOG_UNAVAILABLE`, its cause has host, file and reason. */
 export function tlsMysqlClient(tls: TlsClient, where: { host: string; port: number }): typeof Knex.Client {
   // knex ships it without types and outside its main entry.
   const Base = createRequire(import.meta.url)('knex/lib/dialects/mysql2/index.js') as new (
@@ -59,9 +59,10 @@ export function tlsMysqlClient(tls: TlsClient, where: { host: string; port: numb
         return await super.acquireRawConnection();
       } catch (error) {
         const told = tls.explain(error, where);
-        throw told === undefined
-          ? error
-          : new TroveError('CATALOG_UNAVAILABLE', told, { retryable: true, cause: error });
+        if (told === undefined) throw error;
+        // The reason names hosts and files: it is for the log and the operator, as the cause, and never for a tenant.
+        const cause = new Error(told, { cause: error });
+        throw new TroveError('CATALOG_UNAVAILABLE', 'The catalog cannot be reached.', { retryable: true, cause });
       }
     }
   }
