@@ -12,6 +12,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Measurement[]>>> = {
   seal: async () => (await import('../packages/crypto-rpc/bench/seal.bench.ts')).benchSeal(),
   calls: async () => (await import('../packages/crypto-rpc/bench/calls.bench.ts')).benchCalls(),
   heartbeats: async () => (await import('../apps/conductor/bench/heartbeats.bench.ts')).benchHeartbeats(),
+  accounts: async () => (await import('../apps/taskmanager/bench/accounts.bench.ts')).benchAccounts(),
   api: async () => (await import('../apps/api/bench/requests.bench.ts')).benchRequests(),
   services: async () => (await import('../apps/standalone/bench/services.bench.ts')).benchServices(),
 };

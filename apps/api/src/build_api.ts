@@ -1,5 +1,5 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import { type HealthCheck, TroveError } from '@trove/common';
+import { createMetrics, type HealthCheck, showBuses, TroveError } from '@trove/common';
 import { fastify } from 'fastify';
 import type { ApiApp } from './api_app.ts';
 import type { ApiDeps } from './deps.ts';
@@ -9,15 +9,20 @@ import { addBodyParsers, BODY_LIMIT } from './plugins/bodies.ts';
 import { addErrorAnswers, errorAnswerer } from './plugins/error_answers.ts';
 import { addOpenapi } from './plugins/openapi.ts';
 import { addRequestLog, newRequestId } from './plugins/request_log.ts';
+import { addRequestMetrics } from './plugins/request_metrics.ts';
 import { PROJECT_ROUTES, SERVICE_ROUTES } from './routes/index.ts';
 import { createComputeChoices } from './work/compute_choices.ts';
 import { createDoorbell } from './work/doorbell.ts';
+import { measuredTaskmanager } from './work/measured_taskmanager.ts';
 
 /** The REST service as a value; nothing listens until it is told to. */
 export interface Api {
   /** For `inject` in tests. */
   readonly app: ApiApp;
-  /** Resolves to the address that it listens on, `http://127.0.0.1:8779`. Port 0 is the system's choice. Rejects with `CONFIG_INVALID`. */
+  /**
+   * Resolves to the address that it listens on, `http://127.0.0.1:8779`, or `https:` with a certificate. Port 0 is the
+   * system's choice. Rejects with `CONFIG_INVALID`.
+   */
   listen(address: { host: string; port: number }): Promise<string>;
   readonly health: HealthCheck;
   /** Takes no more, answers what it has, rings the last doorbells. What it was given stays open. */
@@ -29,7 +34,11 @@ const PATH_ELEMENT_LIMIT = 512;
 
 export async function buildApi(deps: ApiDeps): Promise<Api> {
   const answerError = errorAnswerer(deps.logger);
+  const metrics = deps.metrics ?? createMetrics();
+  showBuses(metrics, { control: deps.bus });
+  const listening = deps.tls === undefined ? {} : { https: deps.tls };
   const app: ApiApp = fastify({
+    ...(listening as object),
     logger: false,
     bodyLimit: BODY_LIMIT,
     exposeHeadRoutes: false,
@@ -49,10 +58,12 @@ export async function buildApi(deps: ApiDeps): Promise<Api> {
       },
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
-  const doorbell = createDoorbell(deps.taskmanager, deps.logger);
-  const work = { deps, choices: createComputeChoices(deps.compute), doorbell };
+  const taskmanager = measuredTaskmanager(deps.taskmanager, metrics);
+  const doorbell = createDoorbell(taskmanager, deps.logger);
+  const work = { deps: { ...deps, taskmanager }, choices: createComputeChoices(deps.compute), doorbell };
   addErrorAnswers(app, deps.logger);
   addRequestLog(app, deps.logger);
+  addRequestMetrics(app, metrics);
   addBodyParsers(app);
   addAuthentication(app, deps.identity);
   await addOpenapi(app);

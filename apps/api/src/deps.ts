@@ -1,5 +1,5 @@
 import type { Catalog, QuotaAmounts } from '@trove/catalog';
-import type { Logger, Secret } from '@trove/common';
+import type { Logger, Metrics, Secret, TlsServerOptions } from '@trove/common';
 import type { ComputeDriver } from '@trove/compute';
 import type { Bus, TaskmanagerClient } from '@trove/crypto-rpc';
 import type { Identity } from '@trove/identity';
@@ -38,4 +38,8 @@ export interface ApiDeps {
   /** The ring of `taskmanager_rpc_encr_key`: seals passwords in tasks. Empty: they rest in clear. */
   readonly controlRing: readonly Secret[];
   readonly logger: Logger;
+  /** Default: one that nobody reads. */
+  readonly metrics?: Metrics;
+  /** Absent: it listens in clear. */
+  readonly tls?: TlsServerOptions | undefined;
 }

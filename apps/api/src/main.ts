@@ -1,14 +1,16 @@
-import { checkCatalogAtStart, openCatalog } from '@trove/catalog';
+import { checkCatalogAtStart, createCatalogClock, openCatalog } from '@trove/catalog';
 import {
   busUrls,
   checkPublishedKeys,
   type Logger,
+  loadBrokerTls,
+  loadTlsServer,
   runService,
   type Secret,
   sharedCatalogUrl,
   TroveError,
 } from '@trove/common';
-import { createAmqpBus, createTaskmanagerClient } from '@trove/crypto-rpc';
+import { createAmqpBus, createRefusalAudit, createTaskmanagerClient } from '@trove/crypto-rpc';
 import { type Identity, loadStaticTokens } from '@trove/identity';
 import { buildApi } from './build_api.ts';
 import { checkInstances } from './check_instances.ts';
@@ -20,22 +22,27 @@ const NAME = 'trove-api';
 await runService({
   name: NAME,
   options: apiOptions,
-  async start(config, { logger }) {
+  async start(config, { logger, metrics }) {
     const defaults = config.DEFAULT;
     const controlRing = controlRingOf(defaults);
     const identity = await openIdentity(config, logger);
     const compute = computeChoices(config);
-    const urls = busUrls(defaults);
+    const urls = busUrls(defaults, config.oslo_messaging_rabbit);
     const transportUrl = controlRing.length > 0 ? urls.sealed : urls.clear;
+    const tls = loadBrokerTls(config.oslo_messaging_rabbit, [transportUrl]);
     const catalog = openCatalog({ connection: sharedCatalogUrl(config) });
     await checkCatalogAtStart(catalog, logger, (answering) => checkInstances(answering, controlRing));
-    const bus = await createAmqpBus({ transportUrl, connectionName: NAME, logger });
+    const bus = await createAmqpBus({ transportUrl, tls, connectionName: NAME, logger });
+    const clock = createCatalogClock(catalog, { logger });
+    await clock.start();
     const taskmanager = createTaskmanagerClient({
       bus,
+      clock,
       controlKeys: { ring: controlRing },
       controlExchange: defaults.control_exchange,
       taskmanagerQueue: defaults.taskmanager_queue,
       logger,
+      onRefused: createRefusalAudit(logger, metrics),
     });
     const api = await buildApi({
       settings: settingsOf(config),
@@ -46,6 +53,8 @@ await runService({
       bus,
       controlRing,
       logger,
+      metrics,
+      tls: loadTlsServer(config.ssl),
     });
     const address = await api.listen({ host: defaults.bind_host, port: defaults.bind_port });
     return {
@@ -54,6 +63,7 @@ await runService({
       async close() {
         await api.close();
         await taskmanager.close();
+        clock.stop();
         await bus.close();
         await catalog.close();
       },

@@ -8,7 +8,7 @@ import { addUsers } from './commands/users.ts';
 import type { Environment } from './connection.ts';
 import { CliError } from './exit.ts';
 import { createProgram, type Program } from './program.ts';
-import { createSession } from './session.ts';
+import { type CliOptions, createSession } from './session.ts';
 
 /** What the program touches. `stdin` is read only where a password is asked for. */
 export interface CliIo {
@@ -36,9 +36,12 @@ function addCommands(program: Command, io: CliIo): void {
   program
     .description('Databases as a service: make and manage database instances.')
     .option('--json', 'print JSON instead of tables')
+    .option('--os-cacert <file>', 'the authorities, in PEM, that an https endpoint is checked against')
+    .option('--os-cert <file>', 'a client certificate, in PEM')
+    .option('--os-key <file>', 'its key, in PEM')
     .option('--as <user>', 'speak as this user of $TROVE_HOME/tokens.json')
     .addHelpText('after', ENVIRONMENT_HELP);
-  const session = createSession(io, () => program.opts<{ json?: boolean; as?: string }>());
+  const session = createSession(io, () => program.opts<CliOptions>());
   addInstances(program, session);
   addCreate(program, session);
   addChanges(program, session);
@@ -51,6 +54,7 @@ const ENVIRONMENT_HELP = `
 Environment:
   TROVE_URL, TROVE_TOKEN, TROVE_PROJECT_ID   endpoint, token and project; OS_TOKEN, OS_PROJECT_ID and
                                              OS_DATABASE_ENDPOINT_OVERRIDE are read where these are not set
+  OS_CACERT, OS_CERT, OS_KEY                 as --os-cacert, --os-cert and --os-key; https needs the first
   TROVE_HOME                                 folder of a standalone control plane, default .trove
   TROVE_USER                                 which user of its tokens.json to be, default the first (an admin)
 

@@ -1,8 +1,15 @@
 import type { CliIo } from './cli.ts';
 import { findConnection } from './connection.ts';
 import { propertyTable, renderTable } from './table.ts';
+import { type TlsOptions, troveFetch } from './tls.ts';
 import { createTroveClient, type Json, type JsonObject, type TroveClient } from './trove_client.ts';
 import type { Columns } from './views.ts';
+
+/** What stands before the command's name. */
+export interface CliOptions extends TlsOptions {
+  json?: boolean;
+  as?: string;
+}
 
 /** What each command has: a client, made when first asked for, and how to print. */
 export interface Session {
@@ -15,13 +22,13 @@ export interface Session {
   say(line: string): void;
 }
 
-export function createSession(io: CliIo, options: () => { json?: boolean; as?: string }): Session {
+export function createSession(io: CliIo, options: () => CliOptions): Session {
   let client: TroveClient | undefined;
   const printJson = (value: Json) => io.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
   return {
     io,
     client() {
-      client ??= createTroveClient(findConnection(io.env, options().as), io.fetch);
+      client ??= createTroveClient(findConnection(io.env, options().as), troveFetch(io, options()));
       return client;
     },
     printList(items, columns) {

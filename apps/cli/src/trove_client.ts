@@ -1,3 +1,4 @@
+import type { PlainFetch, PlainResponse } from '@trove/common';
 import type { Connection } from './connection.ts';
 import { CliError, EXIT } from './exit.ts';
 
@@ -19,7 +20,7 @@ export interface PageOptions {
 }
 
 /** Requests to one project of one control plane. Throws `CliError` with the server's own text. */
-export function createTroveClient(connection: Connection, fetchFunction: typeof fetch): TroveClient {
+export function createTroveClient(connection: Connection, fetchFunction: PlainFetch): TroveClient {
   const request = async (method: string, path: string, body?: Json) => {
     const response = await call(connection, fetchFunction, method, path, body);
     return { status: response.status, body: parse(await response.text(), response.headers.get('content-type')) };
@@ -75,11 +76,11 @@ function nextMarker(links: Json | undefined): string | undefined {
 
 async function call(
   connection: Connection,
-  fetchFunction: typeof fetch,
+  fetchFunction: PlainFetch,
   method: string,
   path: string,
   body: Json | undefined,
-): Promise<Response> {
+): Promise<PlainResponse> {
   const headers: Record<string, string> = { 'X-Auth-Token': connection.token.reveal(), Accept: 'application/json' };
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   try {
@@ -89,6 +90,7 @@ async function call(
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
   } catch (error) {
+    if (error instanceof CliError) throw error;
     throw new CliError(EXIT.unreachable, unreachable(connection.base, error));
   }
 }

@@ -1,7 +1,16 @@
-import { type Catalog, createKeyStore, type KeyRings } from '@trove/catalog';
-import { type BrokenPart, type Clock, type Logger, systemClock } from '@trove/common';
-import { type Bus, createConductorServer, logRefusals, startWhenReachable } from '@trove/crypto-rpc';
+import { type Catalog, createCatalogClock, createKeyStore, type KeyRings } from '@trove/catalog';
+import {
+  type BrokenPart,
+  type Clock,
+  createMetrics,
+  type Logger,
+  type Metrics,
+  showBuses,
+  systemClock,
+} from '@trove/common';
+import { type Bus, createConductorServer, createRefusalAudit, startWhenReachable } from '@trove/crypto-rpc';
 import { conductorHandlers } from './handlers.ts';
+import { measuredHandlers } from './measured_handlers.ts';
 import type { ConductorSettings } from './options.ts';
 
 /** All that a conductor works with. Whoever opened it closes it, after the conductor. */
@@ -14,6 +23,8 @@ export interface ConductorDeps {
   readonly keyRings: KeyRings;
   readonly settings: ConductorSettings;
   readonly logger: Logger;
+  /** Default: one that nobody reads. */
+  readonly metrics?: Metrics;
   readonly clock?: Clock;
 }
 
@@ -28,18 +39,29 @@ export interface Conductor {
 export function buildConductor(deps: ConductorDeps): Conductor {
   const { catalog, sealedBus, legacyBus, settings, logger } = deps;
   const clock = deps.clock ?? systemClock;
-  const sealedAndClear = createConductorServer({
-    ...{ sealedBus, legacyBus, logger, clock },
+  const metrics = deps.metrics ?? createMetrics();
+  showBuses(metrics, { sealed: sealedBus, clear: legacyBus });
+  const wireClock = createCatalogClock(catalog, { clock, logger });
+  const reports = createConductorServer({
+    ...{ sealedBus, legacyBus, logger, clock: wireClock },
     keyStore: createKeyStore(catalog, deps.keyRings, { role: 'conductor', clock }),
     controlExchange: settings.control_exchange,
     conductorQueue: settings.conductor_queue,
     host: settings.host,
     allowPlaintext: settings.allow_plaintext,
-    handlers: conductorHandlers({ catalog, logger }),
-    onRefused: logRefusals(logger),
+    handlers: measuredHandlers(conductorHandlers({ catalog, logger }), metrics),
+    onRefused: createRefusalAudit(logger, metrics),
   });
-  const server = startWhenReachable(sealedAndClear, { logger, clock });
-  return { start: () => server.start(), close: () => server.close(), health: () => brokenParts(deps) };
+  const server = startWhenReachable(reports, { logger, clock });
+  const start = async (): Promise<void> => {
+    await wireClock.start();
+    await server.start();
+  };
+  const close = async (): Promise<void> => {
+    await server.close();
+    wireClock.stop();
+  };
+  return { start, close, health: () => brokenParts(deps) };
 }
 
 async function brokenParts({ catalog, sealedBus, legacyBus }: ConductorDeps): Promise<readonly BrokenPart[]> {

@@ -76,6 +76,23 @@ describe.each(['mysql', 'sqlite'] as const)('heartbeats on %s', (dialect) => {
     expect([await statusOf(catalog, id), toBigint(second?.sequence ?? 0)]).toEqual(['new', 10n]);
   });
 
+  test('an event takes effect at its first arrival, from the greeted boot; another boot asks for a hello', async () => {
+    const id = await sealedInstance(catalog);
+    await catalog.knex('instance_reports').where({ instance_id: id }).update({ hello_wanted: null });
+    const told: unknown[] = [];
+    const logger = { ...silentLogger, warn: (message: string) => void told.push(message) };
+    const { event } = conductorHandlers({ catalog, logger });
+    const { bootNonce, sequence, messageId } = sealedReport(id, 11n, healthy);
+    const report = { instanceId: id, method: 'report_root', args: { instance_id: id }, legacy: false } as const;
+    const facts = { bootNonce, sequence, messageId, expiresMs: Date.now() + 1000 };
+    await event({ ...report, ...facts });
+    await event({ ...report, ...facts });
+    expect(told).toHaveLength(1);
+    const other = Buffer.from(OTHER_NONCE, 'hex');
+    await event({ ...report, ...facts, messageId: newUuid(), bootNonce: other });
+    expect([told.length, toBigint((await reportOf(catalog, id))?.hello_wanted ?? 0) > 0n]).toEqual([1, true]);
+  });
+
   test('an instance that was never greeted asks for a hello too', async () => {
     const id = await sealedInstance(catalog);
     await catalog.knex('instance_reports').where({ instance_id: id }).del();

@@ -1,14 +1,21 @@
 import {
   type Catalog,
+  claimArrival,
+  ensureReportRow,
+  type InstanceReportRow,
   instanceIdCollation,
   recordLegacyReports,
   recordSealedReports,
+  wantHello,
   withTransaction,
 } from '@trove/catalog';
 import type { Logger } from '@trove/common';
 import type { ConductorHandlers, EventReport, HeartbeatReport } from '@trove/crypto-rpc';
 import { wakeInstances } from '@trove/tasks';
 import { sortBatch } from './batch.ts';
+
+/** How long the `_unique_id` of a legacy event, which does not say when it expires, is remembered. */
+const LEGACY_KEPT_MS = 10 * 60_000;
 
 export interface HandlerDeps {
   readonly catalog: Catalog;
@@ -42,11 +49,33 @@ export function conductorHandlers({ catalog, logger }: HandlerDeps): ConductorHa
 
   /** Backups and root history do not exist in this release: said in the log, and not sent round again. */
   const event = async (report: EventReport): Promise<void> => {
-    logger.warn('report refused: this release has no such method', {
-      method: report.method,
-      instance_id: report.instanceId,
+    const { instanceId, messageId, method } = report;
+    const arrival = {
+      sender: `guest:${instanceId}`,
+      messageId,
+      expiresMs: report.expiresMs ?? Date.now() + LEGACY_KEPT_MS,
+    };
+    await withTransaction(catalog, async (tx) => {
+      if (!(await isPresentBoot(tx, report)) || !(await claimArrival(tx, arrival))) return;
+      logger.warn('report refused: this release has no such method', { method, instance_id: instanceId });
     });
   };
 
-  return { heartbeats, event };
+  const late = (instanceId: string): Promise<void> => wantHello(catalog.knex, instanceId);
+
+  return { heartbeats, event, late };
+}
+
+type Transaction = Parameters<Parameters<typeof withTransaction>[1]>[0];
+
+/** An event of a boot that nobody has greeted changes nothing, and makes a taskmanager greet it. */
+async function isPresentBoot(tx: Transaction, { instanceId, bootNonce }: EventReport): Promise<boolean> {
+  if (bootNonce === null) return true;
+  await ensureReportRow(tx, instanceId);
+  const row = await tx<InstanceReportRow>('instance_reports')
+    .where({ instance_id: instanceId, quarantined_at: null })
+    .first('boot_nonce');
+  if (row?.boot_nonce === bootNonce.toString('hex')) return true;
+  await wantHello(tx, instanceId);
+  return false;
 }

@@ -1,5 +1,5 @@
 import { checkCatalogAtStart, openCatalog } from '@trove/catalog';
-import { busUrls, runService, sharedCatalogUrl } from '@trove/common';
+import { busUrls, loadBrokerTls, runService, sharedCatalogUrl } from '@trove/common';
 import { createAmqpBuses } from '@trove/crypto-rpc';
 import { checkKeys } from './check_keys.ts';
 import { buildConductor } from './conductor.ts';
@@ -10,15 +10,16 @@ const NAME = 'trove-conductor';
 await runService({
   name: NAME,
   options: conductorOptions,
-  async start(config, { logger }) {
+  async start(config, { logger, metrics }) {
     const defaults = config.DEFAULT;
-    const urls = busUrls(defaults);
+    const urls = busUrls(defaults, config.oslo_messaging_rabbit);
+    const tls = loadBrokerTls(config.oslo_messaging_rabbit, [urls.clear, urls.sealed]);
     checkKeys(defaults, logger);
     const catalog = openCatalog({ connection: sharedCatalogUrl(config) });
     await checkCatalogAtStart(catalog, logger);
-    const buses = await createAmqpBuses(urls, { connectionName: NAME, logger });
+    const buses = await createAmqpBuses(urls, { connectionName: NAME, logger, tls });
     const conductor = buildConductor({
-      ...{ catalog, sealedBus: buses.sealedBus, legacyBus: buses.legacyBus, logger },
+      ...{ catalog, sealedBus: buses.sealedBus, legacyBus: buses.legacyBus, logger, metrics },
       keyRings: { instance: defaults.inst_rpc_key_encr_key, uplink: defaults.inst_rpc_uplink_encr_key },
       settings: defaults,
     });

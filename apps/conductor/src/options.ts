@@ -17,6 +17,14 @@ export const conductorOptions = defineOptions([
   sharedOptions.health_host,
   sharedOptions.health_port,
   sharedOptions.database_connection,
+  sharedOptions.rabbit_ssl,
+  sharedOptions.rabbit_ssl_version,
+  sharedOptions.rabbit_ssl_ca_file,
+  sharedOptions.rabbit_ssl_cert_file,
+  sharedOptions.rabbit_ssl_key_file,
+  sharedOptions.ssl_ca_file,
+  sharedOptions.ssl_cert_file,
+  sharedOptions.ssl_key_file,
 ]);
 
 export type ConductorConfig = ConfigOf<typeof conductorOptions>;

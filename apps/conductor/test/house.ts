@@ -44,12 +44,30 @@ type Payload = HeartbeatReport['args']['payload'];
 export function sealedReport(instanceId: string, sequence: bigint, payload: Payload, nonce = NONCE): HeartbeatReport {
   const args = { instance_id: instanceId, payload };
   const bootNonce = Buffer.from(nonce, 'hex');
-  return { instanceId, method: 'heartbeat', args, messageId: newUuid(), bootNonce, sequence, legacy: false };
+  return {
+    instanceId,
+    method: 'heartbeat',
+    args,
+    messageId: newUuid(),
+    bootNonce,
+    sequence,
+    expiresMs: Date.now() + 90_000,
+    legacy: false,
+  };
 }
 
 export function legacyReport(instanceId: string, sent: number | null, serviceStatus: string): HeartbeatReport {
   const args = { instance_id: instanceId, payload: { service_status: serviceStatus }, sent };
-  return { instanceId, method: 'heartbeat', args, messageId: newUuid(), bootNonce: null, sequence: null, legacy: true };
+  return {
+    instanceId,
+    method: 'heartbeat',
+    args,
+    messageId: newUuid(),
+    bootNonce: null,
+    sequence: null,
+    expiresMs: null,
+    legacy: true,
+  };
 }
 
 export async function reportOf(catalog: Catalog, instanceId: string): Promise<InstanceReportRow | undefined> {

@@ -1,15 +1,27 @@
 import { join } from 'node:path';
 import {
+  accountOfUrl,
   type BrokenPart,
   type Clock,
+  createMetrics,
   fullJitterMs,
   isUuid,
   type Logger,
+  loadBrokerTls,
+  type Metrics,
   type Secret,
   systemClock,
   TroveError,
 } from '@trove/common';
-import { type Bus, createAmqpBus, createGuestServer, type GuestServer } from '@trove/crypto-rpc';
+import {
+  type Bus,
+  createAmqpBus,
+  createGuestServer,
+  createRefusalAudit,
+  type GuestServer,
+  guestAccount,
+  type OnRefused,
+} from '@trove/crypto-rpc';
 import { datastoreDriverFor } from '@trove/datastores';
 import type { GuestContext } from './guest_context.ts';
 import { GuestStatus } from './guest_status.ts';
@@ -38,6 +50,8 @@ export interface GuestAgentOptions {
   /** Connects to a URL; default AMQP. Standalone's answers `memory://`. The agent closes what it gets. */
   readonly connect?: (request: BusRequest) => Promise<Bus>;
   readonly logger: Logger;
+  /** Default: one that nobody reads. */
+  readonly metrics?: Metrics;
   readonly clock?: Clock;
 }
 
@@ -64,6 +78,7 @@ class InstanceAgent implements GuestAgent {
   readonly #logger: Logger;
   readonly #instanceId: string;
   readonly #context: GuestContext;
+  readonly #onRefused: OnRefused;
   readonly #heartbeats: Heartbeats;
   readonly #background = new Set<Promise<unknown>>();
   readonly #stop = new AbortController();
@@ -77,6 +92,7 @@ class InstanceAgent implements GuestAgent {
     this.#instanceId = instanceIdOf(options.config);
     this.#logger = options.logger.child({ instance_id: this.#instanceId });
     this.#context = this.#makeContext();
+    this.#onRefused = createRefusalAudit(this.#logger, options.metrics ?? createMetrics());
     this.#heartbeats = new Heartbeats({
       instanceId: this.#instanceId,
       status: this.#context.status,
@@ -93,8 +109,7 @@ class InstanceAgent implements GuestAgent {
 
   async start(): Promise<void> {
     const transportUrl = transportUrlOf(this.#options.config);
-    const connect =
-      this.#options.connect ?? ((request) => createAmqpBus({ ...request, logger: this.#logger, clock: this.#clock }));
+    const connect = this.#options.connect ?? ((request) => this.#connect(request));
     const connectionName = `trove-guestagent ${this.#instanceId}`;
     this.#bus = await connect({ transportUrl, connectionName, instanceId: this.#instanceId });
     this.#bus.onConnected(() => void this.#heartbeats.now());
@@ -123,6 +138,11 @@ class InstanceAgent implements GuestAgent {
     await this.#heartbeats.now();
   }
 
+  #connect(request: BusRequest): Promise<Bus> {
+    const tls = loadBrokerTls(this.#options.config.oslo_messaging_rabbit, [request.transportUrl]);
+    return createAmqpBus({ ...request, tls, logger: this.#logger, clock: this.#clock });
+  }
+
   /** A prepared instance's database runs whenever its agent does. */
   async #resumeDatabase(): Promise<void> {
     await this.#context.datastore.start();
@@ -134,18 +154,20 @@ class InstanceAgent implements GuestAgent {
   async #serve(bus: Bus): Promise<void> {
     const { config } = this.#options;
     const instanceKey = config.DEFAULT.instance_rpc_encr_key;
+    const account = ownAccount(config, this.#instanceId);
     for (let attempt = 0; !this.#stop.signal.aborted; attempt += 1) {
       const server = createGuestServer({
         bus,
         instanceId: this.#instanceId,
         ...(instanceKey === undefined ? {} : { instanceKey, keyVersion: config.DEFAULT.instance_rpc_key_version }),
+        ...(account !== undefined && { account }),
         controlExchange: config.DEFAULT.control_exchange,
         conductorQueue: config.DEFAULT.conductor_queue,
         handlers: guestHandlers(this.#context),
         onGreeted: () => void this.#reportGreeted(),
         logger: this.#logger,
         clock: this.#clock,
-        onRefused: (reason, facts) => this.#logger.warn('message refused', { reason, ...facts }),
+        onRefused: this.#onRefused,
       });
       try {
         await server.start();
@@ -199,6 +221,12 @@ function instanceIdOf(config: GuestConfig): string {
   if (id === undefined || !isUuid(id))
     throw new TroveError('CONFIG_INVALID', '[DEFAULT] guest_id must be the id of the instance');
   return id;
+}
+
+/** The guest's own broker account, if that is what it connects with: the broker then vouches for what it publishes. */
+function ownAccount(config: GuestConfig, instanceId: string): string | undefined {
+  const user = accountOfUrl(transportUrlOf(config))?.user;
+  return user === guestAccount(instanceId) ? user : undefined;
 }
 
 function transportUrlOf(config: GuestConfig): Secret {

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { runService } from '@trove/common';
 import { buildGuestAgent } from './guest_agent.ts';
-import { guestOptions } from './options.ts';
+import { guestOptions, withFilesBeside } from './options.ts';
 import { readServerFacts } from './server_facts.ts';
 
 const DEFAULT_SERVER_FILE = '/etc/trove/server.json';
@@ -17,8 +17,9 @@ await runService(
   {
     name: 'trove-guestagent',
     options: guestOptions,
-    start: async (config, { logger }) => {
-      const agent = buildGuestAgent({ config, server: readServerFacts(serverFile), logger });
+    start: async (given, { logger, metrics, configFiles }) => {
+      const config = withFilesBeside(given, configFiles);
+      const agent = buildGuestAgent({ config, metrics, server: readServerFacts(serverFile), logger });
       await agent.start();
       return {
         close: () => agent.close({ database: 'stop' }),

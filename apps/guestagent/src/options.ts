@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { type ConfigOf, defineOptions, loadConfig, sharedOptions } from '@trove/common';
 
 /** What the agent reads from its injected files: its own settings, and those of the control plane that concern it. */
@@ -46,6 +48,9 @@ export const guestOptions = defineOptions([
   sharedOptions.control_exchange,
   sharedOptions.conductor_queue,
   sharedOptions.report_interval,
+  sharedOptions.rabbit_ssl,
+  sharedOptions.rabbit_ssl_version,
+  sharedOptions.rabbit_ssl_ca_file,
   sharedOptions.debug,
   sharedOptions.log_level,
 ]);
@@ -55,4 +60,13 @@ export type GuestConfig = ConfigOf<typeof guestOptions>;
 /** Reads the injected files, a later one winning, and nothing else: the environment may be the control plane's. */
 export function loadGuestConfig(configFiles: readonly string[]): GuestConfig {
   return loadConfig({ files: configFiles, env: {}, options: guestOptions, service: 'trove-guestagent' });
+}
+
+/** A relative `ssl_ca_file` lies beside the file that was injected with it, wherever the server has that. */
+export function withFilesBeside(config: GuestConfig, configFiles: readonly string[]): GuestConfig {
+  const rabbit = config.oslo_messaging_rabbit;
+  const { ssl_ca_file: name } = rabbit;
+  if (name === undefined) return config;
+  const found = configFiles.map((file) => resolve(dirname(file), name)).find((path) => existsSync(path));
+  return { ...config, oslo_messaging_rabbit: { ...rabbit, ssl_ca_file: found ?? name } };
 }

@@ -91,6 +91,7 @@ export async function makeWorld(sealed: boolean): Promise<World> {
   const handlers = {
     heartbeats: async (batch: readonly HeartbeatReport[]) => void reports.push(...batch),
     event: async () => undefined,
+    late: async () => undefined,
   };
   const conductor = createConductorServer({ ...common, allowPlaintext: true, handlers });
   await conductor.start();

@@ -21,10 +21,11 @@ async function run(release: () => void): Promise<void> {
     {
       name: 'trove-standalone',
       options: standaloneOptions,
-      async start(config, { logger }) {
+      async start(config, { logger, metrics }) {
         const say = (line: string) => process.stdout.write(`${line}\n`);
-        const standalone = await startStandalone({ home, config, logger, say });
+        const standalone = await startStandalone({ home, config, logger, metrics, say });
         return {
+          health: standalone.health,
           readyText: `on ${standalone.address}\n${whatNext(home)}`,
           async close() {
             await standalone.close();

@@ -1,7 +1,15 @@
 import { rmSync } from 'node:fs';
 import { apiOptions } from '@trove/api';
 import { openCatalog, syncCatalog } from '@trove/catalog';
-import { type ConfigOf, defineOptions, type Logger, TroveError, writeFileDurably } from '@trove/common';
+import {
+  type ConfigOf,
+  defineOptions,
+  type HealthCheck,
+  type Logger,
+  type Metrics,
+  TroveError,
+  writeFileDurably,
+} from '@trove/common';
 import { conductorOptions } from '@trove/conductor';
 import { createMemoryBroker } from '@trove/crypto-rpc';
 import { openLocalCompute, taskmanagerOptions } from '@trove/taskmanager';
@@ -20,18 +28,20 @@ export interface StandaloneDeps {
   readonly home: Home;
   readonly config: StandaloneConfig;
   readonly logger: Logger;
+  readonly metrics?: Metrics;
   /** Lines for the operator. */
   readonly say: (line: string) => void;
 }
 
 export interface Standalone {
   readonly address: string;
+  readonly health: HealthCheck;
   /** Takes no more, ends what runs, then stops agents and databases. */
   close(): Promise<void>;
 }
 
 /** Everything in this process: takes up what the last one left, running tasks and databases too. */
-export async function startStandalone({ home, config, logger, say }: StandaloneDeps): Promise<Standalone> {
+export async function startStandalone({ home, config, logger, metrics, say }: StandaloneDeps): Promise<Standalone> {
   const connection = sqliteConnection(config);
   const catalog = openCatalog({ connection });
   await syncCatalog(catalog.knex);
@@ -46,8 +56,11 @@ export async function startStandalone({ home, config, logger, say }: StandaloneD
     );
   }
   await registerDatastores(catalog, images);
-  await redeclareGuests(catalog, broker, config.DEFAULT.control_exchange);
-  const plane = await startPlane(config, images[0]?.manager, { catalog, broker, compute, logger });
+  await redeclareGuests(catalog, compute, broker, config.DEFAULT.control_exchange);
+  const plane = await startPlane(config, images[0]?.manager, {
+    ...{ catalog, broker, compute, logger },
+    ...(metrics === undefined ? {} : { metrics }),
+  });
   await compute.adoptAll();
   writeFileDurably(home.endpointFile, `${plane.address}\n`, { mode: 0o644 });
 
@@ -63,6 +76,7 @@ export async function startStandalone({ home, config, logger, say }: StandaloneD
   say(`  datastores  ${images.map(({ manager, version }) => `${manager} ${version}`).join(', ')}`);
   return {
     address: plane.address,
+    health: plane.health,
     async close() {
       await plane.close();
       await compute.close({ stopServers: true });

@@ -1,8 +1,9 @@
 import type { Catalog, KeyRings } from '@trove/catalog';
-import type { Clock, Logger, Secret } from '@trove/common';
+import type { Clock, Logger, Metrics, Secret } from '@trove/common';
 import type { ComputeDriver } from '@trove/compute';
 import type { Bus, ControlKeys } from '@trove/crypto-rpc';
 import type { TaskEngineOptions } from '@trove/tasks';
+import type { BrokerAccounts } from './broker/broker_accounts.ts';
 import type { TaskmanagerSettings } from './options.ts';
 
 /** All that a taskmanager works with. Whoever opened it closes it, after the taskmanager. */
@@ -14,10 +15,19 @@ export interface TaskmanagerDeps {
   readonly controlKeys: ControlKeys;
   readonly keyRings: KeyRings;
   readonly compute: ComputeDriver;
+  /** Undefined: sealed guests share one account. Closed by whoever opened it, after the taskmanager. */
+  readonly accounts?: BrokerAccounts | undefined;
   readonly settings: TaskmanagerSettings;
   /** The bus as guests reach it: what stands in their file. */
-  readonly guestTransport: { readonly clear: Secret; readonly sealed: Secret };
+  readonly guestTransport: {
+    readonly clear: Secret;
+    readonly sealed: Secret;
+    /** The authorities, in PEM, that guests check the broker's certificate against. */
+    readonly authority?: string | undefined;
+  };
   readonly logger: Logger;
+  /** Default: one that nobody reads. */
+  readonly metrics?: Metrics;
   readonly clock?: Clock;
   /** For tests: faults at step boundaries, and a quicker poll. */
   readonly engine?: Pick<TaskEngineOptions, 'faults' | 'pollMs' | 'leaseMs'>;

@@ -78,6 +78,11 @@ test('it starts on a real broker and catalog, says so, answers healthy, and stop
     expect(program.output()).toContain('share one vhost');
     const answer = await fetch(`http://127.0.0.1:${port}/healthcheck`);
     expect([answer.status, await answer.text()]).toEqual([200, 'OK']);
+    const page = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    expect(page).toContain('trove_bus_connected{bus="sealed"} 1\n');
+    expect(page).toContain('trove_peers{policy="v2"} 0\n');
+    expect(page).toContain('trove_tasks{state="failed"} 0\n');
+    expect(page).toContain('process_cpu_seconds_total');
   } finally {
     expect(await program.stop()).toBe(0);
     await Promise.all([broker.dispose(), catalog.dispose()]);

@@ -1,6 +1,7 @@
 import { openCatalog } from '@trove/catalog';
-import { busUrls, runService, sharedCatalogUrl } from '@trove/common';
+import { busUrls, loadBrokerTls, runService, sharedCatalogUrl, transportUrlWithTls } from '@trove/common';
 import { createAmqpBuses } from '@trove/crypto-rpc';
+import { openBrokerAccounts } from './broker/open_broker_accounts.ts';
 import { checkKeys } from './check_keys.ts';
 import { guestTransport } from './guest_transport.ts';
 import { detachedAgents, hostNameOf, openLocalCompute } from './local_compute.ts';
@@ -12,17 +13,26 @@ const NAME = 'trove-taskmanager';
 await runService({
   name: NAME,
   options: taskmanagerOptions,
-  async start(config, { logger }) {
+  async start(config, { logger, metrics }) {
     const defaults = config.DEFAULT;
-    const urls = busUrls(defaults);
+    const urls = busUrls(defaults, config.oslo_messaging_rabbit);
+    const tls = loadBrokerTls(config.oslo_messaging_rabbit, [
+      urls.clear,
+      urls.sealed,
+      ...(defaults.guest_transport_url === undefined ? [] : [defaults.guest_transport_url]),
+    ]);
     checkKeys(defaults, urls, logger);
     const catalog = openCatalog({ connection: sharedCatalogUrl(config) });
     const host = hostNameOf(defaults.host);
     const { compute, housing } = openLocalCompute(config, detachedAgents, logger);
     for (const notice of housing.notices) logger.warn('guests live elsewhere than was asked for', { notice });
-    const buses = await createAmqpBuses(urls, { connectionName: NAME, logger });
+    const buses = await createAmqpBuses(urls, { connectionName: NAME, logger, tls });
+    const seenByGuests =
+      defaults.guest_transport_url &&
+      transportUrlWithTls(defaults.guest_transport_url, 'guest_transport_url', config.oslo_messaging_rabbit);
+    const accounts = await openBrokerAccounts(defaults, urls.sealed, logger);
     const taskmanager = buildTaskmanager({
-      ...{ catalog, sealedBus: buses.sealedBus, legacyBus: buses.legacyBus, compute, logger },
+      ...{ catalog, sealedBus: buses.sealedBus, legacyBus: buses.legacyBus, compute, accounts, logger, metrics },
       controlKeys: { ring: defaults.taskmanager_rpc_encr_key },
       keyRings: {
         instance: defaults.inst_rpc_key_encr_key,
@@ -31,8 +41,9 @@ await runService({
       },
       settings: { ...defaults, host },
       guestTransport: {
-        clear: guestTransport(urls.clear, 'transport_url', defaults.guest_transport_url),
-        sealed: guestTransport(urls.sealed, 'sealed_transport_url', defaults.guest_transport_url),
+        clear: guestTransport(urls.clear, 'transport_url', seenByGuests),
+        sealed: guestTransport(urls.sealed, 'sealed_transport_url', seenByGuests),
+        authority: tls?.material.ca,
       },
     });
     await compute.adoptAll();
@@ -44,6 +55,7 @@ await runService({
         await taskmanager.close();
         await compute.close({ stopServers: false });
         await buses.close();
+        await accounts?.close();
         await catalog.close();
       },
     };

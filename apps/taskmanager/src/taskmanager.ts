@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { checkCatalogAtStart, createKeyStore, type DeploymentRow, storeAdoptedUplinks } from '@trove/catalog';
-import { type BrokenPart, systemClock, TroveError } from '@trove/common';
-import { createGuestClient, createTaskmanagerServer, logRefusals, startWhenReachable } from '@trove/crypto-rpc';
+import {
+  checkCatalogAtStart,
+  claimArrival,
+  createCatalogClock,
+  createKeyStore,
+  type DeploymentRow,
+  storeAdoptedUplinks,
+} from '@trove/catalog';
+import { type BrokenPart, createMetrics, showBuses, systemClock, TroveError } from '@trove/common';
+import { createGuestClient, createRefusalAudit, createTaskmanagerServer, startWhenReachable } from '@trove/crypto-rpc';
 import { createTaskEngine, type TaskKind } from '@trove/tasks';
 import { taskmanagerHandlers } from './calls/pass_on.ts';
 import { checkInstances } from './check_instances.ts';
@@ -9,6 +16,7 @@ import type { TaskmanagerDeps } from './deps.ts';
 import { createGuestHello } from './guests/guest_hello.ts';
 import { createGuestKeys } from './guests/guest_keys.ts';
 import { brokenParts } from './health.ts';
+import { measuredGuests, showCatalog } from './measure.ts';
 import { createRounds } from './rounds/rounds.ts';
 import { createInstance } from './tasks/create_instance/index.ts';
 import { deleteInstance } from './tasks/delete_instance/index.ts';
@@ -29,13 +37,26 @@ export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
   const clock = deps.clock ?? systemClock;
   const taskSettings = taskSettingsOf(deps);
   const keyStore = createKeyStore(catalog, keyRings, { role: 'taskmanager', clock });
-  const onRefused = logRefusals(logger);
+  const wireClock = createCatalogClock(catalog, { clock, logger });
+  const metrics = deps.metrics ?? createMetrics();
+  const onRefused = createRefusalAudit(logger, metrics);
+  showBuses(metrics, { sealed: sealedBus, clear: legacyBus });
+  showCatalog(metrics, catalog);
   const controlExchange = settings.control_exchange;
-  const guests = createGuestClient({ sealedBus, legacyBus, keyStore, controlExchange, logger, clock, onRefused });
+  const client = createGuestClient({
+    sealedBus,
+    legacyBus,
+    keyStore,
+    controlExchange,
+    logger,
+    clock: wireClock,
+    onRefused,
+  });
+  const guests = measuredGuests(client, metrics);
   const keys = createGuestKeys({ catalog, rings: keyRings, keyStore });
   const hello = createGuestHello({ catalog, guests, keys, logger });
   const tools: TaskTools = {
-    ...{ catalog, compute: deps.compute, guests, keys, hello, clock },
+    ...{ catalog, compute: deps.compute, accounts: deps.accounts, guests, keys, hello, clock },
     controlRing: controlKeys.ring,
     settings: taskSettings,
     deploymentId: () => readDeploymentId(deps),
@@ -61,8 +82,10 @@ export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
       ring: (taskId) => engine.ring(taskId),
       patienceMs: { low: taskSettings.lowMs, high: taskSettings.highMs },
     }),
+    firstArrival: ({ role, messageId, expiresMs }) =>
+      claimArrival(catalog.knex, { sender: role, messageId, expiresMs: expiresMs ?? wireClock.now() }),
     logger,
-    clock,
+    clock: wireClock,
     onRefused,
   });
   const server = startWhenReachable(calls, { logger, clock });
@@ -71,6 +94,7 @@ export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
   return {
     async start() {
       await checkCatalogAtStart(catalog, logger, (answering) => checkInstances(answering, controlKeys.ring, keyRings));
+      await wireClock.start();
       engine.start();
       for (const round of rounds) round.start();
       await server.start();
@@ -80,6 +104,7 @@ export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
       await Promise.all(rounds.map((round) => round.stop()));
       await engine.close();
       await guests.close();
+      wireClock.stop();
     },
     health: () => brokenParts({ catalog, sealedBus, legacyBus, engine }),
   };
@@ -96,6 +121,7 @@ function taskSettingsOf({ settings, guestTransport }: TaskmanagerDeps): TaskSett
     highMs: settings.agent_call_high_timeout * 1000,
     reportIntervalMs: settings.report_interval * 1000,
     agent: {
+      brokerAuthority: guestTransport.authority,
       transportUrl: guestTransport.clear,
       sealedTransportUrl: guestTransport.sealed,
       controlExchange: settings.control_exchange,

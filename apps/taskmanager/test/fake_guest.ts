@@ -1,8 +1,8 @@
 import type { Catalog } from '@trove/catalog';
-import { isTroveError, Secret, silentLogger, TroveError } from '@trove/common';
+import { accountOfUrl, isTroveError, Secret, silentLogger, TroveError } from '@trove/common';
 import type { InjectedFiles } from '@trove/compute';
 import { SERVICE_STATUSES } from '@trove/contracts';
-import { type Bus, createGuestServer, type GuestServer } from '@trove/crypto-rpc';
+import { createGuestServer, type MemoryBroker } from '@trove/crypto-rpc';
 
 /** What a volume keeps: whether a database was made on it, and the requests that took effect. */
 export interface Volume {
@@ -27,19 +27,25 @@ function option(files: InjectedFiles, name: string): string | undefined {
   return undefined;
 }
 
+export interface FakeGuest {
+  close(): Promise<void>;
+}
+
 /** An agent as the injected files alone make it, on the real RPC server; its database is a word on its volume. */
 export async function startFakeGuest(deps: {
-  bus: Bus;
+  broker: MemoryBroker;
   catalog: Catalog;
   files: InjectedFiles;
   volume: Volume;
   faults: GuestFaults;
   calls: string[];
-}): Promise<GuestServer | undefined> {
-  const { bus, files, volume, faults, calls, catalog } = deps;
+}): Promise<FakeGuest | undefined> {
+  const { broker, files, volume, faults, calls, catalog } = deps;
   if (faults.deaf) return undefined;
   const instanceId = option(files, 'guest_id') ?? '';
   const key = option(files, 'instance_rpc_encr_key');
+  const account = accountOfUrl(new Secret(option(files, 'sealed_transport_url') ?? ''));
+  const bus = broker.bus(account && { user: account.user, secret: account.password });
   const outcomes = new Map<string, 'done' | 'failed'>();
 
   const take = (method: string, idempotencyKey: string | null, effect: () => void): void => {
@@ -63,6 +69,7 @@ export async function startFakeGuest(deps: {
     bus,
     instanceId,
     controlExchange: 'trove',
+    ...(account !== undefined && { account: account.user }),
     logger: silentLogger,
     ...(key !== undefined && {
       instanceKey: new Secret(key),
@@ -127,5 +134,10 @@ export async function startFakeGuest(deps: {
     },
   });
   await server.start();
-  return server;
+  return {
+    async close() {
+      await server.close();
+      await bus.close();
+    },
+  };
 }

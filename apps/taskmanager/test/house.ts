@@ -10,9 +10,15 @@ import {
 } from '@trove/catalog';
 import { type TestCatalog, testCatalog } from '@trove/catalog/testing';
 import { createLogger, newUuid, Secret, silentLogger } from '@trove/common';
-import { type Bus, createMemoryBroker, createTaskmanagerClient, type TaskmanagerClient } from '@trove/crypto-rpc';
+import {
+  type Bus,
+  createMemoryBroker,
+  createTaskmanagerClient,
+  type MemoryBroker,
+  type TaskmanagerClient,
+} from '@trove/crypto-rpc';
 import { fileDelete, fileTask, type JsonObject, type TaskEngineOptions } from '@trove/tasks';
-import { buildTaskmanager, type Taskmanager } from '../src/index.ts';
+import { buildTaskmanager, memoryBrokerAccounts, type Taskmanager } from '../src/index.ts';
 import { createWorld, FLAVOR, type World } from './world.ts';
 
 const VERSION = 'b81ccb84-4f1d-4a51-a7ad-4f9b7e8f9f10';
@@ -27,11 +33,16 @@ export interface House {
   readonly project: string;
   /** Ring the doorbell, pass calls on: as the api does. */
   readonly api: TaskmanagerClient;
+  readonly broker: MemoryBroker;
   readonly bus: Bus;
   readonly world: World;
   readonly rings: KeyRings;
-  /** Another taskmanager on the same catalog and bus. */
-  taskmanager(options?: { secure?: boolean; faults?: TaskEngineOptions['faults'] }): Promise<Taskmanager>;
+  /** Another taskmanager on the same catalog and bus; `own`: each sealed guest gets a broker account. */
+  taskmanager(options?: {
+    secure?: boolean;
+    own?: boolean;
+    faults?: TaskEngineOptions['faults'];
+  }): Promise<Taskmanager>;
   dispose(): Promise<void>;
 }
 
@@ -44,18 +55,28 @@ export async function openTestCatalog(dialect: 'mysql' | 'sqlite'): Promise<Test
 
 /** Bus, compute and project of one test; the catalog is shared and stays open. */
 export function openHouse(catalog: TestCatalog): House {
-  const bus = createMemoryBroker().bus();
+  const broker = createMemoryBroker();
+  const bus = broker.bus({ user: 'trove' });
+  const accounts = memoryBrokerAccounts(broker);
   const project = newUuid().replaceAll('-', '');
   const controlKeys = { ring: CONTROL_RING };
   const api = createTaskmanagerClient({ bus, controlKeys, controlExchange: 'trove', logger: LOGGER });
-  const world = createWorld({ catalog, bus });
+  const world = createWorld({ catalog, broker });
   const rings: KeyRings = { instance: [new Secret('kek-of-this-test')], uplink: [] };
   const open: Taskmanager[] = [];
   return {
-    ...{ catalog, project, api, bus, world, rings },
-    async taskmanager({ secure = true, faults } = {}) {
+    ...{ catalog, project, api, broker, bus, world, rings },
+    async taskmanager({ secure = true, own = true, faults } = {}) {
       const taskmanager = buildTaskmanager({
-        ...{ catalog, sealedBus: bus, legacyBus: bus, compute: world, keyRings: rings, logger: LOGGER },
+        ...{
+          catalog,
+          sealedBus: bus,
+          legacyBus: bus,
+          compute: world,
+          accounts: own ? accounts : undefined,
+          keyRings: rings,
+          logger: LOGGER,
+        },
         controlKeys,
         settings: {
           control_exchange: 'trove',
@@ -78,6 +99,7 @@ export function openHouse(catalog: TestCatalog): House {
       await Promise.all(open.map((taskmanager) => taskmanager.close()));
       await world.close();
       await api.close();
+      await accounts.close();
       await bus.close();
     },
   };

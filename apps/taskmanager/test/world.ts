@@ -1,8 +1,8 @@
 import type { Catalog } from '@trove/catalog';
 import { newUuid, TroveError, uuidV5 } from '@trove/common';
 import type { ComputeDriver, CreateServer, Flavor, InjectedFiles, Server } from '@trove/compute';
-import type { Bus, GuestServer } from '@trove/crypto-rpc';
-import { type GuestFaults, startFakeGuest, type Volume } from './fake_guest.ts';
+import type { MemoryBroker } from '@trove/crypto-rpc';
+import { type FakeGuest, type GuestFaults, startFakeGuest, type Volume } from './fake_guest.ts';
 
 export const FLAVOR: Flavor = { id: '25', name: 'm1.rd-tiny', ram: 512, vcpus: 1, disk: 5, ephemeral: 0 };
 
@@ -14,7 +14,7 @@ interface FakeServer {
   imageId: string;
   volumeId: string | null;
   files: InjectedFiles;
-  agent: GuestServer | undefined;
+  agent: FakeGuest | undefined;
   running: boolean;
 }
 
@@ -31,7 +31,7 @@ export interface World extends ComputeDriver {
 }
 
 /** A compute driver whose servers are real agents on a bus in memory, and whose faults are scripted. */
-export function createWorld(deps: { catalog: Catalog; bus: Bus }): World {
+export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): World {
   const servers = new Map<string, FakeServer>();
   const volumes: World['volumes'] = new Map();
   const snapshots = new Map<string, Volume>();

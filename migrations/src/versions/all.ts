@@ -11,6 +11,7 @@ import { rpcPolicy } from './100_rpc_policy.ts';
 import { durableTasks } from './101_tasks.ts';
 import { reports } from './102_reports.ts';
 import { deployment } from './103_deployment.ts';
+import { quarantine } from './104_quarantine.ts';
 import type { Migration } from './migration.ts';
 
 /** In order. 40 to 48 are numbered as Trove's own and do what those do; ours start at 100. */
@@ -28,6 +29,7 @@ export const MIGRATIONS: readonly Migration[] = [
   durableTasks,
   reports,
   deployment,
+  quarantine,
 ];
 
 export const LATEST_VERSION: number = MIGRATIONS.at(-1)?.version ?? 0;

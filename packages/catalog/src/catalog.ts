@@ -1,10 +1,11 @@
 import { TroveError } from '@trove/common';
 import type { Dialect } from '@trove/migrations';
 import createKnex, { type Knex } from 'knex';
+import { databaseTls, mysqlTls, tlsMysqlClient } from './database_tls.ts';
 import { NodeSqliteClient } from './sqlite_client.ts';
 
 export interface CatalogOptions {
-  /** `mysql://user:password@host:port/database` (Trove's `mysql+pymysql://` too) or `sqlite:///path`. */
+  /** `mysql://user:password@host:port/database` (Trove's `mysql+pymysql://` too), with TLS by `?ssl_ca=…`, or `sqlite:///path`. */
   connection: string;
   /** Connections at most; SQLite always has one. Default 10. */
   poolSize?: number;
@@ -46,9 +47,10 @@ const silent: Knex.Logger = {
 };
 
 function openMysql(url: string, poolSize: number, acquireConnectionTimeout: number): Knex {
+  const { connection, client } = mysqlConnection(url);
   return createKnex({
-    client: 'mysql2',
-    connection: mysqlConnection(url),
+    client,
+    connection,
     // A server that refuses is told to the caller at once, instead of being tried again until the acquire time-out.
     pool: { min: 0, max: poolSize, afterCreate: prepareSession, propagateCreateError: true },
     acquireConnectionTimeout,
@@ -58,7 +60,12 @@ function openMysql(url: string, poolSize: number, acquireConnectionTimeout: numb
   });
 }
 
-function mysqlConnection(url: string): Knex.MySql2ConnectionConfig {
+interface MysqlConnection {
+  readonly connection: Knex.MySql2ConnectionConfig;
+  readonly client: string | typeof Knex.Client;
+}
+
+function mysqlConnection(url: string): MysqlConnection {
   const parsed = URL.parse(url.replace(/^mysql(\+\w+)?:/, 'mysql:'));
   if (parsed?.protocol !== 'mysql:' || parsed.hostname === '' || parsed.pathname.length < 2) {
     throw new TroveError(
@@ -66,9 +73,13 @@ function mysqlConnection(url: string): Knex.MySql2ConnectionConfig {
       '[database] connection is neither mysql://user:password@host/database nor sqlite:///path',
     );
   }
-  return {
-    host: parsed.hostname,
-    port: parsed.port === '' ? 3306 : Number(parsed.port),
+  const host = parsed.hostname.replace(/^\[|\]$/g, '');
+  const port = parsed.port === '' ? 3306 : Number(parsed.port);
+  const tls = databaseTls(parsed.searchParams);
+  const connection = {
+    ...(tls === undefined ? {} : mysqlTls(tls, host, port)),
+    host,
+    port,
     user: decodeURIComponent(parsed.username),
     password: decodeURIComponent(parsed.password),
     database: decodeURIComponent(parsed.pathname.slice(1)),
@@ -79,6 +90,7 @@ function mysqlConnection(url: string): Knex.MySql2ConnectionConfig {
     bigNumberStrings: true,
     connectTimeout: 5000,
   };
+  return { connection, client: tls === undefined ? 'mysql2' : tlsMysqlClient(tls, { host, port }) };
 }
 
 type SessionConnection = { query(sql: string, done: (error: Error | null) => void): void };

@@ -1,3 +1,5 @@
+import { isTroveError } from '@trove/common';
+
 /** What MySQL's and SQLite's drivers put on an error; MySQL numbers in `errno`, SQLite extended result codes in `errcode`. */
 function numberOf(error: unknown, member: 'errno' | 'errcode'): number | undefined {
   if (!(error instanceof Error) || !(member in error)) return undefined;
@@ -37,6 +39,7 @@ export function isTransient(error: unknown): boolean {
 /** True where the database could not be reached, or the connection went away. */
 export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
+  if (isTroveError(error, 'CATALOG_UNAVAILABLE')) return true;
   if (error.name === 'KnexTimeoutError' || ((numberOf(error, 'errcode') ?? 0) & 0xff) === SQLITE_CANTOPEN) return true;
   // mysql2 marks so what ends a connection, whatever statement heard of it first.
   if ('fatal' in error && error.fatal === true) return true;

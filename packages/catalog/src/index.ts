@@ -10,6 +10,7 @@ export {
 } from '@trove/migrations';
 export { toBigint } from './bigint.ts';
 export { type Catalog, type CatalogOptions, openCatalog } from './catalog.ts';
+export { type CatalogClock, createCatalogClock } from './catalog_clock.ts';
 export { checkCatalogAtStart } from './check_at_start.ts';
 export { requireCurrentCatalog } from './current_catalog.ts';
 export { dbNow, troveNow } from './database_time.ts';
@@ -29,10 +30,20 @@ export {
   revokePendingKey,
   storePendingKey,
 } from './keys/key_operations.ts';
+export { type KeyStatus, keyStatus, type Rewrapped, rewrapKeys } from './keys/key_status.ts';
 export { type CatalogKeyStore, createKeyStore } from './keys/key_store.ts';
 export type { KeyRings } from './keys/rings.ts';
+export type { AllRings } from './keys/sealed_cells.ts';
 export { openTaskSecret, sealTaskSecret } from './keys/task_secret.ts';
 export { instanceIdCollation } from './operations/batch_rows.ts';
+export {
+  accountState,
+  accountsToCheck,
+  type CountedAccount,
+  countAccount,
+  forgetAccount,
+  intendAccount,
+} from './operations/broker_accounts.ts';
 export { claimWantedHellos } from './operations/claim_wanted_hellos.ts';
 export { closeInstance } from './operations/close_instance.ts';
 export { eraseTaskSecrets } from './operations/erase_task_secrets.ts';
@@ -46,6 +57,7 @@ export {
 } from './operations/instance_writes.ts';
 export { legacyInstancesToAsk, writeVolumeFigures } from './operations/legacy_volume_figures.ts';
 export { type ObservedServer, serversToObserve, writeObservedStatus } from './operations/observed_servers.ts';
+export { liftQuarantine, listQuarantine, wantHello } from './operations/quarantine.ts';
 export type { QuotaAmounts } from './operations/quota.ts';
 export {
   type DatastoreReading,
@@ -56,12 +68,13 @@ export {
 } from './operations/read_datastores.ts';
 export { type InstanceReading, listInstances, readInstance } from './operations/read_instances.ts';
 export { clearFaults, recordFault } from './operations/record_fault.ts';
-export { forgetBoot, type Hello, recordHello } from './operations/record_hello.ts';
+export { ensureReportRow, forgetBoot, type Hello, type HelloOutcome, recordHello } from './operations/record_hello.ts';
 export { type LegacyReport, recordLegacyReports } from './operations/record_legacy_reports.ts';
 export { recordSealedReports, type SealedReport } from './operations/record_sealed_reports.ts';
 export { replaceTaskParams } from './operations/replace_task_params.ts';
 export { type ReserveQuota, reserveQuota } from './operations/reserve_quota.ts';
 export { intendResource, markResource, resourcesOfInstance } from './operations/resources.ts';
+export { type Arrival, claimArrival, purgeArrivals } from './operations/rpc_inbox.ts';
 export { commitQuota, type QuotaOfInstance, releaseQuota } from './operations/settle_quota.ts';
 export { updateDatastore } from './operations/update_datastore.ts';
 export { type DatastoreVersionUpdate, updateDatastoreVersion } from './operations/update_datastore_version.ts';

@@ -174,6 +174,8 @@ export interface InstanceReportRow {
   previous_nonce: string | null;
   nonce_since: DatabaseBigint | null;
   hello_wanted: DatabaseBigint | null;
+  /** Since when two guests are known to speak under its key; null: it is spoken to. */
+  quarantined_at: DatabaseBigint | null;
   /** Trove's description of the status, as `service_statuses.status_description`. */
   service_status: string | null;
   /** GiB. */

@@ -5,6 +5,7 @@ export { type ConfigOf, defineOptions, environmentName, type OptionSpec, type Op
 export { checkPublishedKeys, type KeySettings } from './config/published_keys.ts';
 export { type BusUrls, busUrls, sharedCatalogUrl } from './config/service_urls.ts';
 export { sharedOptions } from './config/shared_options.ts';
+export { accountOfUrl, type TransportAccount, urlWithAccount } from './config/transport_account.ts';
 export {
   formatTransportUrl,
   parseTransportUrl,
@@ -23,6 +24,8 @@ export {
 } from './errors.ts';
 export { bytesToUuid, isUuid, newUuid, randomText, uuidToBytes, uuidV5 } from './ids.ts';
 export { createLogger, type LogFields, type Logger, type LoggerOptions, silentLogger } from './logger.ts';
+export { measureCall, showBuses } from './metrics/calls.ts';
+export { createMetrics, type Metrics, type Reading } from './metrics/metrics.ts';
 export {
   identifyProcess,
   type ProcessIdentity,
@@ -39,3 +42,14 @@ export {
   healthAnswer,
 } from './service/health_server.ts';
 export { type RunningService, runService, type ServiceContext, type ServiceDefinition } from './service/run_service.ts';
+export { loadBrokerTls, type RabbitTlsSettings, transportUrlWithTls } from './tls/broker_tls.ts';
+export type { TlsFileNames, TlsFiles } from './tls/pem_files.ts';
+export { loadTlsClient, type TlsClient, type TlsConnectOptions } from './tls/tls_client.ts';
+export {
+  createTlsFetch,
+  type PlainFetch,
+  type PlainRequest,
+  type PlainResponse,
+  type TlsFetch,
+} from './tls/tls_fetch.ts';
+export { loadTlsServer, type TlsServerOptions, type TlsServerSettings } from './tls/tls_server.ts';

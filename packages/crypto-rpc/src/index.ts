@@ -11,18 +11,21 @@ export type {
   Subscription,
   Topology,
 } from './bus/bus.ts';
+export type { Permissions, TopicPermission } from './bus/memory_accounts.ts';
 export { createMemoryBroker } from './bus/memory_broker.ts';
 export type { AmqpBusOptions, MemoryBroker, TappedMessage } from './bus/options.ts';
 export { keyCheckValue, uplinkKey } from './keys/derive.ts';
 export type { GuestKey, GuestPeer, KeyStore, RpcPolicy } from './keys/key_store.ts';
 export { createConductorServer } from './rpc/conductor_server.ts';
+export { type GuestWalls, guestAccount, guestWalls } from './rpc/guest_account.ts';
 export { createGuestClient } from './rpc/guest_client.ts';
 export { createGuestServer } from './rpc/guest_server.ts';
-export { logRefusals } from './rpc/log_refusals.ts';
 export { type OnRefused, type RefusalFacts, type RefusalReason } from './rpc/refusal.ts';
+export { createRefusalAudit } from './rpc/refusal_audit.ts';
 export { startWhenReachable } from './rpc/start_when_reachable.ts';
 export { createTaskmanagerClient } from './rpc/taskmanager_client.ts';
 export { createTaskmanagerServer } from './rpc/taskmanager_server.ts';
+export { guestTopology } from './rpc/topology.ts';
 export type {
   CallContext,
   Caller,

@@ -1,6 +1,8 @@
 export { freePort } from './free_ports.ts';
 export { type ProvidedServers, provideServers, type ServerUrls } from './provide_servers.ts';
 export { type ReachableCopy, reachableCopy } from './reachable_copy.ts';
+export type { ServerTls } from './server_tls.ts';
 export { type ServiceProgram, startServiceProgram } from './service_program.ts';
 export { type TestBroker, testBroker } from './test_broker.ts';
 export { type TestDatabase, testDatabase } from './test_database.ts';
+export { type TlsBroker, type TlsDatabase, tlsBroker, tlsDatabase } from './tls_servers.ts';

@@ -8,6 +8,7 @@ import { freePorts } from './free_ports.ts';
 import { giveTo, serverAccount } from './host_account.ts';
 import type { RunningServer } from './running_server.ts';
 import { run, startServerProcess, waitUntilReady } from './server_process.ts';
+import { type ServerTls, type ServerTlsFiles, writeServerTls } from './server_tls.ts';
 
 export interface MariadbBinaries {
   server: string;
@@ -21,7 +22,10 @@ export function findMariadb(): MariadbBinaries | undefined {
 }
 
 /** A database server of its own: data folder, socket and port; nothing it holds is meant to outlast the tests. */
-export async function startMariadb(binaries: MariadbBinaries): Promise<RunningServer> {
+export async function startMariadb(
+  binaries: MariadbBinaries,
+  tls?: ServerTls & { versions?: string },
+): Promise<RunningServer> {
   const account = serverAccount(['mysql']);
   const folder = await mkdtemp(join(tmpdir(), 'trove-mariadb-'));
   const [port = 0] = await freePorts(1);
@@ -30,6 +34,7 @@ export async function startMariadb(binaries: MariadbBinaries): Promise<RunningSe
   const grant = `GRANT ALL ON *.* TO 'trove'@'127.0.0.1' IDENTIFIED BY '${password}' WITH GRANT OPTION;\n`;
   await writeFile(initFile, grant, { mode: 0o600 });
   await giveTo(account, folder, initFile);
+  const tlsArguments = tls === undefined ? [] : tlsSettings(await writeServerTls(folder, tls, account), tls);
   const data = join(folder, 'data');
   // A starting MariaDB removes every `#sql*` of its folder for temporary files, another server's too.
   const env = { ...process.env, TMPDIR: folder };
@@ -54,6 +59,7 @@ export async function startMariadb(binaries: MariadbBinaries): Promise<RunningSe
       '--innodb-log-file-size=32M',
       '--innodb-flush-log-at-trx-commit=2',
       '--skip-log-bin',
+      ...tlsArguments,
     ],
     env,
     cwd: folder,
@@ -72,6 +78,11 @@ export async function startMariadb(binaries: MariadbBinaries): Promise<RunningSe
     throw error;
   }
   return { url, description: `MariaDB from ${binaries.server}`, running: () => server.running(), stop };
+}
+
+function tlsSettings(files: ServerTlsFiles, { versions }: { versions?: string }): string[] {
+  const given = [`--ssl-ca=${files.ca}`, `--ssl-cert=${files.cert}`, `--ssl-key=${files.key}`];
+  return versions === undefined ? given : [...given, `--tls-version=${versions}`];
 }
 
 async function answers(url: string): Promise<boolean> {

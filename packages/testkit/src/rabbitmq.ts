@@ -7,6 +7,7 @@ import { freePorts } from './free_ports.ts';
 import { giveTo, type HostAccount, serverAccount } from './host_account.ts';
 import type { RunningServer } from './running_server.ts';
 import { startServerProcess, waitUntilReady } from './server_process.ts';
+import { type ServerTls, type ServerTlsFiles, writeServerTls } from './server_tls.ts';
 
 /** Debian's command on the PATH insists on root or the account rabbitmq, so the script behind it comes first. */
 const SCRIPT_FOLDERS = ['/usr/lib/rabbitmq/bin', '/usr/lib/rabbitmq/lib/*/sbin', '/opt/homebrew/opt/rabbitmq/sbin'];
@@ -25,19 +26,29 @@ export function findRabbitmq(): RabbitmqBinaries | undefined {
 
 interface Ports {
   amqp: number;
+  /** 0: none. */
+  amqps: number;
+  managementTls: number;
   management: number;
   distribution: number;
   epmd: number;
 }
 
+export interface RunningBroker extends RunningServer {
+  /** Of AMQP and of the management API over TLS; 0 where there is no TLS. */
+  tlsPort: number;
+  managementTlsPort: number;
+}
+
 /** A broker that shares nothing with any other on the machine: own folder, node name, cookie, ports and port mapper. */
-export async function startRabbitmq(binaries: RabbitmqBinaries): Promise<RunningServer> {
+export async function startRabbitmq(binaries: RabbitmqBinaries, tls?: ServerTls): Promise<RunningBroker> {
   const account = serverAccount(['rabbitmq']);
   const folder = await mkdtemp(join(tmpdir(), 'trove-rabbitmq-'));
-  const [amqp = 0, management = 0, distribution = 0, epmd = 0] = await freePorts(4);
-  const ports = { amqp, management, distribution, epmd };
+  const [amqp = 0, management = 0, distribution = 0, epmd = 0, ...more] = await freePorts(tls === undefined ? 4 : 6);
+  const [amqps = 0, managementTls = 0] = more;
+  const ports = { amqp, amqps, management, managementTls, distribution, epmd };
   const password = randomBytes(12).toString('hex');
-  await writeFiles(folder, ports, password, account);
+  await writeFiles(folder, ports, password, account, tls);
   const env = environment(folder, ports, binaries);
   // In the foreground and as our own: the Erlang VM would start one that outlives it.
   const mapper = startServerProcess({
@@ -72,10 +83,19 @@ export async function startRabbitmq(binaries: RabbitmqBinaries): Promise<Running
     description: `RabbitMQ from ${binaries.server}`,
     running: () => node.running(),
     stop,
+    tlsPort: amqps,
+    managementTlsPort: managementTls,
   };
 }
 
-async function writeFiles(folder: string, ports: Ports, password: string, account: HostAccount): Promise<void> {
+async function writeFiles(
+  folder: string,
+  ports: Ports,
+  password: string,
+  account: HostAccount,
+  tls: ServerTls | undefined,
+): Promise<void> {
+  const tlsLines = tls === undefined ? [] : tlsSettings(ports, await writeServerTls(folder, tls, account), tls);
   const home = join(folder, 'home');
   await mkdir(home);
   await mkdir(join(folder, 'mnesia'));
@@ -96,11 +116,29 @@ async function writeFiles(folder: string, ports: Ports, password: string, accoun
       'log.file.level = warning',
       'vm_memory_high_watermark.absolute = 1GB',
       'disk_free_limit.absolute = 50MB',
+      ...tlsLines,
       '',
     ].join('\n'),
   );
   const owned = ['', 'home', 'mnesia', 'log', 'home/.erlang.cookie', 'enabled_plugins', 'rabbitmq.conf'];
   await giveTo(account, ...owned.map((name) => join(folder, name)));
+}
+
+function tlsSettings(ports: Ports, files: ServerTlsFiles, tls: ServerTls): string[] {
+  const options = (prefix: string): string[] => [
+    `${prefix}.cacertfile = ${files.ca}`,
+    `${prefix}.certfile = ${files.cert}`,
+    `${prefix}.keyfile = ${files.key}`,
+    `${prefix}.verify = ${tls.clientCertificates === 'required' ? 'verify_peer' : 'verify_none'}`,
+    `${prefix}.fail_if_no_peer_cert = ${String(tls.clientCertificates === 'required')}`,
+  ];
+  return [
+    `listeners.ssl.1 = 127.0.0.1:${ports.amqps}`,
+    ...options('ssl_options'),
+    'management.ssl.ip = 127.0.0.1',
+    `management.ssl.port = ${ports.managementTls}`,
+    ...options('management.ssl'),
+  ];
 }
 
 function environment(folder: string, ports: Ports, binaries: RabbitmqBinaries): NodeJS.ProcessEnv {

@@ -7,7 +7,7 @@ export interface TestBroker {
   vhost: string;
   /** `http://user:password@host:port`: the management API, as an administrator. */
   managementUrl: string;
-  /** Removes the vhost with all that is in it, closing its connections. */
+  /** Removes the vhost with all that is in it and the accounts made for it, closing its connections. */
   dispose(): Promise<void>;
 }
 
@@ -34,7 +34,12 @@ export async function testBroker(env: NodeJS.ProcessEnv = process.env): Promise<
     url: `amqp://${server.username}:${server.password}@${server.host}/${vhost}`,
     vhost,
     managementUrl: `http://${server.username}:${server.password}@${server.hostname}:${port}`,
-    dispose: () => management.request('DELETE', `/api/vhosts/${vhost}`),
+    dispose: async () => {
+      const entries = await management.read<{ user: string }[]>(`/api/vhosts/${vhost}/permissions`);
+      for (const entry of entries.filter((other) => other.user !== decodeURIComponent(user)))
+        await management.request('DELETE', `/api/users/${encodeURIComponent(entry.user)}`);
+      await management.request('DELETE', `/api/vhosts/${vhost}`);
+    },
   };
 }
 
@@ -46,6 +51,13 @@ class Management {
     this.#base = base;
     const account = `${decodeURIComponent(server.username)}:${decodeURIComponent(server.password)}`;
     this.#authorization = `Basic ${Buffer.from(account).toString('base64')}`;
+  }
+
+  /** An empty list where there is no such thing. */
+  async read<Answer extends unknown[]>(path: string): Promise<Answer | []> {
+    const response = await fetch(this.#base + path, { headers: { authorization: this.#authorization } });
+    const text = await response.text();
+    return response.ok ? (JSON.parse(text) as Answer) : [];
   }
 
   async request(method: 'PUT' | 'DELETE', path: string, body?: unknown): Promise<void> {

@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { LATEST_VERSION, openCatalog } from '@trove/catalog';
+import { activateKey, LATEST_VERSION, openCatalog, storePendingKey, withTransaction } from '@trove/catalog';
+import { Secret } from '@trove/common';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { EXIT } from '../exit.ts';
 import { createManage } from './manage.ts';
@@ -145,6 +146,65 @@ describe('configuration', () => {
       expect(result.err).not.toContain('hidden');
     }
   });
+});
+
+describe('keys', () => {
+  const withKeys = (...lines: string[]) => {
+    const file = join(directory, 'taskmanager.conf');
+    writeFileSync(file, ['[DEFAULT]', ...lines, ''].join('\n'));
+    return (...argv: string[]) => manage(['--config-file', config, '--config-file', file, ...argv]);
+  };
+
+  test('are shown by id, never themselves, and rewrapped to the first of the ring', async () => {
+    await run('db_sync');
+    const [first, second] = [new Secret('a-first-kek-of-ours'), new Secret('a-second-kek-of-ours')];
+    const catalog = openCatalog({ connection: connection() });
+    const id = '792fa220-2a40-4831-85af-cfb0ded8033c';
+    await catalog.knex('instances').insert({ id, name: 'm', deleted: 0, datastore_version_id: null });
+    const instanceKey = new Secret('eRz43LwE6eaxIbBlA2pNukzPjSdcQkVi');
+    const key = { instanceId: id, version: 1, fence: 0n, kcv: '0'.repeat(12), instanceKey };
+    await withTransaction(catalog, async (tx) => {
+      const rings = { instance: [second], uplink: [] };
+      await storePendingKey(tx, rings, { ...key, uplinkKey: new Secret(Buffer.alloc(32)) });
+      await activateKey(tx, rings, key);
+    });
+    await catalog.close();
+    const both = withKeys(
+      `inst_rpc_key_encr_key = ${first.reveal()}, ${second.reveal()}`,
+      'taskmanager_rpc_encr_key = our-k1',
+    );
+    const before = (await both('keys', 'status')).out;
+    expect(before).toMatch(/\| inst_rpc_key_encr_key +\| 1 +\| [0-9a-f]{8} \| 0 +\| seals +\|/);
+    expect(before).toMatch(/\| inst_rpc_key_encr_key +\| 2 +\| [0-9a-f]{8} \| 2 +\| needed until rewrap +\|/);
+    expect((await both('keys', 'rewrap')).out).toBe(
+      '3 moved, 0 still need an old key, 0 open under no key of these files.\n',
+    );
+    const after = (await both('keys', 'status')).out;
+    expect(after).toMatch(/\| inst_rpc_key_encr_key +\| 2 +\| [0-9a-f]{8} \| 0 +\| may go, 24 h/);
+    expect(before + after).not.toMatch(/of-ours|our-k1/);
+  });
+
+  test('are asked for where the files have none, and a published one is refused', async () => {
+    await run('db_sync');
+    expect(await run('keys', 'status')).toMatchObject({
+      code: EXIT.usage,
+      err: expect.stringContaining('hold no inst_rpc_key_encr_key') as string,
+    });
+    const published = withKeys('inst_rpc_key_encr_key = emYjgHFqfXNB1NGehAFIUeoyw4V4XwWHEaKP');
+    expect((await published('keys', 'rewrap')).err).toContain('default that Trove published');
+  });
+});
+
+test('an instance in quarantine is listed and spoken to again when an operator says so', async () => {
+  await run('db_sync');
+  const catalog = openCatalog({ connection: connection() });
+  await catalog.knex('instances').insert({ id: 'i1', name: 'm', deleted: 0, datastore_version_id: null });
+  await catalog.knex('instance_reports').insert({ instance_id: 'i1', quarantined_at: 1_700_000_000_000_000 });
+  await catalog.close();
+  expect((await run('quarantine', 'list')).out).toMatch(/\| i1 +\| 2023-11-14T22:13:20.000Z \|/);
+  expect((await run('quarantine', 'lift', 'i1')).out).toBe('Quarantine of instance i1 lifted.\n');
+  expect((await run('quarantine', 'lift', 'i1')).code).toBe(EXIT.notFound);
+  expect((await run('quarantine', 'list')).out).not.toContain('i1');
 });
 
 test('images are those of the compute driver that was handed in', async () => {

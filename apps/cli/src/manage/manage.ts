@@ -3,9 +3,12 @@ import { isTroveError, type TroveError } from '@trove/common';
 import type { Command } from 'commander';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import { createProgram, type Program, type Told } from '../program.ts';
+import { addCerts } from './commands/certs.ts';
 import { addDatastoreUpdates } from './commands/datastores.ts';
 import { addDb } from './commands/db.ts';
 import { addImageList } from './commands/images.ts';
+import { addKeys } from './commands/keys.ts';
+import { addQuarantine } from './commands/quarantine.ts';
 import { createManageSession, type ManageIo } from './session.ts';
 
 /** The `trove-manage` program as a value. */
@@ -15,7 +18,7 @@ export function createManage(io: ManageIo): Program {
 
 function addCommands(program: Command, io: ManageIo): void {
   program
-    .description('Manages the catalog: its version, its datastores.')
+    .description('Manages the catalog: its version, its datastores, its keys; makes certificates for a trial.')
     .option(
       '--config-file <file>',
       'read this file; may be repeated, a later one wins',
@@ -27,6 +30,9 @@ function addCommands(program: Command, io: ManageIo): void {
   addDb(program, session);
   addDatastoreUpdates(program, session);
   addImageList(program, session);
+  addCerts(program, session);
+  addKeys(program, session);
+  addQuarantine(program, session);
 }
 
 const HELP = `

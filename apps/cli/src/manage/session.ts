@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Catalog, openCatalog, requireCurrentCatalog } from '@trove/catalog';
-import { loadConfig } from '@trove/common';
+import { type AllRings, type Catalog, openCatalog, requireCurrentCatalog } from '@trove/catalog';
+import { checkPublishedKeys, loadConfig } from '@trove/common';
 import { CliError, EXIT } from '../exit.ts';
 import type { Outputs } from '../program.ts';
 import { type ManageConfig, manageOptions } from './options.ts';
@@ -29,7 +29,9 @@ export interface ManageSession {
   print(text: string): void;
   images(): Promise<readonly ManagedImage[]>;
   withCatalog<T>(work: (catalog: Catalog) => Promise<T>): Promise<T>;
-  /** The same, refusing a catalog that is not at the newest version. */
+  /** The keys of the files. Throws where they hold none, or one that Trove published and that is not allowed. */
+  keyRings(): AllRings;
+  /** The same as `withCatalog`, refusing a catalog that is not at the newest version. */
   withCurrentCatalog<T>(work: (catalog: Catalog) => Promise<T>): Promise<T>;
 }
 
@@ -51,6 +53,7 @@ export function createManageSession(io: ManageIo, givenFiles: () => readonly str
     print: (text) => void io.stdout.write(text),
     images: async () => io.images(readConfig(files(), io.env)),
     withCatalog,
+    keyRings: () => keyRingsOf(files(), io.env),
     withCurrentCatalog: (work) =>
       withCatalog(async (catalog) => {
         await requireCurrentCatalog(catalog);
@@ -61,8 +64,26 @@ export function createManageSession(io: ManageIo, givenFiles: () => readonly str
 
 /** The file of a standalone control plane beside us, else the one that Trove's packages install. */
 function defaultFiles(env: ManageIo['env']): string[] {
-  const candidates = [join(env['TROVE_HOME'] ?? '.trove', 'trove.conf'), '/etc/trove/trove.conf'];
-  return candidates.filter((file) => existsSync(file)).slice(0, 1);
+  const home = env['TROVE_HOME'] ?? '.trove';
+  const candidates = [[join(home, 'trove.conf'), join(home, 'keys/keys.conf')], ['/etc/trove/trove.conf']];
+  const found = candidates.map((files) => files.filter((file) => existsSync(file)));
+  return found.find((files) => files.length > 0) ?? [];
+}
+
+function keyRingsOf(files: readonly string[], env: ManageIo['env']): AllRings {
+  const { DEFAULT: keys } = loadConfig({ files, env, options: manageOptions, service: 'trove-manage' });
+  checkPublishedKeys(keys);
+  if (keys.inst_rpc_key_encr_key.length === 0)
+    throw new CliError(
+      EXIT.usage,
+      "the files hold no inst_rpc_key_encr_key: give the taskmanager's, which has all keys",
+    );
+  return {
+    control: keys.taskmanager_rpc_encr_key,
+    instance: keys.inst_rpc_key_encr_key,
+    uplink: keys.inst_rpc_uplink_encr_key,
+    format: keys.at_rest_format,
+  };
 }
 
 function readConfig(files: readonly string[], env: ManageIo['env']): ManageConfig {

@@ -24,7 +24,10 @@ export function plain<N extends Name>(context: GuestContext, method: PlainMethod
   return (args) => method(context, args);
 }
 
-/** Fence, then once per idempotency key, then one change at a time. A legacy caller has neither fence nor key. */
+/**
+ * Fence, then once per idempotency key, then one change at a time. A sealed request without a key of its own is once by its
+ * message id; a legacy caller has neither fence nor key. Of a result with a secret nothing is kept.
+ */
 export function once<N extends Name>(
   context: GuestContext,
   contract: GuestApi[N] & RpcMethod,
@@ -34,8 +37,10 @@ export function once<N extends Name>(
     if (contract.fenced) context.fence.pass(caller.fence);
     const run = (note: (text: string) => void): Promise<ResultOf<GuestApi[N]>> =>
       context.exclusively(() => method.run(context, args, note));
-    if (caller.idempotencyKey === null) return run(() => undefined);
-    return context.journal.once(caller.idempotencyKey, contract.name, {
+    const key = caller.idempotencyKey ?? (caller.legacy ? null : caller.messageId);
+    if (key === null) return run(() => undefined);
+    return context.journal.once(key, contract.name, {
+      keepsResult: !contract.secretResult,
       run,
       recover: (note) => context.exclusively(() => method.recover(context, args, note)),
     });

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock, TroveError } from '@trove/common';
@@ -19,7 +19,7 @@ const never = () => Promise.reject(new Error('must not run'));
 test('work runs once per key, also for a journal opened anew, and two at a time share one run', async () => {
   const journal = open();
   let runs = 0;
-  const work = { run: () => Promise.resolve(++runs), recover: never };
+  const work = { keepsResult: true, run: () => Promise.resolve(++runs), recover: never };
   expect(await Promise.all([journal.once('k', 'm', work), journal.once('k', 'm', work)])).toEqual([1, 1]);
   expect(await open().once('k', 'm', work)).toBe(1);
   expect(await open().once('other', 'm', work)).toBe(2);
@@ -28,6 +28,7 @@ test('work runs once per key, also for a journal opened anew, and two at a time 
 test('work that a crash interrupted is recovered with its note, not run again', async () => {
   const interrupted = open();
   const crash = {
+    keepsResult: true,
     run: (note: (text: string) => void) => (note('before'), new Promise<never>(() => undefined)),
     recover: never,
   };
@@ -36,26 +37,39 @@ test('work that a crash interrupted is recovered with its note, not run again', 
   const next = open();
   expect(next.outcome('k')).toEqual({ state: 'unknown' });
   const recover = (note: string | undefined) => Promise.resolve(`recovered ${note}`);
-  expect(await next.once('k', 'm', { run: never, recover })).toBe('recovered before');
+  expect(await next.once('k', 'm', { keepsResult: true, run: never, recover })).toBe('recovered before');
   expect(next.outcome('k')).toEqual({ state: 'done' });
 });
 
 test('a lasting failure stays the answer; one that may pass lets the same key try again', async () => {
   const journal = open();
   const fail = (retryable: boolean) => ({
+    keepsResult: true,
     run: () => Promise.reject(new TroveError('GUEST_ERROR', 'refused', { retryable })),
     recover: never,
   });
   await expect(journal.once('lasting', 'm', fail(false))).rejects.toMatchObject({ code: 'GUEST_ERROR' });
-  await expect(open().once('lasting', 'm', { run: never, recover: never })).rejects.toThrow('refused');
+  await expect(open().once('lasting', 'm', { keepsResult: true, run: never, recover: never })).rejects.toThrow(
+    'refused',
+  );
   expect(journal.outcome('lasting')).toEqual({ state: 'failed', error: { code: 'GUEST_ERROR', message: 'refused' } });
   await expect(journal.once('passing', 'm', fail(true))).rejects.toThrow('refused');
   expect(journal.outcome('passing')).toEqual({ state: 'unknown' });
-  expect(await journal.once('passing', 'm', { run: () => Promise.resolve('now'), recover: never })).toBe('now');
+  expect(
+    await journal.once('passing', 'm', { keepsResult: true, run: () => Promise.resolve('now'), recover: never }),
+  ).toBe('now');
+});
+
+test('a result that holds a secret is not written down, and told to nobody twice', async () => {
+  const work = { keepsResult: false, run: () => Promise.resolve('hunter2'), recover: never };
+  expect(await open().once('k', 'm', work)).toBe('hunter2');
+  await expect(open().once('k', 'm', work)).rejects.toMatchObject({ code: 'ALREADY_DONE' });
+  const kept = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'));
+  expect(kept.join()).not.toContain('hunter2');
 });
 
 test('what is older than any task is forgotten', async () => {
-  await open().once('k', 'm', { run: () => Promise.resolve(1), recover: never });
+  await open().once('k', 'm', { keepsResult: true, run: () => Promise.resolve(1), recover: never });
   const later = { ...systemClock, now: () => Date.now() + 8 * 24 * 3600 * 1000 };
   open(later);
   expect(readdirSync(folder)).toEqual([]);

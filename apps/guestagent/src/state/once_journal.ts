@@ -15,6 +15,8 @@ interface Entry {
 }
 
 export interface OnceWork<R> {
+  /** False: the result holds a secret, is not written down, and a repetition rejects with `ALREADY_DONE`. */
+  readonly keepsResult: boolean;
   /** `note` writes down, before a change, what a later `recover` needs to see whether it happened. */
   readonly run: (note: (text: string) => void) => Promise<R>;
   /** After a crash in the middle of `run`: looks what of the effect is there, and does the rest. */
@@ -75,7 +77,10 @@ export class OnceJournal {
     if (found !== undefined && found.method !== method) {
       throw new TroveError('CONFLICT', 'The idempotency key belongs to another method.');
     }
-    if (found?.state === 'done') return found.result as R;
+    if (found?.state === 'done') {
+      if (work.keepsResult) return found.result as R;
+      throw new TroveError('ALREADY_DONE', 'This was done before; its result is not kept.');
+    }
     if (found?.error !== undefined) throw new TroveError(found.error.code, found.error.message);
     let entry: Entry = found ?? { method, state: 'started', started: this.#clock.now() };
     const note = (text: string): void => {
@@ -85,7 +90,7 @@ export class OnceJournal {
     if (found === undefined) this.#write(name, entry);
     try {
       const result = await (found === undefined ? work.run(note) : work.recover(found.note, note));
-      this.#write(name, { ...entry, state: 'done', result });
+      this.#write(name, { ...entry, state: 'done', ...(work.keepsResult && { result }) });
       return result;
     } catch (error) {
       this.#fail(name, entry, error);

@@ -1,11 +1,19 @@
 import { type Api, type ApiConfig, buildApi, settingsOf } from '@trove/api';
-import type { Catalog } from '@trove/catalog';
-import { checkPublishedKeys, type Logger, Secret } from '@trove/common';
+import { type Catalog, createCatalogClock } from '@trove/catalog';
+import {
+  checkPublishedKeys,
+  createMetrics,
+  type HealthCheck,
+  type Logger,
+  loadTlsServer,
+  type Metrics,
+  Secret,
+} from '@trove/common';
 import type { ComputeDriver } from '@trove/compute';
 import { buildConductor, type Conductor, type ConductorConfig } from '@trove/conductor';
-import { createTaskmanagerClient, type MemoryBroker } from '@trove/crypto-rpc';
+import { createRefusalAudit, createTaskmanagerClient, type MemoryBroker } from '@trove/crypto-rpc';
 import { loadStaticTokens } from '@trove/identity';
-import { buildTaskmanager, type Taskmanager, type TaskmanagerConfig } from '@trove/taskmanager';
+import { buildTaskmanager, memoryBrokerAccounts, type Taskmanager, type TaskmanagerConfig } from '@trove/taskmanager';
 
 export interface ControlPlaneConfig {
   readonly api: ApiConfig;
@@ -19,11 +27,15 @@ export interface Ground {
   readonly broker: MemoryBroker;
   readonly compute: ComputeDriver;
   readonly logger: Logger;
+  /** One for all three; default: one that nobody reads. */
+  readonly metrics?: Metrics;
 }
 
 export interface ControlPlane {
   /** `http://127.0.0.1:8779` */
   readonly address: string;
+  /** The api's, which asks all that there is. */
+  readonly health: HealthCheck;
   /** Takes no more, ends what runs, closes; in this order api, taskmanager, conductor. */
   close(): Promise<void>;
 }
@@ -43,7 +55,7 @@ export async function startControlPlane(config: ControlPlaneConfig, ground: Grou
     const api = await startApi(config.api, ground, opened);
     opened.push(api);
     const { bind_host: host, bind_port: port } = config.api.DEFAULT;
-    return { address: await api.listen({ host, port }), close: () => closeAll(opened) };
+    return { address: await api.listen({ host, port }), health: api.health, close: () => closeAll(opened) };
   } catch (error) {
     await closeAll(opened);
     throw error;
@@ -72,6 +84,7 @@ async function startConductor(config: ConductorConfig, ground: Ground, opened: O
     keyRings: { instance, uplink },
     settings: config.DEFAULT,
     logger: ground.logger.child({ part: 'conductor' }),
+    ...metricsOf(ground),
   });
   await conductor.start();
   return conductor;
@@ -79,6 +92,8 @@ async function startConductor(config: ConductorConfig, ground: Ground, opened: O
 
 async function startTaskmanager(config: TaskmanagerConfig, ground: Ground, opened: Opened): Promise<Taskmanager> {
   const bus = openBus(ground, 'taskmanager', opened);
+  const accounts = memoryBrokerAccounts(ground.broker);
+  opened.push(accounts);
   const { DEFAULT: settings } = config;
   const taskmanager = buildTaskmanager({
     catalog: ground.catalog,
@@ -91,9 +106,11 @@ async function startTaskmanager(config: TaskmanagerConfig, ground: Ground, opene
       format: settings.at_rest_format,
     },
     compute: ground.compute,
+    accounts,
     settings,
     guestTransport: { clear: new Secret(MEMORY_URL), sealed: new Secret(MEMORY_URL) },
     logger: ground.logger.child({ part: 'taskmanager' }),
+    ...metricsOf(ground),
   });
   await taskmanager.start();
   return taskmanager;
@@ -107,12 +124,17 @@ async function startApi(config: ApiConfig, ground: Ground, opened: Opened): Prom
     control_exchange: controlExchange,
     taskmanager_queue: taskmanagerQueue,
   } = config.DEFAULT;
+  const clock = createCatalogClock(ground.catalog, { logger });
+  await clock.start();
+  opened.push({ close: async () => clock.stop() });
   const taskmanager = createTaskmanagerClient({
     bus,
+    clock,
     controlKeys: { ring },
     controlExchange,
     taskmanagerQueue,
     logger,
+    onRefused: createRefusalAudit(logger, ground.metrics ?? createMetrics()),
   });
   opened.push(taskmanager);
   return buildApi({
@@ -124,5 +146,11 @@ async function startApi(config: ApiConfig, ground: Ground, opened: Opened): Prom
     bus,
     controlRing: ring,
     logger,
+    ...metricsOf(ground),
+    tls: loadTlsServer(config.ssl),
   });
+}
+
+function metricsOf({ metrics }: Ground): Pick<Ground, 'metrics'> {
+  return metrics === undefined ? {} : { metrics };
 }

@@ -1,5 +1,5 @@
 import { appendFileSync } from 'node:fs';
-import { createLogger, identifyProcess } from '@trove/common';
+import { accountOfUrl, createLogger, identifyProcess } from '@trove/common';
 import type { AgentHandle, AgentLaunch, AgentRunner } from '@trove/compute';
 import type { MemoryBroker } from '@trove/crypto-rpc';
 import { buildGuestAgent, loadGuestConfig, readServerFacts } from '@trove/guestagent';
@@ -20,7 +20,10 @@ async function startAgent(broker: MemoryBroker, launch: AgentLaunch): Promise<Ag
   const agent = buildGuestAgent({
     config,
     server: readServerFacts(launch.serverFile),
-    connect: async () => broker.bus(),
+    connect: async ({ transportUrl }) => {
+      const account = accountOfUrl(transportUrl);
+      return broker.bus(account && { user: account.user, secret: account.password });
+    },
     logger: createLogger({
       service: 'trove-guestagent',
       level: config.DEFAULT.log_level,

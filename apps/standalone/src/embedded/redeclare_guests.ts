@@ -1,15 +1,22 @@
 import type { Catalog, InstanceRow } from '@trove/catalog';
 import { silentLogger } from '@trove/common';
+import type { ComputeDriver } from '@trove/compute';
 import { createGuestClient, type KeyStore, type MemoryBroker } from '@trove/crypto-rpc';
+import { memoryBrokerAccounts, restoreAccounts } from '@trove/taskmanager';
 
 /** Declaring asks nobody about keys. */
 const noKeys: KeyStore = { guestPeer: async () => undefined, forget: () => undefined };
 
 /**
- * A bus in memory has forgotten the queues that a RabbitMQ would have kept: makes each instance's own again. One that is
+ * A bus in memory has forgotten the queues and accounts that a RabbitMQ would have kept: makes each instance's own again. One that is
  * being upgraded may speak under either policy, so all get the sealed kind; a guest in clear makes its own.
  */
-export async function redeclareGuests(catalog: Catalog, broker: MemoryBroker, controlExchange: string): Promise<void> {
+export async function redeclareGuests(
+  catalog: Catalog,
+  compute: Pick<ComputeDriver, 'injectedFiles'>,
+  broker: MemoryBroker,
+  controlExchange: string,
+): Promise<void> {
   const rows = await catalog.knex<InstanceRow>('instances').where({ deleted: 0 }).select('id');
   const bus = broker.bus();
   const guests = createGuestClient({
@@ -21,5 +28,8 @@ export async function redeclareGuests(catalog: Catalog, broker: MemoryBroker, co
   });
   for (const { id } of rows) await guests.declareGuest(id, 2);
   await guests.close();
+  const accounts = memoryBrokerAccounts(broker);
+  await restoreAccounts({ catalog, compute, accounts, logger: silentLogger });
+  await accounts.close();
   await bus.close();
 }

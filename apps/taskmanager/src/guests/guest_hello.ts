@@ -31,7 +31,7 @@ export function createGuestHello(deps: {
         });
         throw new TroveError('GUEST_ERROR', 'The guest agent holds another key than the catalog.');
       }
-      const stored = await withTransaction(catalog, (tx) =>
+      const outcome = await withTransaction(catalog, (tx) =>
         recordHello(tx, {
           instanceId,
           expectedNonce: row?.boot_nonce ?? null,
@@ -41,7 +41,11 @@ export function createGuestHello(deps: {
         }),
       );
       keys.forget(instanceId);
-      return stored;
+      if (outcome === 'clone') {
+        logger.error('two guests answer under one key: the instance is in quarantine', { instance_id: instanceId });
+        throw new TroveError('UNPROCESSABLE', `Instance ${instanceId} is in quarantine: two guests answer for it.`);
+      }
+      return outcome === 'stored';
     },
   };
 }

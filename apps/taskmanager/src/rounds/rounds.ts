@@ -1,5 +1,7 @@
+import { purgeArrivals } from '@trove/catalog';
 import type { Logger } from '@trove/common';
 import type { TaskTools } from '../tasks/shared/tools.ts';
+import { createAccountCheck } from './check_accounts.ts';
 import { createLegacyVolumes } from './legacy_volumes.ts';
 import { observeServers } from './observe_servers.ts';
 import { createRound, type Round, type RoundOptions } from './round.ts';
@@ -11,6 +13,10 @@ const OBSERVE_EVERY_MS = 30_000;
 const OBSERVE_AGAIN_MS = 3000;
 const LEGACY_EVERY_MS = 3000;
 const UPLINKS_EVERY_MS = 300_000;
+/** At 6 requests each: some 25 requests per second, and 10,000 guests in 40 min. */
+const ACCOUNTS_EVERY_MS = 5000;
+const ACCOUNTS_PER_TURN = 20;
+const PURGE_EVERY_MS = 60_000;
 
 export interface RoundsDeps extends TaskTools {
   readonly logger: Logger;
@@ -20,7 +26,7 @@ export interface RoundsDeps extends TaskTools {
 
 /** Everything that a taskmanager does by the clock. */
 export function createRounds(deps: RoundsDeps): readonly Round[] {
-  const { logger, clock, settings } = deps;
+  const { logger, clock, settings, accounts } = deps;
   const reportedWithinMs = 3 * settings.reportIntervalMs;
   const round = (name: string, everyMs: number, turn: RoundOptions['turn']): Round =>
     createRound({ name, everyMs, turn, clock, logger });
@@ -30,6 +36,10 @@ export function createRounds(deps: RoundsDeps): readonly Round[] {
       (await observeServers(deps, signal)) ? OBSERVE_AGAIN_MS : OBSERVE_EVERY_MS,
     ),
     round('legacy volumes', LEGACY_EVERY_MS, createLegacyVolumes({ ...deps, lowMs: settings.lowMs, reportedWithinMs })),
+    round('old message ids', PURGE_EVERY_MS, async () => void (await purgeArrivals(deps.catalog))),
+    ...(accounts === undefined
+      ? []
+      : [round('accounts', ACCOUNTS_EVERY_MS, createAccountCheck({ ...deps, accounts }, ACCOUNTS_PER_TURN))]),
     round('adopted keys', UPLINKS_EVERY_MS, async () => {
       const { written, unreadable } = await deps.adoptUplinks();
       if (written > 0)

@@ -69,7 +69,7 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
     const task = await house.catalog.knex('tasks').where({ instance_id: id }).first('params');
     expect(JSON.parse(task.params).users).toBeNull();
     expect([await liveResources(id), await booksOf(house)]).toEqual([
-      ['queue', 'server', 'volume'],
+      ['broker_account', 'queue', 'server', 'volume'],
       [3, 0],
     ]);
   });
@@ -216,7 +216,10 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
     const key = await readInstanceKey(house.catalog.knex, house.rings, id, 'active');
     expect(guestInfo()).toContain(`instance_rpc_encr_key=${key?.instanceKey.reveal()}\n`);
     expect([...house.world.servers.values()][0]?.imageId).toBe('image-2');
-    expect([house.world.snapshots.size, await liveResources(id)]).toEqual([0, ['queue', 'queue', 'server', 'volume']]);
+    expect([house.world.snapshots.size, await liveResources(id)]).toEqual([
+      0,
+      ['broker_account', 'queue', 'queue', 'server', 'volume'],
+    ]);
   });
 
   test('an upgrade of a keyed instance gives it the next key, with the switch off too', async () => {

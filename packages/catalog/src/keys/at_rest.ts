@@ -62,6 +62,11 @@ export function versionAtRest(text: string): number {
   return Number(V2.exec(text)?.[2] ?? 1);
 }
 
+/** The id of the ring's key that a v2 text rests under, 8 hex digits; undefined for Trove's own form, which does not tell. */
+export function restsUnder(text: string): string | undefined {
+  return V2.exec(text)?.[1];
+}
+
 export function isV2AtRest(text: string): boolean {
   return text.startsWith('v2.');
 }
@@ -108,7 +113,7 @@ function contentKeys(kek: Buffer, salt: Buffer): { key: Buffer; nonce: Buffer } 
 }
 
 /** Names a key of a ring without telling it: 8 hex digits. */
-function kekId(kek: Buffer): string {
+export function kekId(kek: Buffer): string {
   return hmacSha256(kek, 'trove-kek-id').subarray(0, 4).toString('hex');
 }
 

@@ -37,9 +37,17 @@ export function sealKeyRow(
   key: { instanceKey: Secret; uplinkKey: Secret<Buffer> },
 ): Pick<InstanceKeyRow, 'sealed_key' | 'uplink'> {
   return {
-    sealed_key: sealAtRest(instanceRing(rings), rowPlace(row, 'sealed_key'), key.instanceKey.reveal()),
+    sealed_key: sealKeyText(rings, row, key.instanceKey),
     uplink: sealUplink(rings, row, key.uplinkKey),
   };
+}
+
+export function sealKeyText(
+  rings: KeyRings,
+  row: Pick<InstanceKeyRow, 'instance_id' | 'version' | 'policy'>,
+  instanceKey: Secret,
+): string {
+  return sealAtRest(instanceRing(rings), rowPlace(row, 'sealed_key'), instanceKey.reveal());
 }
 
 export function sealUplink(

@@ -1,6 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { type Clock, hkdfSha256, hmacSha256, randomText, Secret, systemClock } from '@trove/common';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import {
+  accountState,
+  accountsToCheck,
+  countAccount,
+  forgetAccount,
+  intendAccount,
+} from '../operations/broker_accounts.ts';
 import type { InstanceRow } from '../tables.ts';
 import { type TestCatalog, testCatalog } from '../testing.ts';
 import { withTransaction } from '../transaction.ts';
@@ -84,6 +91,22 @@ describe.each(['mysql', 'sqlite'] as const)('keys of guests on %s', (dialect) =>
     const read = await readInstanceKey(catalog.knex, rings, id, 'active');
     expect([read?.instanceKey.reveal(), read?.version]).toEqual([text, 1]);
     expect(await readKeyCheckValue(catalog.knex, { instanceId: id, version: 1 })).toBe(key.kcv);
+  });
+
+  test('an account of its own is told once it counts, and no longer once it is gone', async () => {
+    const account = `guest-${id}`;
+    const told = async () => (await peerFor('conductor', conductorRings))?.account;
+    const change = (act: Parameters<typeof withTransaction<void>>[1]) => withTransaction(catalog, act);
+    await change((tx) => intendAccount(tx, { instanceId: id, taskId: 't1', account }));
+    expect([await told(), await accountState(catalog.knex, id)]).toEqual([undefined, 'intended']);
+    await change((tx) => countAccount(tx, id));
+    await change((tx) => intendAccount(tx, { instanceId: id, taskId: 't2', account }));
+    expect([await told(), await accountState(catalog.knex, id)]).toEqual([account, 'counts']);
+    const toCheck = { instanceId: id, serverId: null };
+    expect(await accountsToCheck(catalog.knex, { after: '', limit: 10, atWork: false })).toEqual([toCheck]);
+    expect(await accountsToCheck(catalog.knex, { after: id, limit: 10, atWork: true })).toEqual([]);
+    await change((tx) => forgetAccount(tx, id));
+    expect([await told(), await accountState(catalog.knex, id)]).toEqual([undefined, 'gone']);
   });
 
   test('a conductor with only the uplink key sees what it may know of each key, and never Ki', async () => {

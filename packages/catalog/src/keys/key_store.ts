@@ -17,8 +17,11 @@ export interface CatalogGuestKey {
 export interface CatalogGuestPeer {
   readonly instanceId: string;
   readonly policy: 0 | 1 | 2;
+  /** The broker account that is the guest's alone, once it counts. */
+  readonly account?: string;
   readonly keys: readonly CatalogGuestKey[];
   readonly pendingOnly: boolean;
+  readonly quarantined: boolean;
   readonly bootNonce: Buffer | null;
   readonly sequence: bigint | null;
 }
@@ -71,7 +74,12 @@ export function createKeyStore(catalog: Catalog, rings: KeyRings, options: KeySt
   };
 }
 
-type PeerRow = KeyedInstance & { boot_nonce: string | null; sequence: InstanceReportRow['sequence'] };
+type PeerRow = KeyedInstance & {
+  boot_nonce: string | null;
+  sequence: InstanceReportRow['sequence'];
+  quarantined_at: InstanceReportRow['quarantined_at'];
+  account: string | null;
+};
 
 async function readPeer(
   knex: Knex,
@@ -81,6 +89,12 @@ async function readPeer(
 ): Promise<CatalogGuestPeer | undefined> {
   const instance: PeerRow | undefined = await knex<InstanceRow>('instances')
     .leftJoin('instance_reports', 'instance_reports.instance_id', 'instances.id')
+    .leftJoin('resources as account', (join) =>
+      join
+        .on('account.instance_id', 'instances.id')
+        .andOnVal('account.kind', 'broker_account')
+        .andOnVal('account.state', 'live'),
+    )
     .where({ 'instances.id': instanceId, 'instances.deleted': 0 })
     .first(
       'instances.id',
@@ -88,6 +102,8 @@ async function readPeer(
       'instances.rpc_policy',
       'instance_reports.boot_nonce',
       'instance_reports.sequence',
+      'instance_reports.quarantined_at',
+      'account.external_id as account',
     );
   if (instance === undefined) return undefined;
   const rows = await knex<InstanceKeyRow>('instance_keys')
@@ -98,8 +114,10 @@ async function readPeer(
   return {
     instanceId,
     policy: policyOf(instance.rpc_policy),
+    ...(instance.account !== null && { account: instance.account }),
     keys: [...adoptedKeys(rings, role, instance, rows), ...rows.map((row) => open(rings, instance, row))],
     pendingOnly: rows.some((row) => row.state === 'pending' && row.exclusive_since !== null),
+    quarantined: instance.quarantined_at !== null,
     bootNonce: instance.boot_nonce === null ? null : Buffer.from(instance.boot_nonce, 'hex'),
     sequence: toBigintOrNull(instance.sequence),
   };

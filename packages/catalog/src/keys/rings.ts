@@ -17,9 +17,10 @@ export function instanceRing(rings: KeyRings): Ring {
 
 /**
  * Without a key of its own the uplink keys rest under 32 bytes derived from each `inst_rpc_key_encr_key`:
- * HKDF-SHA-256 with salt `trove-rest-v2` and info `uplink`.
+ * HKDF-SHA-256 with salt `trove-rest-v2` and info `uplink`. Those still open once there is one, where that key is known.
  */
 export function uplinkRing(rings: KeyRings): Ring {
-  if (rings.uplink.length > 0) return rings.uplink.map((key) => Buffer.from(key.reveal(), 'utf8'));
-  return instanceRing(rings).map((key) => hkdfSha256(key, 'trove-rest-v2', 'uplink', 32));
+  const own = rings.uplink.map((key) => Buffer.from(key.reveal(), 'utf8'));
+  const derived = instanceRing(rings).map((key) => hkdfSha256(key, 'trove-rest-v2', 'uplink', 32));
+  return [...own, ...derived];
 }

@@ -11,7 +11,8 @@ export function openTaskSecret(controlRing: readonly Secret[], taskId: string, t
   return isV2AtRest(text) ? openAtRest(taskRing(controlRing), placeOf(taskId), text).toString('utf8') : text;
 }
 
-function taskRing(controlRing: readonly Secret[]): Ring {
+/** The keys that tasks' secrets rest under, one for each of K1's ring. */
+export function taskRing(controlRing: readonly Secret[]): Ring {
   return controlRing.map((key) => hkdfSha256(key.reveal(), 'trove-rest-v2', 'task', 32));
 }
 

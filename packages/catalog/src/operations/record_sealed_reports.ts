@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import { dbNow, troveNow } from '../database_time.ts';
 import { dialectOf } from '../dialect.ts';
 import { type BatchColumn, batchTable } from './batch_rows.ts';
+import { HELLO_EVERY_MICROS } from './quarantine.ts';
 
 /** One heartbeat that opened under a guest's key. */
 export interface SealedReport {
@@ -18,7 +19,6 @@ export interface SealedReport {
 }
 
 const RESTART_REQUIRED = 32;
-const HELLO_EVERY_MICROS = 10_000_000;
 
 const COLUMNS: readonly BatchColumn[] = [
   { name: 'instance_id', type: 'id' },
@@ -34,12 +34,13 @@ const COLUMNS: readonly BatchColumn[] = [
  * What lets a report through: the present boot, a newer sequence, a living instance, a live key. A join and no EXISTS: that
  * one MariaDB would answer by reading all keys of all instances.
  */
-const GUARDS = `r.boot_nonce = v.boot_nonce AND r.sequence < v.sequence AND i.deleted = 0 AND k.state IN ('active', 'pending')`;
+const GUARDS = `r.boot_nonce = v.boot_nonce AND r.sequence < v.sequence AND r.quarantined_at IS NULL AND i.deleted = 0 AND k.state IN ('active', 'pending')`;
 
 /**
  * Writes a batch of heartbeats of v2 guests: the watermark moves and the figures change where, and only where, the boot nonce
  * is the stored one and the sequence is newer. A boot nonce that is not the stored one changes nothing and raises
- * `hello_wanted`, once per instance and 10 s. A stored RESTART_REQUIRED stays. At most one report of one boot per instance.
+ * `hello_wanted`, once per instance and 10 s; so does a sequence that has gone back, as a resumed snapshot's has. In
+ * quarantine nothing changes. A stored RESTART_REQUIRED stays. At most one report of one boot per instance.
  */
 export async function recordSealedReports(
   tx: Knex.Transaction,
@@ -114,7 +115,7 @@ async function wantHellos(tx: Knex.Transaction, source: string, reports: readonl
       SELECT v.instance_id, ? FROM ${source}
         JOIN instances AS i ON i.id = v.instance_id AND i.deleted = 0
         LEFT JOIN instance_reports AS r ON r.instance_id = v.instance_id
-      WHERE (r.boot_nonce IS NULL OR ${differs}) AND (r.hello_wanted IS NULL OR ABS(r.hello_wanted) < ? - ?)
+      WHERE (r.boot_nonce IS NULL OR ${differs} OR v.sequence < r.sequence) AND r.quarantined_at IS NULL AND (r.hello_wanted IS NULL OR ABS(r.hello_wanted) < ? - ?)
       ${onDuplicate}`,
     [dbNow(tx), asParameter(reports), dbNow(tx), HELLO_EVERY_MICROS],
   );

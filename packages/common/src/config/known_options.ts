@@ -5,6 +5,8 @@ import { TROVE_OPTION_NAMES } from './trove_option_names.ts';
 /** Options of this project that one service alone has, by section; services may share a file, so each accepts them all. */
 const SINGLE_SERVICE_OPTIONS: Readonly<Record<string, readonly string[]>> = {
   DEFAULT: [
+    'broker_management_ca',
+    'broker_management_url',
     'default_datastore',
     'public_endpoint',
     'guest_id',

@@ -1,5 +1,6 @@
 import { TroveError } from '../errors.ts';
 import type { Secret } from '../secret.ts';
+import { type RabbitTlsSettings, transportUrlWithTls } from '../tls/broker_tls.ts';
 
 /** The two buses of a service; one URL where there is one for both. */
 export interface BusUrls {
@@ -7,14 +8,16 @@ export interface BusUrls {
   readonly sealed: Secret;
 }
 
-/** `transport_url` and `sealed_transport_url`, by default the same. Throws `CONFIG_INVALID`. */
-export function busUrls(defaults: {
-  readonly transport_url: Secret | undefined;
-  readonly sealed_transport_url: Secret | undefined;
-}): BusUrls {
-  const { transport_url: clear, sealed_transport_url: sealed } = defaults;
-  if (clear === undefined) throw new TroveError('CONFIG_INVALID', '[DEFAULT] transport_url is not set.');
-  return { clear, sealed: sealed ?? clear };
+/** `transport_url` and `sealed_transport_url`, by default the same, with TLS where `rabbit` asks for it. Throws `CONFIG_INVALID`. */
+export function busUrls(
+  defaults: { readonly transport_url: Secret | undefined; readonly sealed_transport_url: Secret | undefined },
+  rabbit: RabbitTlsSettings,
+): BusUrls {
+  if (defaults.transport_url === undefined)
+    throw new TroveError('CONFIG_INVALID', '[DEFAULT] transport_url is not set.');
+  const clear = transportUrlWithTls(defaults.transport_url, 'transport_url', rabbit);
+  if (defaults.sealed_transport_url === undefined) return { clear, sealed: clear };
+  return { clear, sealed: transportUrlWithTls(defaults.sealed_transport_url, 'sealed_transport_url', rabbit) };
 }
 
 /** The catalog of a service that shares it with others, so never SQLite. Throws `CONFIG_INVALID`. */

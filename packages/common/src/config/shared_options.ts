@@ -1,5 +1,6 @@
 import { computeLocalOptions } from './compute_local_options.ts';
 import type { OptionSpec } from './options.ts';
+import { tlsOptions } from './tls_options.ts';
 
 /**
  * Options that more than one service reads, or that stand in a file which several services share. Names, sections and
@@ -169,7 +170,7 @@ export const sharedOptions = {
     name: 'health_host',
     type: 'string',
     default: '127.0.0.1',
-    help: 'The address on which `/healthcheck` answers.',
+    help: 'The address on which `/healthcheck` and `/metrics` answer.',
   },
   health_port: {
     section: 'DEFAULT',
@@ -177,7 +178,7 @@ export const sharedOptions = {
     type: 'integer',
     min: 0,
     max: 65535,
-    help: 'The port on which `/healthcheck` answers. Unset, it does not.',
+    help: 'The port on which `/healthcheck` and `/metrics` answer; with `[ssl]` over TLS. Unset, they do not.',
   },
   bind_host: {
     section: 'DEFAULT',
@@ -256,7 +257,7 @@ export const sharedOptions = {
     name: 'connection',
     type: 'string',
     secret: true,
-    help: "The catalog: `mysql://user:password@host:port/name` (Trove's `mysql+pymysql://` too), or `sqlite:///path` for trove-standalone and trove-manage beside it.",
+    help: "The catalog: `mysql://user:password@host:port/name` (Trove's `mysql+pymysql://` too), or `sqlite:///path` for trove-standalone and trove-manage beside it. `?ssl_ca=FILE` asks for TLS and names the authority, `&ssl_cert=FILE&ssl_key=FILE` give a client certificate.",
   },
   static_auth_tokens_file: {
     section: 'static_auth',
@@ -265,6 +266,7 @@ export const sharedOptions = {
     help: 'A JSON file, `{"tokens":[{"token","user_id","user_name","project_id","roles":[]}]}`.',
   },
   ...computeLocalOptions,
+  ...tlsOptions,
 } as const satisfies Record<string, OptionSpec>;
 
 function pageSize<const Name extends string>(name: Name, what: string) {

@@ -31,15 +31,20 @@ const SHAPE = /^([a-z][a-z0-9+]*):\/\/([^/?#]+)(?:\/([^?#]*))?(?:\?([^#]*))?$/i;
  * Parses `rabbit://user:password@host:port[,user:password@host:port…]/vhost`. A host without an account has that of the
  * host before it; without any it is guest:guest, as the broker's default. `?ssl=1` means TLS too. Throws `TroveError`
  * `CONFIG_INVALID` naming `optionName`; no part of the URL stands in the message.
+ * @param force TLS whatever the URL says, for `[oslo_messaging_rabbit] ssl`
  */
-export function parseTransportUrl(url: Secret, optionName: string): TransportUrl {
+export function parseTransportUrl(
+  url: Secret,
+  optionName: string,
+  force: { readonly tls?: boolean } = {},
+): TransportUrl {
   const match = SHAPE.exec(url.reveal().trim());
   const [, scheme = '', authorities = '', path = '', query = ''] = match ?? [];
   const tls = SCHEMES.get(scheme.toLowerCase());
   if (!match || tls === undefined)
     throw invalid(optionName, 'is not of the form rabbit://user:password@host:port/vhost');
   const hosts: TransportHost[] = [];
-  const secure = tls || /(^|&)ssl=(1|true|yes|on)(&|$)/i.test(query);
+  const secure = force.tls === true || tls || /(^|&)ssl=(1|true|yes|on)(&|$)/i.test(query);
   for (const authority of authorities.split(',')) hosts.push(parseHost(authority, hosts.at(-1), secure, optionName));
   return { hosts, vhost: vhostOf(path, optionName), tls: secure };
 }

@@ -1,11 +1,18 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { createMetrics } from '../metrics/metrics.ts';
+import { createAuthority } from '../tls/certificates.ts';
+import { loadTlsClient } from '../tls/tls_client.ts';
+import { createTlsFetch } from '../tls/tls_fetch.ts';
 import { type BrokenPart, type HealthServer, startHealthServer } from './health_server.ts';
 
 let server: HealthServer | undefined;
 afterEach(() => server?.close());
 
 async function ask(check: () => BrokenPart[], path = '/healthcheck', method = 'GET') {
-  server = await startHealthServer({ host: '127.0.0.1', port: 0 }, check);
+  server = await startHealthServer({ host: '127.0.0.1', port: 0 }, check, createMetrics());
   const response = await fetch(`http://127.0.0.1:${server.port}${path}`, { method });
   return [response.status, await response.text()];
 }
@@ -37,8 +44,38 @@ test('nothing else is served', async () => {
 });
 
 test('an address in use is a fault of the configuration', async () => {
-  server = await startHealthServer({ host: '127.0.0.1', port: 0 }, () => []);
-  await expect(startHealthServer({ host: '127.0.0.1', port: server.port }, () => [])).rejects.toMatchObject({
+  server = await startHealthServer({ host: '127.0.0.1', port: 0 }, () => [], createMetrics());
+  await expect(
+    startHealthServer({ host: '127.0.0.1', port: server.port }, () => [], createMetrics()),
+  ).rejects.toMatchObject({
     code: 'CONFIG_INVALID',
   });
+});
+
+test('what is counted is served beside it, in the form that Prometheus reads', async () => {
+  const metrics = createMetrics();
+  metrics.count('a_total', 'A.', { reason: 'x' });
+  server = await startHealthServer({ host: '127.0.0.1', port: 0 }, () => [], metrics);
+  const response = await fetch(`http://127.0.0.1:${server.port}/metrics`);
+  expect(response.headers.get('content-type')).toContain('version=0.0.4');
+  expect(await response.text()).toContain('a_total{reason="x"} 1\n');
+});
+
+test('with a certificate it speaks TLS and nothing else', async () => {
+  const ca = await createAuthority({ name: 'CA', notAfter: new Date(Date.now() + 60_000) });
+  const own = await ca.issue({
+    name: 's',
+    use: 'server',
+    hosts: ['127.0.0.1'],
+    notAfter: new Date(Date.now() + 60_000),
+  });
+  const tls = { ...own, minVersion: 'TLSv1.2', requestCert: false, rejectUnauthorized: false } as const;
+  server = await startHealthServer({ host: '127.0.0.1', port: 0, tls }, () => [], createMetrics());
+  const file = join(mkdtempSync(join(tmpdir(), 'trove-health-')), 'ca.pem');
+  writeFileSync(file, ca.cert);
+  const client = await createTlsFetch(loadTlsClient({ ca: file }, { ca: 'ca', cert: 'cert', key: 'key' }));
+  const response = await client.fetch(`https://127.0.0.1:${server.port}/healthcheck`);
+  expect([response.status, await response.text()]).toEqual([200, 'OK']);
+  await expect(fetch(`http://127.0.0.1:${server.port}/healthcheck`)).rejects.toThrow();
+  await client.close();
 });

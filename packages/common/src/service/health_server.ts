@@ -1,6 +1,9 @@
 import { once } from 'node:events';
-import { createServer, type ServerResponse } from 'node:http';
+import { createServer, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { TroveError } from '../errors.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { TlsServerOptions } from '../tls/tls_server.ts';
 
 /** A part of a service that does not work now. `reason` may be read by anyone who reaches the health port. */
 export interface BrokenPart {
@@ -32,16 +35,27 @@ async function brokenParts(check: HealthCheck): Promise<readonly BrokenPart[]> {
   }
 }
 
-/** Serves `GET /healthcheck`. Throws `TroveError` `CONFIG_INVALID` where the address cannot be listened on. */
+export interface HealthServerAddress {
+  readonly host: string;
+  readonly port: number;
+  /** Absent: in clear. */
+  readonly tls?: TlsServerOptions | undefined;
+}
+
+/** Serves `GET /healthcheck` and `GET /metrics`. Throws `TroveError` `CONFIG_INVALID` where the address cannot be listened on. */
 export async function startHealthServer(
-  address: { host: string; port: number },
+  address: HealthServerAddress,
   check: HealthCheck,
+  metrics: Metrics,
 ): Promise<HealthServer> {
-  const server = createServer((request, response) => {
-    if (request.url !== '/healthcheck') return answer(response, 404, 'Not Found');
-    if (request.method !== 'GET' && request.method !== 'HEAD') return answer(response, 405, 'Method Not Allowed');
-    void healthAnswer(check).then(({ status, body }) => answer(response, status, body));
-  });
+  const onRequest: RequestListener = (request, response) => {
+    const page = PAGES.get(request.url ?? '');
+    if (page === undefined) return answer(response, { status: 404, body: 'Not Found' });
+    if (request.method !== 'GET' && request.method !== 'HEAD')
+      return answer(response, { status: 405, body: 'Method Not Allowed' });
+    void page(check, metrics).then((content) => answer(response, content));
+  };
+  const server = address.tls === undefined ? createServer(onRequest) : createTlsServer(address.tls, onRequest);
   server.listen(address.port, address.host);
   try {
     await once(server, 'listening');
@@ -64,8 +78,24 @@ export async function startHealthServer(
   };
 }
 
-function answer(response: ServerResponse, status: number, body: string): void {
-  response
-    .writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'content-length': Buffer.byteLength(body) })
-    .end(body);
+interface Content {
+  readonly status: number;
+  readonly body: string;
+  readonly contentType?: string;
+}
+
+const PAGES = new Map<string, (check: HealthCheck, metrics: Metrics) => Promise<Content>>([
+  ['/healthcheck', (check) => healthAnswer(check)],
+  [
+    '/metrics',
+    async (_check, metrics) => {
+      const { contentType, text } = await metrics.page();
+      return { status: 200, body: text, contentType };
+    },
+  ],
+]);
+
+function answer(response: ServerResponse, { status, body, contentType }: Content): void {
+  const type = contentType ?? 'text/plain; charset=utf-8';
+  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) }).end(body);
 }

@@ -1,16 +1,19 @@
 import { parseArgs } from 'node:util';
 import closeWithGrace from 'close-with-grace';
+import { checkKeyFileModes } from '../config/key_file_modes.ts';
 import { loadConfig } from '../config/load_config.ts';
 import type { ConfigOf, OptionSpec } from '../config/options.ts';
 import { isTroveError, TroveError } from '../errors.ts';
 import { createLogger, type Logger } from '../logger.ts';
+import { createMetrics, type Metrics } from '../metrics/metrics.ts';
+import { loadTlsServer, type TlsServerSettings } from '../tls/tls_server.ts';
 import { type HealthCheck, startHealthServer } from './health_server.ts';
 
 /** A service that has started. */
 export interface RunningService {
   /** Takes no more, finishes what it has, closes what it opened. */
   close(): Promise<void>;
-  /** What is broken now, for `/healthcheck` on `health_port`. */
+  /** What is broken now, for `/healthcheck` on `health_port`; without it that port stays closed. */
   health?: HealthCheck;
   /** Goes behind `ready` on the one line that says so: `on http://127.0.0.1:8779`. */
   readyText?: string;
@@ -25,6 +28,8 @@ export interface ServiceDefinition<Specs extends readonly OptionSpec[]> {
 
 export interface ServiceContext {
   logger: Logger;
+  /** Shown at `/metrics` on `health_port`, with what the process itself takes. */
+  metrics: Metrics;
   /** Absolute or relative as given; for a service that hands its files on to a child. */
   configFiles: readonly string[];
   /** Ends the service as a signal would, for one that finds out by itself that it cannot go on. */
@@ -86,9 +91,14 @@ async function start<Specs extends readonly OptionSpec[]>(
       unused = names;
     },
   });
+  const tooOpen = checkKeyFileModes(configFiles);
   const common = commonSettings(config);
+  const tls = loadTlsServer(common.ssl);
   const logger = createLogger({ service: service.name, level: common.level });
+  const metrics = createMetrics({ process: true });
   if (unused.length > 0) logger.warn('options of Trove that are not used here', { options: unused });
+  if (tooOpen.length > 0)
+    logger.warn('files that hold a key may be read by others than their owner: chmod 0600', { files: tooOpen });
 
   const closers: (() => Promise<void>)[] = [];
   const grace = closeWithGrace({ delay: STOP_WITHIN_MS, logger: graceLogger(logger) }, async ({ err, signal }) => {
@@ -97,10 +107,11 @@ async function start<Specs extends readonly OptionSpec[]>(
     for (const close of closers.toReversed()) await close();
     logger.info('stopped');
   });
-  const running = await service.start(config, { logger, configFiles, stop: () => grace.close() });
+  const running = await service.start(config, { logger, metrics, configFiles, stop: () => grace.close() });
   closers.push(() => running.close());
   if (running.health && common.healthPort !== undefined) {
-    const health = await startHealthServer({ host: common.healthHost, port: common.healthPort }, running.health);
+    const address = { host: common.healthHost, port: common.healthPort, tls };
+    const health = await startHealthServer(address, running.health, metrics);
     closers.push(() => health.close());
   }
   process.stdout.write(`${[service.name, 'ready', running.readyText].filter(Boolean).join(' ')}\n`);
@@ -110,6 +121,7 @@ interface CommonSettings {
   level: 'debug' | 'info' | 'warn' | 'error';
   healthHost: string;
   healthPort: number | undefined;
+  ssl: TlsServerSettings;
 }
 
 /** The shared options that the runner itself needs, whichever of them the service's table has. */
@@ -124,6 +136,7 @@ function commonSettings(config: object): CommonSettings {
     level: defaults.debug ? 'debug' : (defaults.log_level ?? 'info'),
     healthHost: defaults.health_host ?? '127.0.0.1',
     healthPort: defaults.health_port,
+    ssl: 'ssl' in config ? (config.ssl as TlsServerSettings) : {},
   };
 }
 

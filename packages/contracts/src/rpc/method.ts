@@ -26,6 +26,8 @@ export interface RpcMethod<A extends TSchema = TSchema, R extends TSchema = TSch
   readonly fenced: boolean;
   /** True where a v2 guest answers `{accepted: true}` at once and the outcome is asked for by `get_outcome`. */
   readonly long: boolean;
+  /** True where the result holds a secret: the guest does not keep it, and answers a repetition `ALREADY_DONE`. */
+  readonly secretResult: boolean;
   readonly args: A;
   readonly result: R;
 }
@@ -36,9 +38,18 @@ export type ResultOf<M extends RpcMethod> = Static<M['result']>;
 type MethodOptions<A extends TSchema, R extends TSchema> = Pick<RpcMethod<A, R>, 'name' | 'args' | 'result'> &
   Partial<Omit<RpcMethod<A, R>, 'name' | 'args' | 'result'>>;
 
-/** Defaults: version 1.0, a call, low patience, neither once, fenced nor long. */
+/** Defaults: version 1.0, a call, low patience, neither once, fenced nor long, no secret in the result. */
 export function defineMethod<A extends TSchema, R extends TSchema>(options: MethodOptions<A, R>): RpcMethod<A, R> {
-  return { version: '1.0', legacyKind: 'call', patience: 'low', once: false, fenced: false, long: false, ...options };
+  return {
+    version: '1.0',
+    legacyKind: 'call',
+    patience: 'low',
+    once: false,
+    fenced: false,
+    long: false,
+    secretResult: false,
+    ...options,
+  };
 }
 
 /** A set of methods by name: what one role offers to another. */

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { type BusUrls, type Logger, parseTransportUrl, systemClock, TroveError } from '@trove/common';
+import { type BusUrls, type Logger, parseTransportUrl, systemClock, type TlsClient, TroveError } from '@trove/common';
 import { openAmqpLink } from './amqp_link.ts';
 import type { Bus } from './bus.ts';
 import type { Link } from './link.ts';
@@ -10,16 +10,19 @@ const DEFAULT_TIMEOUT_MS = 5000;
 
 /**
  * A bus over RabbitMQ. Connects in the background, to one of the URL's hosts after the other, for as long as it takes.
- * Throws `CONFIG_INVALID` for a URL that cannot be read.
+ * Throws `CONFIG_INVALID` for a URL that cannot be read, or with TLS and no `tls`.
  */
 export async function createAmqpBus(options: AmqpBusOptions): Promise<Bus> {
-  const { hosts, vhost, tls } = parseTransportUrl(options.transportUrl, 'transport_url');
+  const { hosts, vhost, tls: secure } = parseTransportUrl(options.transportUrl, 'transport_url');
+  const { tls } = options;
+  if (secure && tls === undefined)
+    throw new TroveError('CONFIG_INVALID', 'the transport URL asks for TLS, and there is no authority to check it by.');
   let next = randomInt(hosts.length);
   const openLink = async (): Promise<Link> => {
     const host = hosts[next % hosts.length];
     next += 1;
     if (host === undefined) throw new TroveError('CONFIG_INVALID', 'The transport URL names no host.');
-    return openAmqpLink({ ...host, vhost, tls }, options.connectionName);
+    return openAmqpLink({ ...host, vhost, tls: secure ? tls : undefined }, options.connectionName);
   };
   const bus = new ManagedBus({
     openLink,
@@ -47,7 +50,7 @@ export interface AmqpBuses {
 /** As `createAmqpBus`, for both URLs of a service; they connect in the background. */
 export async function createAmqpBuses(
   urls: BusUrls,
-  options: { readonly connectionName: string; readonly logger: Logger },
+  options: { readonly connectionName: string; readonly logger: Logger; readonly tls?: TlsClient | undefined },
 ): Promise<AmqpBuses> {
   const legacyBus = await createAmqpBus({ ...options, transportUrl: urls.clear });
   const isOne = urls.clear.reveal() === urls.sealed.reveal();

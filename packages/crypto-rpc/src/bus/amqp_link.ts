@@ -1,4 +1,4 @@
-import type { TransportHost, TransportUrl } from '@trove/common';
+import { type TlsClient, type TransportHost, type TransportUrl, TroveError } from '@trove/common';
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import { connect } from 'amqplib';
 import { AmqpPublisher } from './amqp_publisher.ts';
@@ -9,18 +9,12 @@ import { type Link, type LinkConsumer, LinkLost, type Settled, settleOnce } from
 const CONNECT_TIMEOUT_MS = 10_000;
 const HEARTBEAT_S = 30;
 
-/** One host of a broker's URL, with what all of them share. */
-type BrokerHost = TransportHost & Pick<TransportUrl, 'vhost' | 'tls'>;
+/** One host of a broker's URL, with what all of them share; `tls` where it is spoken to over TLS. */
+type BrokerHost = TransportHost & Pick<TransportUrl, 'vhost'> & { readonly tls: TlsClient | undefined };
 
 /** Opens one AMQP connection to this host. */
 export async function openAmqpLink(broker: BrokerHost, connectionName: string): Promise<Link> {
-  const { host: hostname, port, user: username, password, vhost, tls } = broker;
-  const protocol = tls ? 'amqps' : 'amqp';
-  const connection = await connect(
-    { protocol, hostname, port, username, password: password.reveal(), vhost, heartbeat: HEARTBEAT_S },
-    // Without noDelay each exchange waits 40 ms for Nagle's algorithm and the delayed acknowledgement.
-    { noDelay: true, timeout: CONNECT_TIMEOUT_MS, clientProperties: { connection_name: connectionName } },
-  );
+  const connection = await connectTo(broker, connectionName);
   const { promise: closed, resolve } = Promise.withResolvers<void>();
   let open = true;
   // An 'error' is followed by 'close'; without a listener it would end the process.
@@ -46,6 +40,26 @@ export async function openAmqpLink(broker: BrokerHost, connectionName: string): 
       await closed;
     },
   };
+}
+
+async function connectTo(broker: BrokerHost, connectionName: string): Promise<ChannelModel> {
+  const { host: hostname, port, user: username, password, vhost, tls } = broker;
+  const protocol = tls ? 'amqps' : 'amqp';
+  try {
+    return await connect(
+      { protocol, hostname, port, username, password: password.reveal(), vhost, heartbeat: HEARTBEAT_S },
+      {
+        // Without it each exchange waits 40 ms for Nagle's algorithm and the delayed acknowledgement.
+        noDelay: true,
+        timeout: CONNECT_TIMEOUT_MS,
+        clientProperties: { connection_name: connectionName },
+        ...tls?.connectOptions,
+      },
+    );
+  } catch (error) {
+    const told = tls?.explain(error, { host: hostname, port });
+    throw told === undefined ? error : new TroveError('BUS_UNAVAILABLE', told, { retryable: true, cause: error });
+  }
 }
 
 /** A refused declaration ends its channel, so each set has one of its own. */

@@ -1,5 +1,8 @@
+import { randomUUID } from 'node:crypto';
+import { Secret } from '@trove/common';
 import { expect, test } from 'vitest';
 import { until } from '../../test/fixtures.ts';
+import { guestAccount, guestWalls } from '../rpc/guest_account.ts';
 import type { Delivery } from './bus.ts';
 import { createMemoryBroker } from './memory_broker.ts';
 
@@ -34,4 +37,20 @@ test('the account of a connection is stamped on what it publishes, and a tap see
   expect(seen[0]?.body.toString()).toBe('a');
   expect(tapped).toEqual([{ exchange: '', routingKey: 'q', body: 'a', contentType: 'x', userId: 'guest-1' }]);
   await Promise.all([guest.close(), service.close()]);
+});
+
+test('an account that is deleted loses its connections, and one without a password or rights gets none', async () => {
+  const broker = createMemoryBroker();
+  const [user, secret] = [guestAccount(randomUUID()), new Secret('its own')];
+  const guest = broker.bus({ user, secret });
+  broker.accounts.set(user, { secret, topics: {} });
+  expect(guest.state).toBe('connecting');
+  const { permissions, topics } = guestWalls('x');
+  broker.accounts.set(user, { secret, permissions, topics });
+  await until(() => guest.state === 'connected');
+  const wrong = broker.bus({ user, secret: new Secret('another') });
+  broker.accounts.delete(user);
+  await until(() => guest.state === 'connecting');
+  expect(wrong.state).toBe('connecting');
+  await Promise.all([guest.close(), wrong.close()]);
 });

@@ -2,9 +2,10 @@ import { type Logger, silentLogger, systemClock } from '@trove/common';
 import type { ConsumeOptions, Delivery } from './bus.ts';
 import { type Link, type LinkConsumer, LinkLost, settleOnce } from './link.ts';
 import { ManagedBus } from './managed_bus.ts';
+import { MemoryAccounts } from './memory_accounts.ts';
 import { MemoryExchanges } from './memory_exchanges.ts';
 import type { HeldMessage, MemoryQueue, QueueConsumer } from './memory_queue.ts';
-import type { MemoryBroker } from './options.ts';
+import type { MemoryBroker, MemoryLogin } from './options.ts';
 
 const TIMEOUT_MS = 5000;
 
@@ -13,10 +14,17 @@ export function createMemoryBroker(options: { readonly logger?: Logger } = {}): 
   const logger = options.logger ?? silentLogger;
   const exchanges = new MemoryExchanges();
   const links = new Set<MemoryLink>();
+  const linksOf = (user: string): MemoryLink[] => [...links].filter((link) => link.user === user);
+  const accounts = new MemoryAccounts((user) => {
+    for (const link of linksOf(user)) void link.close();
+  });
   return {
-    bus: (account) => {
+    accounts,
+    hasQueue: (name) => exchanges.hasQueue(name),
+    bus: (login) => {
       const openLink = async (): Promise<Link> => {
-        const link = new MemoryLink(exchanges, account?.user, () => links.delete(link));
+        if (login?.secret !== undefined) accounts.login(login.user, login.secret, linksOf(login.user).length);
+        const link = new MemoryLink(exchanges, accounts, login, () => links.delete(link));
         links.add(link);
         return link;
       };
@@ -33,16 +41,24 @@ export function createMemoryBroker(options: { readonly logger?: Logger } = {}): 
 }
 
 class MemoryLink implements Link {
+  readonly user: string | undefined;
   readonly #exchanges: MemoryExchanges;
-  readonly #user: string | undefined;
+  /** Asked before each act; undefined for a connection of the control plane itself, which has no walls. */
+  readonly #walls: { readonly accounts: MemoryAccounts; readonly user: string } | undefined;
   readonly #onClosed: () => void;
   readonly #ending = Promise.withResolvers<void>();
   readonly #consumers = new Set<{ queue: MemoryQueue; consumer: QueueConsumer }>();
   #open = true;
 
-  constructor(exchanges: MemoryExchanges, user: string | undefined, onClosed: () => void) {
+  constructor(
+    exchanges: MemoryExchanges,
+    accounts: MemoryAccounts,
+    login: MemoryLogin | undefined,
+    onClosed: () => void,
+  ) {
     this.#exchanges = exchanges;
-    this.#user = user;
+    this.user = login?.user;
+    this.#walls = login?.secret === undefined ? undefined : { accounts, user: login.user };
     this.#onClosed = onClosed;
   }
 
@@ -51,26 +67,26 @@ class MemoryLink implements Link {
   }
 
   readonly declare: Link['declare'] = async (topology) => {
-    this.#check();
+    this.#check((accounts, user) => accounts.mayDeclare(user, topology));
     this.#exchanges.declare(topology, this);
   };
 
   readonly publish: Link['publish'] = async (publication) => {
-    this.#check();
+    this.#check((accounts, user) => accounts.mayPublish(user, publication));
     try {
-      this.#exchanges.publish(publication, publication.userId ?? this.#user);
+      this.#exchanges.publish(publication, publication.userId ?? this.user);
     } catch (error) {
       if (publication.confirm !== false) throw error;
     }
   };
 
   readonly deleteQueue: Link['deleteQueue'] = async (name) => {
-    this.#check();
+    this.#check((accounts, user) => accounts.mayDelete(user, name));
     this.#exchanges.deleteQueue(name);
   };
 
   readonly consume: Link['consume'] = async (name, options, onDelivery, onEnded): Promise<LinkConsumer> => {
-    this.#check();
+    this.#check((accounts, user) => accounts.mayRead(user, name));
     const queue = this.#exchanges.queue(name, this);
     const consumer = makeConsumer(queue, options, onDelivery, onEnded);
     if (!queue.addConsumer(consumer)) throw new Error('another consumer has the queue to itself');
@@ -94,8 +110,9 @@ class MemoryLink implements Link {
     this.#ending.resolve();
   };
 
-  #check(): void {
+  #check(may: (accounts: MemoryAccounts, user: string) => void): void {
     if (!this.#open) throw new LinkLost('the link is closed');
+    if (this.#walls !== undefined) may(this.#walls.accounts, this.#walls.user);
   }
 }
 

@@ -48,6 +48,10 @@ export class MemoryExchanges {
     return queue;
   }
 
+  hasQueue(name: string): boolean {
+    return this.#queues.has(name);
+  }
+
   deleteQueue(name: string): void {
     const queue = this.#queues.get(name);
     this.#queues.delete(name);

@@ -1,9 +1,12 @@
-import type { Clock, Logger, Secret } from '@trove/common';
+import type { Clock, Logger, Secret, TlsClient } from '@trove/common';
 import type { Bus } from './bus.ts';
+import type { MemoryAccounts } from './memory_accounts.ts';
 
 export interface AmqpBusOptions {
   /** `rabbit://user:pass@host:port[,user:pass@host:port…]/vhost`, or any that `parseTransportUrl` takes. */
   readonly transportUrl: Secret;
+  /** Whom to trust and what to show, where the URL asks for TLS. */
+  readonly tls?: TlsClient | undefined;
   /** Shown in the broker's list of connections. */
   readonly connectionName: string;
   readonly logger: Logger;
@@ -23,10 +26,18 @@ export interface TappedMessage {
   readonly userId: string | undefined;
 }
 
+/** Who connects. Without a secret it is the control plane itself: its name is stamped, and it has no walls. */
+export interface MemoryLogin {
+  readonly user: string;
+  readonly secret?: Secret;
+}
+
 /** A broker inside this process. It defends nothing: its accounts exist so that one suite runs on both kinds of bus. */
 export interface MemoryBroker {
-  /** A connection; with an account its name is stamped on what it publishes. */
-  bus(account?: { readonly user: string }): Bus;
+  /** A connection; the account's name is stamped on what it publishes. A login that is refused is tried again and again. */
+  bus(login?: MemoryLogin): Bus;
+  readonly accounts: MemoryAccounts;
+  hasQueue(name: string): boolean;
   /** Sees a copy of each message published; returns how to stop. */
   tap(listener: (message: TappedMessage) => void): () => void;
   /** Cuts every connection as a restarted broker would; they connect again by themselves. */

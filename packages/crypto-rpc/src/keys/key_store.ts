@@ -17,6 +17,8 @@ export interface GuestKey {
 export interface GuestPeer {
   readonly instanceId: string;
   readonly policy: RpcPolicy;
+  /** The broker account that its sealed messages must come from; absent while it shares one with others. */
+  readonly account?: string;
   /** The keys that are live: at most one active and one pending. */
   readonly keys: readonly GuestKey[];
   /**
@@ -24,6 +26,8 @@ export interface GuestPeer {
    * clear or under an older version.
    */
   readonly pendingOnly: boolean;
+  /** True: two guests spoke under its key. Nothing is taken from it or asked of it until an operator lifts that. */
+  readonly quarantined?: boolean;
   /** As the last `hello` told it; null until then. */
   readonly bootNonce: Buffer | null;
   /** The watermark of reports; null until the first `hello`. */

@@ -23,6 +23,7 @@ describe.each(BROKERS)('guest and conductor %s', (_name, makeBroker) => {
   let batches: (readonly HeartbeatReport[])[];
   let events: EventReport[];
   let failing: boolean;
+  const late: string[] = [];
 
   const heartbeats = (): readonly HeartbeatReport[] => batches.flat();
 
@@ -40,6 +41,7 @@ describe.each(BROKERS)('guest and conductor %s', (_name, makeBroker) => {
           if (failing) throw new Error('the catalog is gone');
           batches.push(batch);
         },
+        late: async (instanceId) => void late.push(instanceId),
         event: async (report) => {
           if (failing) throw new Error('the catalog is gone');
           events.push(report);

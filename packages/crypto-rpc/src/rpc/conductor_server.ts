@@ -4,6 +4,7 @@ import type { Delivery, Subscription } from '../bus/bus.ts';
 import { createOpener } from '../codecs/v2/open.ts';
 import { CONDUCTOR } from '../codecs/v2/party.ts';
 import { Batcher } from './batcher.ts';
+import { checkLife, checkTime, EVENT_LIFE_MS, HEARTBEAT_LIFE_MS } from './freshness.ts';
 import { type LegacyReportMessage, legacyReport, legacyReportChecks } from './legacy_reports.ts';
 import { reportKeys } from './peer_keys.ts';
 import { receive } from './pipeline.ts';
@@ -48,9 +49,9 @@ class ReportServer implements RpcServer {
       allowed: [{ role: 'guest', kinds: ['report'] }],
       findSender: async ({ sender }) =>
         sender.role === 'guest' ? reportKeys(await options.keyStore.guestPeer(sender.instanceId)) : undefined,
-      opener: createOpener(),
+      opener: createOpener(() => this.#clock.monotonic()),
     });
-    this.#checks = [...opening, ...requestChecks(conductorApi)];
+    this.#checks = [...opening, ...requestChecks(conductorApi, (message) => this.#judge(message))];
     this.#legacyChecks = legacyReportChecks(options.keyStore, options.allowPlaintext);
     this.#heartbeats = new Batcher(BATCH, BATCH_WAIT_MS, (batch) => this.#onBatch(batch));
   }
@@ -83,6 +84,22 @@ class ReportServer implements RpcServer {
     await cancelled;
   }
 
+  /** A boot that was not greeted may have any time: its reports change nothing, and make a taskmanager greet it. */
+  #judge(message: SealedRequest): void {
+    const header = headerOf(message);
+    checkLife(header, message.request?.method === 'heartbeat' ? HEARTBEAT_LIFE_MS : EVENT_LIFE_MS);
+    if (message.senderKeys?.bootNonce?.equals(header.bootNonce) !== true) return;
+    try {
+      checkTime(header, this.#clock.now());
+    } catch (error) {
+      const instanceId = header.sender.instanceId ?? '';
+      this.#options.handlers.late(instanceId).catch((failure: unknown) => {
+        this.#options.logger.warn('hello not asked for', { instance_id: instanceId, error: failure });
+      });
+      throw error;
+    }
+  }
+
   async #onSealed(delivery: Delivery, queue: string): Promise<void> {
     const { logger, onRefused } = this.#options;
     const message: SealedRequest = { delivery };
@@ -94,6 +111,7 @@ class ReportServer implements RpcServer {
       method,
       args,
       messageId: header.messageId.toString('hex'),
+      expiresMs: header.expires,
       bootNonce: Buffer.from(header.bootNonce),
       sequence: header.sequence,
       legacy: false,

@@ -144,6 +144,7 @@ class TaskmanagersGuestClient implements GuestClient {
     const { instanceId } = peer;
     return {
       party: guestParty(instanceId),
+      account: peer.account,
       rootKey: this.#downlink.get(instanceId, instanceKey),
       keyVersion: version,
       bootNonce,
@@ -160,6 +161,8 @@ class TaskmanagersGuestClient implements GuestClient {
   async #peer(instanceId: string): Promise<GuestPeer> {
     const peer = await this.#options.keyStore.guestPeer(instanceId);
     if (peer === undefined) throw new TroveError('NOT_FOUND', `Instance ${instanceId} cannot be found.`);
+    if (peer.quarantined === true)
+      throw new TroveError('UNPROCESSABLE', `Instance ${instanceId} is in quarantine: two guests answer for it.`);
     return peer;
   }
 }

@@ -10,6 +10,7 @@ import { createSealer, type Sealer } from '../codecs/v2/seal.ts';
 import { downlinkKey, keyCheckValue, uplinkKey } from '../keys/derive.ts';
 import { createClearGuestServer } from './clear_guest_server.ts';
 import { dispatch, type HandlerTable } from './dispatch.ts';
+import { EVENT_LIFE_MS, GuestFreshness, HEARTBEAT_LIFE_MS } from './freshness.ts';
 import { receive } from './pipeline.ts';
 import { SEALED_CONTENT_TYPE } from './sealed_caller.ts';
 import { headerOf, openingChecks, present, requestChecks, type SealedRequest } from './sealed_checks.ts';
@@ -18,8 +19,6 @@ import { eventKey, guestQueue, heartbeatKey, UP_EXCHANGE } from './topology.ts';
 import type { GuestServer, GuestServerOptions } from './types.ts';
 
 const REQUESTS_AT_A_TIME = 10;
-const HEARTBEAT_LIFE_MS = 90_000;
-const EVENT_LIFE_MS = 24 * 60 * 60 * 1000;
 
 /** The agent's side: v2 with a key, else plaintext as Trove's agents speak it. */
 export function createGuestServer(options: GuestServerOptions): GuestServer {
@@ -39,6 +38,7 @@ class SealedGuestServer implements GuestServer {
   readonly #handlers: HandlerTable;
   readonly #checks;
   readonly #responder: ResponderOptions;
+  readonly #freshness: GuestFreshness;
   #subscription: Subscription | undefined;
   #bootNonce = randomBytes(16);
   #sequence = 0n;
@@ -47,8 +47,11 @@ class SealedGuestServer implements GuestServer {
     const clock = options.clock ?? systemClock;
     const downlink = downlinkKey(instanceKey);
     const keyVersion = options.keyVersion ?? 1;
+    const freshness = new GuestFreshness(clock);
     this.#options = options;
-    this.#clock = clock;
+    this.#freshness = freshness;
+    // Sealed by the catalog's time as soon as it is known.
+    this.#clock = { ...clock, now: () => freshness.now() ?? clock.now() };
     this.#me = guestParty(options.instanceId);
     this.#keyVersion = keyVersion;
     this.#uplink = uplinkKey(instanceKey);
@@ -60,7 +63,8 @@ class SealedGuestServer implements GuestServer {
       me: this.#me,
       name: options.instanceId,
       sealer: this.#sealer,
-      clock,
+      clock: this.#clock,
+      account: options.account,
       bootNonce: () => this.#bootNonce,
       confirm: true,
     };
@@ -68,9 +72,12 @@ class SealedGuestServer implements GuestServer {
       me: this.#me,
       allowed: [{ role: 'taskmanager', kinds: ['call'] }],
       findSender: () => ({ policy: 2, rootKey: (version) => (version === keyVersion ? downlink : undefined) }),
-      opener: createOpener(),
+      opener: createOpener(() => clock.monotonic()),
     });
-    this.#checks = [...opening, ...requestChecks(guestApi)];
+    const judge = (message: SealedRequest): void => {
+      message.stale = !freshness.take(headerOf(message), this.#bootNonce);
+    };
+    this.#checks = [...opening, ...requestChecks(guestApi, judge)];
   }
 
   get bootNonce(): Buffer {
@@ -88,7 +95,7 @@ class SealedGuestServer implements GuestServer {
   }
 
   readonly report: GuestServer['report'] = async (name, args) => {
-    const { instanceId } = this.#options;
+    const { instanceId, account } = this.#options;
     const method: ConductorApi[typeof name] = conductorApi[name];
     const isHeartbeat = name === 'heartbeat';
     const lifeMs = isHeartbeat ? HEARTBEAT_LIFE_MS : EVENT_LIFE_MS;
@@ -109,6 +116,7 @@ class SealedGuestServer implements GuestServer {
       body: this.#sealReport(messageId, lifeMs, text),
       contentType: SEALED_CONTENT_TYPE,
       messageId: messageId.toString('hex'),
+      ...(account !== undefined && { userId: account }),
       expirationMs: lifeMs,
       persistent: !isHeartbeat,
       mandatory: true,
@@ -159,6 +167,11 @@ class SealedGuestServer implements GuestServer {
     delivery.ack();
     const header = headerOf(message);
     const request = present(message.request, 'content');
+    if (request.replyQueue === null)
+      throw new TroveError('INTERNAL', 'A call without a reply queue passed the checks.');
+    const reply = { header, rootKey: present(message.rootKey, 'key_version'), replyQueue: request.replyQueue };
+    if (message.stale === true) return await this.#refuseStale(reply, delivery, queue);
+    if (request.method === 'hello') this.#freshness.greeted(header.issued);
     const caller = {
       role: 'taskmanager',
       messageId: header.messageId.toString('hex'),
@@ -169,10 +182,18 @@ class SealedGuestServer implements GuestServer {
       legacy: false,
     } as const;
     const outcome = await dispatch(this.#handlers, present(message.method, 'method'), request.args, caller, logger);
-    if (request.replyQueue === null)
-      throw new TroveError('INTERNAL', 'A call without a reply queue passed the checks.');
-    const rootKey = present(message.rootKey, 'key_version');
-    await respond(this.#responder, { header, rootKey, replyQueue: request.replyQueue }, outcome);
+    await respond(this.#responder, reply, outcome);
     if (message.method === guestApi.hello) this.#options.onGreeted?.();
+  }
+
+  /** The caller sealed it before this boot: told so, it greets and seals anew. */
+  async #refuseStale(reply: Parameters<typeof respond>[1], delivery: Delivery, queue: string): Promise<void> {
+    const facts = { queue, bytes: delivery.body.length };
+    this.#options.onRefused?.('boot_nonce', facts);
+    this.#options.logger.info('request for an earlier boot refused', facts);
+    const error = new TroveError('STALE_BOOT', 'The guest agent has started anew.', { retryable: true });
+    // Its own clock may show anything before the first `hello`.
+    const clock = { ...this.#clock, now: () => this.#freshness.now() ?? reply.header.issued };
+    await respond({ ...this.#responder, clock }, reply, { error });
   }
 }

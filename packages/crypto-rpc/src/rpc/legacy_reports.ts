@@ -90,6 +90,7 @@ export function legacyReport(message: LegacyReportMessage, clock: Clock): Checke
     method,
     args: ahead ? { ...args, sent: nowMs / 1000 } : args,
     messageId: uniqueId,
+    expiresMs: null,
     bootNonce: null,
     sequence: null,
     legacy: true,

@@ -2,6 +2,7 @@ import { TroveError } from '@trove/common';
 import { LRUCache } from 'lru-cache';
 import { downlinkKey } from '../keys/derive.ts';
 import type { GuestKey, GuestPeer } from '../keys/key_store.ts';
+import { Refusal } from './refusal.ts';
 import type { SenderKeys } from './sealed_checks.ts';
 
 const REMEMBERED = 10_000;
@@ -15,8 +16,11 @@ function liveKey(peer: GuestPeer, keyVersion: number): GuestKey | undefined {
 /** How a conductor opens what this guest reports. While only the pending key is accepted, the guest is a v2 one. */
 export function reportKeys(peer: GuestPeer | undefined): SenderKeys | undefined {
   if (peer === undefined) return undefined;
+  if (peer.quarantined === true) throw new Refusal('quarantine');
   return {
     policy: peer.pendingOnly ? 2 : peer.policy,
+    account: peer.account,
+    bootNonce: peer.bootNonce,
     rootKey: (keyVersion) => liveKey(peer, keyVersion)?.uplinkKey.reveal(),
   };
 }

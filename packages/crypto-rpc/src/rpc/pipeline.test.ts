@@ -33,18 +33,20 @@ function delivery(body: Buffer): Delivery & { acked: number } {
 
 test('the checks stand in one order, each cheaper than the next', () => {
   const opening = openingChecks({ me: TASKMANAGER, allowed: [], findSender: () => undefined, opener: createOpener() });
-  expect([...opening, ...requestChecks({})].map(({ name }) => name)).toEqual([
+  expect([...opening, ...requestChecks({}, () => {})].map(({ name }) => name)).toEqual([
     'size',
     'copied_route',
     'header shape',
     'for me',
     'pair and kind',
-    'policy',
+    'no other account',
+    'own account and policy',
     'key version',
     'commitment',
     'open',
     'content',
     'boot nonce',
+    'time and replay',
     'method',
     'arguments',
     'own ids',

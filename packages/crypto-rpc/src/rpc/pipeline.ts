@@ -51,7 +51,7 @@ export const envelopeChecks: readonly Check<Received>[] = [
   },
 ];
 
-/** Runs the checks on what was delivered. A refused message is acknowledged, counted and logged; then false. */
+/** Runs the checks on what was delivered. A refused message is acknowledged and told to `onRefused`; then false. */
 export async function receive<M extends Received>(
   checks: readonly Check<M>[],
   message: M,
@@ -66,7 +66,7 @@ export async function receive<M extends Received>(
     const facts = { queue: around.queue, bytes: message.delivery.body.length, ...sender };
     message.delivery.ack();
     around.onRefused?.(reason, facts);
-    around.logger.warn('message refused', { reason, ...facts });
+    around.logger.debug('message refused', { reason, ...facts });
     return false;
   }
 }

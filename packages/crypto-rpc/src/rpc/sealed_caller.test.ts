@@ -60,8 +60,8 @@ async function asked(forge: Forge): Promise<{ answer: Promise<unknown>; reasons:
       requestHash: sha256(delivery.body).subarray(0, 16),
       bootNonce: randomBytes(16),
       sequence: 0n,
-      issued: 1,
-      expires: 2,
+      issued: Date.now(),
+      expires: Date.now() + 1000,
     };
     const seal = (more: Partial<HeaderFields>, text = replyText('forged'), key = rootKey): Buffer =>
       sealer.seal(key, { ...right, ...more }, text);

@@ -7,6 +7,7 @@ import { createOpener } from '../codecs/v2/open.ts';
 import { type Party, sameParty } from '../codecs/v2/party.ts';
 import { parseAnswer, type Request, requestText } from '../codecs/v2/payload.ts';
 import { createSealer } from '../codecs/v2/seal.ts';
+import { CALL_LIFE_MS, checkTime } from './freshness.ts';
 import { PendingCalls } from './pending_calls.ts';
 import { receive } from './pipeline.ts';
 import { type OnRefused, Refusal } from './refusal.ts';
@@ -30,6 +31,8 @@ export interface SealedCallerOptions {
 /** Where a request goes and under which key. */
 export interface SealedPeer {
   readonly party: Party;
+  /** The broker account that its answer must come from; absent where it has none of its own. */
+  readonly account?: string | undefined;
   readonly rootKey: Buffer;
   readonly keyVersion: number;
   readonly bootNonce: Buffer;
@@ -76,7 +79,7 @@ export class SealedCaller {
       me: options.me,
       allowed: [{ role: options.answeredByRole, kinds: ['reply', 'error'] }],
       findSender: (header) => this.#asked(header.requestId, header.requestHash, header.sender),
-      opener: createOpener(),
+      opener: createOpener(() => options.clock.monotonic()),
     });
     this.#replies = new ReplyQueue({
       bus: options.bus,
@@ -123,7 +126,7 @@ export class SealedCaller {
       bootNonce: peer.bootNonce,
       sequence: 0n,
       issued,
-      expires: issued + Math.max(1, Math.ceil(lifeMs)),
+      expires: issued + Math.min(CALL_LIFE_MS, Math.max(1, Math.ceil(lifeMs))),
     };
     try {
       return this.#sealer.seal(peer.rootKey, fields, text);
@@ -157,7 +160,8 @@ export class SealedCaller {
     if (call === undefined) throw new Refusal('unknown_call');
     const { peer, requestHash: sent } = call.extra;
     if (!requestHash.equals(sent) || !sameParty(sender, peer.party)) throw new Refusal('request_binding');
-    return { policy: 2, rootKey: (version) => (version === peer.keyVersion ? peer.rootKey : undefined) };
+    const { account } = peer;
+    return { policy: 2, account, rootKey: (version) => (version === peer.keyVersion ? peer.rootKey : undefined) };
   }
 
   async #onReply(delivery: Delivery): Promise<void> {
@@ -165,6 +169,11 @@ export class SealedCaller {
     const { logger, onRefused } = this.#options;
     const answered = [
       ...this.#checks,
+      {
+        name: 'time',
+        reason: 'expiry',
+        run: (opened: SealedMessage) => checkTime(headerOf(opened), this.#options.clock.now()),
+      },
       { name: 'content', reason: 'content', run: (opened: SealedMessage) => this.#settle(opened) },
     ] as const;
     const around = { queue: REPLY_EXCHANGE, logger, onRefused };

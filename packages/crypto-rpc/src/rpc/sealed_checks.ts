@@ -5,6 +5,7 @@ import { type Party, partyName, sameParty } from '../codecs/v2/party.ts';
 import { parseRequest, type Request } from '../codecs/v2/payload.ts';
 import type { SessionKeys } from '../keys/derive.ts';
 import type { RpcPolicy } from '../keys/key_store.ts';
+import { guestAccount, isGuestAccount } from './guest_account.ts';
 import { type Check, envelopeChecks, type Received } from './pipeline.ts';
 import { Refusal } from './refusal.ts';
 import { checkArguments, checkOwnIds } from './validation.ts';
@@ -12,6 +13,7 @@ import { checkArguments, checkOwnIds } from './validation.ts';
 /** A sealed message on its way through the checks; each adds what the next ones need. */
 export interface SealedMessage extends Received {
   header?: Header;
+  senderKeys?: SenderKeys;
   rootKey?: Buffer;
   sessionKeys?: SessionKeys;
   plaintext?: Buffer;
@@ -20,12 +22,18 @@ export interface SealedMessage extends Received {
 export interface SealedRequest extends SealedMessage {
   request?: Request;
   method?: RpcMethod;
+  /** True: it opened and is in time, but is meant for an earlier boot of this guest. */
+  stale?: boolean;
 }
 
 /** What the receiver knows of a sender: which codec it is pinned to, and the root key of a live key version. */
 export interface SenderKeys {
   readonly policy: RpcPolicy;
+  /** The broker account that it must publish with; absent where it has none of its own. */
+  readonly account?: string | undefined;
   readonly rootKey: (keyVersion: number) => Buffer | undefined;
+  /** The boot that the last `hello` told; absent where the sender has none. */
+  readonly bootNonce?: Buffer | null;
 }
 
 export interface SealedReceiver {
@@ -40,7 +48,6 @@ export interface SealedReceiver {
  * The order in which every receiver looks at a sealed message, up to its plaintext; each step is cheaper than the next.
  */
 export function openingChecks(receiver: SealedReceiver): readonly Check<SealedMessage>[] {
-  const senders = new WeakMap<SealedMessage, SenderKeys>();
   return [
     ...envelopeChecks,
     {
@@ -58,14 +65,20 @@ export function openingChecks(receiver: SealedReceiver): readonly Check<SealedMe
     },
     { name: 'pair and kind', reason: 'pair', run: (message) => demand(isAllowed(receiver, headerOf(message)), 'pair') },
     {
-      name: 'policy',
+      name: 'no other account',
+      reason: 'user_id',
+      run: (message) => demand(!isOthersAccount(headerOf(message).sender, message.delivery.userId), 'user_id'),
+    },
+    {
+      name: 'own account and policy',
       reason: 'policy',
       run: (message) => {
         const found = receiver.findSender(headerOf(message));
         const check = (sender: SenderKeys | undefined): void => {
           if (sender === undefined) throw new Refusal('unknown_sender');
+          demand(sender.account === undefined || sender.account === message.delivery.userId, 'user_id');
           demand(sender.policy === 2, 'policy');
-          senders.set(message, sender);
+          message.senderKeys = sender;
         };
         return found instanceof Promise ? found.then(check) : check(found);
       },
@@ -74,14 +87,18 @@ export function openingChecks(receiver: SealedReceiver): readonly Check<SealedMe
       name: 'key version',
       reason: 'key_version',
       run: (message) => {
-        message.rootKey = present(senders.get(message)?.rootKey(headerOf(message).keyVersion), 'key_version');
+        message.rootKey = present(message.senderKeys?.rootKey(headerOf(message).keyVersion), 'key_version');
       },
     },
     {
       name: 'commitment',
       reason: 'commitment',
       run: (message) => {
-        message.sessionKeys = receiver.opener.commit(present(message.rootKey, 'key_version'), headerOf(message));
+        message.sessionKeys = receiver.opener.commit(
+          present(message.rootKey, 'key_version'),
+          headerOf(message),
+          message.delivery.userId,
+        );
       },
     },
     {
@@ -90,14 +107,17 @@ export function openingChecks(receiver: SealedReceiver): readonly Check<SealedMe
       run: (message) => {
         const rootKey = present(message.rootKey, 'key_version');
         const keys = present(message.sessionKeys, 'commitment');
-        message.plaintext = receiver.opener.open(rootKey, headerOf(message), keys);
+        message.plaintext = receiver.opener.open(rootKey, headerOf(message), keys, message.delivery.userId);
       },
     },
   ];
 }
 
-/** What follows for requests and reports: content, method, arguments, ownership. */
-export function requestChecks(api: RpcApi): readonly Check<SealedRequest>[] {
+/**
+ * What follows for requests and reports: content, time and replay, method, arguments, ownership.
+ * @param judge this receiver's rule of time and replay; throws a `Refusal`
+ */
+export function requestChecks(api: RpcApi, judge: (message: SealedRequest) => void): readonly Check<SealedRequest>[] {
   return [
     {
       name: 'content',
@@ -118,6 +138,7 @@ export function requestChecks(api: RpcApi): readonly Check<SealedRequest>[] {
         if (header.receiver.role === 'guest') demand(isZero(header.bootNonce) === isHello, 'boot_nonce');
       },
     },
+    { name: 'time and replay', reason: 'expiry', run: judge },
     {
       name: 'method',
       reason: 'method',
@@ -157,6 +178,12 @@ export function present<T>(value: T | undefined, reason: Refusal['reason']): T {
 
 function demand(holds: boolean, reason: Refusal['reason']): void {
   if (!holds) throw new Refusal(reason);
+}
+
+/** The broker vouches for the account: a guest's own speaks for that guest and for nobody else. */
+function isOthersAccount(sender: Party, userId: string | undefined): boolean {
+  if (userId === undefined || !isGuestAccount(userId)) return false;
+  return sender.instanceId === null || userId !== guestAccount(sender.instanceId);
 }
 
 function isAllowed(receiver: SealedReceiver, header: Header): boolean {

@@ -18,6 +18,8 @@ export interface ResponderOptions {
   /** How this side is named in the reply's routing key. */
   readonly name: string;
   readonly sealer: Sealer;
+  /** A guest's broker account, which the broker vouches for. */
+  readonly account?: string | undefined;
   readonly clock: Clock;
   /** A guest's own; zero for a service. */
   readonly bootNonce: () => Buffer;
@@ -62,6 +64,7 @@ export async function respond(
     contentType: SEALED_CONTENT_TYPE,
     messageId: messageId.toString('hex'),
     expirationMs: expires - issued,
+    ...(options.account !== undefined && { userId: options.account }),
     persistent: false,
     // The caller may have stopped waiting.
     mandatory: false,

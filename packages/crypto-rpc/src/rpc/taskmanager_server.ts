@@ -1,4 +1,4 @@
-import { systemClock } from '@trove/common';
+import { systemClock, toTroveError } from '@trove/common';
 import { type RpcMethod, taskmanagerApi } from '@trove/contracts';
 import type { Delivery, Subscription } from '../bus/bus.ts';
 import { ZERO_16 } from '../codecs/v2/header.ts';
@@ -8,10 +8,11 @@ import type { Request } from '../codecs/v2/payload.ts';
 import { createSealer } from '../codecs/v2/seal.ts';
 import { type ControlRing, controlRing } from './control_ring.ts';
 import { dispatch, type HandlerTable } from './dispatch.ts';
+import { CALL_LIFE_MS, checkLife, checkTime } from './freshness.ts';
 import { createLegacyServer } from './legacy_server.ts';
 import { receive } from './pipeline.ts';
 import { headerOf, openingChecks, present, requestChecks, type SealedRequest } from './sealed_checks.ts';
-import { type ResponderOptions, respond } from './sealed_responder.ts';
+import { type Outcome, type ResponderOptions, respond } from './sealed_responder.ts';
 import { CALL_QUEUE, DOORBELL_QUEUE, legacyServiceTopology, SEALED_TOPOLOGY } from './topology.ts';
 import type { Caller, RpcServer, TaskmanagerServerOptions } from './types.ts';
 
@@ -64,9 +65,13 @@ class SealedTaskmanagerServer implements RpcServer {
       me: TASKMANAGER,
       allowed: [{ role: 'api', kinds: ['call', 'cast'] }],
       findSender: () => ({ policy: 2, rootKey: ring.find }),
-      opener: createOpener(),
+      opener: createOpener(() => clock.monotonic()),
     });
-    this.#checks = [...opening, ...requestChecks(taskmanagerApi)];
+    const judge = (message: SealedRequest): void => {
+      checkLife(headerOf(message), CALL_LIFE_MS);
+      checkTime(headerOf(message), clock.now());
+    };
+    this.#checks = [...opening, ...requestChecks(taskmanagerApi, judge)];
   }
 
   async start(): Promise<void> {
@@ -108,7 +113,8 @@ class SealedTaskmanagerServer implements RpcServer {
       expiresMs: header.expires,
       legacy: false,
     };
-    const outcome = await dispatch(this.#handlers, method, request.args, caller, this.#options.logger);
+    const outcome = await this.#outcome(method, request, caller);
+    if (outcome === 'duplicate') return this.#drop(message);
     const { replyQueue } = request;
     if (replyQueue !== null) {
       const rootKey = present(message.rootKey, 'key_version');
@@ -118,5 +124,25 @@ class SealedTaskmanagerServer implements RpcServer {
       return;
     }
     message.delivery.ack();
+  }
+
+  async #outcome(method: RpcMethod, request: Request, caller: Caller): Promise<Outcome | 'duplicate'> {
+    const { firstArrival, logger } = this.#options;
+    try {
+      if (method.once && firstArrival !== undefined && !(await firstArrival(caller))) return 'duplicate';
+    } catch (error) {
+      logger.warn('whether a call came before is not known', { method: method.name, error });
+      return { error: toTroveError(error) };
+    }
+    return await dispatch(this.#handlers, method, request.args, caller, logger);
+  }
+
+  /** A second arrival of the same bytes is acknowledged, counted and not answered. */
+  #drop(message: SealedRequest): void {
+    const { onRefused, logger } = this.#options;
+    const facts = { queue: CALL_QUEUE, bytes: message.delivery.body.length, claimed_sender: 'api' };
+    message.delivery.ack();
+    onRefused?.('duplicate', facts);
+    logger.debug('message refused', { reason: 'duplicate', ...facts });
   }
 }

@@ -19,9 +19,11 @@ const HEARTBEAT_TTL_MS = 90_000;
 const CALL_TTL_MS = 600_000;
 const DELIVERY_LIMIT = 5;
 
+const downExchange: ExchangeSpec = { name: DOWN_EXCHANGE, type: 'direct', durable: true };
+
 const exchanges: readonly ExchangeSpec[] = [
   { name: TASKS_EXCHANGE, type: 'direct', durable: true },
-  { name: DOWN_EXCHANGE, type: 'direct', durable: true },
+  downExchange,
   { name: UP_EXCHANGE, type: 'topic', durable: true },
   { name: REPLY_EXCHANGE, type: 'topic', durable: true },
   { name: DEAD_EXCHANGE, type: 'direct', durable: true },
@@ -103,6 +105,7 @@ export function guestQueue(instanceId: string): string {
 export function guestTopology(instanceId: string): Topology {
   const name = guestQueue(instanceId);
   return {
+    exchanges: [downExchange],
     queues: [
       {
         name,

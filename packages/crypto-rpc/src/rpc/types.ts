@@ -88,6 +88,11 @@ export interface TaskmanagerServerOptions extends Common {
   readonly host: string;
   readonly taskmanagerQueue?: string;
   readonly handlers: Handlers<TaskmanagerApi, Caller>;
+  /**
+   * Asked before a call that changes something is handled: true exactly once per message id, across all taskmanagers and
+   * their restarts. Rejects where that cannot be known; the call then fails with its error.
+   */
+  readonly firstArrival?: (caller: Caller) => Promise<boolean>;
   /** Calls handled at a time, so that they never starve tasks; default 64. */
   readonly callSlots?: number;
 }
@@ -156,6 +161,8 @@ export interface GuestServerOptions extends Common {
   readonly instanceKey?: Secret;
   /** Default 1. */
   readonly keyVersion?: number;
+  /** The account of the connection, named on what a sealed guest publishes so that the broker vouches for it. */
+  readonly account?: string;
   readonly controlExchange: string;
   /** The conductor's topic in clear; default `trove-conductor`. */
   readonly conductorQueue?: string;
@@ -180,6 +187,8 @@ export type VerifiedReport = {
     readonly args: ArgsOf<ConductorApi[M]>;
     /** 32 hex digits; the same when the same bytes arrive twice. Legacy: the message's `_unique_id`. */
     readonly messageId: string;
+    /** When it expires, in milliseconds since 1970; null for legacy. */
+    readonly expiresMs: number | null;
     /** v2: who started, and the how-manieth of its messages. Null for legacy, where `args.sent` orders. */
     readonly bootNonce: Buffer | null;
     readonly sequence: bigint | null;
@@ -193,6 +202,8 @@ export type EventReport = Exclude<VerifiedReport, { method: 'heartbeat' }>;
 export interface ConductorHandlers {
   /** At most 200 at a time, in the order of arrival, acknowledged when this resolves. A failure drops them: newer ones follow. */
   heartbeats(batch: readonly HeartbeatReport[]): Promise<void>;
+  /** An authentic report of the present boot has come too late: the guest's time is not the catalog's. It changes nothing. */
+  late(instanceId: string): Promise<void>;
   /** Everything else, one by one. A failure sends it round again, up to the queue's delivery limit. */
   event(report: EventReport): Promise<void>;
 }

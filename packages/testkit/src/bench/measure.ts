@@ -31,10 +31,12 @@ export async function measure(options: {
   readonly name: string;
   readonly conditions: string;
   readonly rounds: number;
+  /** Default true; false for what takes long and does not get quicker. */
+  readonly warmUp?: boolean;
   readonly contenders: readonly Contender[];
 }): Promise<Measurement> {
   const rounds: Sample[][] = [];
-  for (let round = -1; round < options.rounds; round += 1) {
+  for (let round = options.warmUp === false ? 0 : -1; round < options.rounds; round += 1) {
     const samples: Sample[] = [];
     for (const contender of options.contenders) {
       samples.push({ contender: contender.name, figures: await contender.run() });

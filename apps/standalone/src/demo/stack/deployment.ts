@@ -26,6 +26,8 @@ export interface DeploymentOptions {
   readonly transportUrl: string;
   readonly connection: string;
   readonly defaultDatastore: string;
+  /** As in `broker_management_url`; absent where the bus is in this process. */
+  readonly brokerManagementUrl?: string;
 }
 
 /** Writes the three configuration files and the tokens, as an operator would have them. */
@@ -44,15 +46,19 @@ export function writeDeployment(options: DeploymentOptions): Deployment {
     tokensFile: home.tokensFile,
     configPath: (name) => join(options.folder, name),
   };
-  const texts = configTexts(deployment, options.defaultDatastore);
+  const texts = configTexts(deployment, options);
   for (const name of CONFIG_FILES) writeFileSync(deployment.configPath(name), texts[name], { mode: 0o600 });
   return deployment;
 }
 
-function configTexts(deployment: Deployment, defaultDatastore: string): Record<ConfigFileName, string> {
+function configTexts(
+  deployment: Deployment,
+  { defaultDatastore, brokerManagementUrl }: DeploymentOptions,
+): Record<ConfigFileName, string> {
   const controlKey = randomText(KEY_CHARACTERS);
   const instanceKey = randomText(KEY_CHARACTERS);
   const uplinkKey = randomText(KEY_CHARACTERS);
+  const management = brokerManagementUrl === undefined ? '' : `broker_management_url = ${brokerManagementUrl}\n`;
   const common = (more: string) => `[DEFAULT]
 ${SWITCH} = False
 transport_url = ${deployment.transportUrl}
@@ -74,7 +80,7 @@ root = ${deployment.instancesFolder}
 tokens_file = ${deployment.tokensFile}
 `,
     'trove-taskmanager.conf': common(
-      `inst_rpc_key_encr_key = ${instanceKey}\ninst_rpc_uplink_encr_key = ${uplinkKey}\n`,
+      `inst_rpc_key_encr_key = ${instanceKey}\ninst_rpc_uplink_encr_key = ${uplinkKey}\n${management}`,
     ),
     'trove-conductor.conf': common(`inst_rpc_uplink_encr_key = ${uplinkKey}\n`),
   };

@@ -32,7 +32,12 @@ export async function openRealRuntime(say: (text: string) => void): Promise<Open
   const transportUrl = broker.url.replace(/^amqp:/, 'rabbit:');
   const apiPort = await freePort();
   const managers = ['mariadb', 'mysql', 'postgresql'];
-  const deployment = writeDeployment({ folder, apiPort, transportUrl, connection: database.url, defaultDatastore: '' });
+  const settings = {
+    ...{ folder, apiPort, transportUrl },
+    connection: database.url,
+    brokerManagementUrl: broker.managementUrl,
+  };
+  const deployment = writeDeployment({ ...settings, defaultDatastore: '' });
   const config = loadConfig({
     files: [deployment.configPath('trove-taskmanager.conf')],
     env: {},
@@ -43,7 +48,7 @@ export async function openRealRuntime(say: (text: string) => void): Promise<Open
   const image = imageOf(await compute.images(), ...managers);
   const { manager } = image;
   const atHand = { datastore: manager, version: image.version, versionId: OLD_VERSION_ID };
-  writeDeployment({ folder, apiPort, transportUrl, connection: database.url, defaultDatastore: manager });
+  writeDeployment({ ...settings, defaultDatastore: manager });
   const catalog = lookAtCatalog(database.url);
   const bus = await createAmqpBus({
     transportUrl: new Secret(transportUrl),

@@ -2,6 +2,7 @@ import { intendResource, markResource, writeInstance } from '@trove/catalog';
 import { TroveError } from '@trove/common';
 import type { CreateServer, Flavor, Server } from '@trove/compute';
 import type { Json, Step, StepContext } from '@trove/tasks';
+import { newAccount } from '../shared/guest_accounts.ts';
 import { guestFiles } from '../shared/guest_files.ts';
 import { numberMember, objectMember, optionalText, textMember } from '../shared/outputs.ts';
 import { adoptServer, removeServersOf } from '../shared/servers.ts';
@@ -21,6 +22,9 @@ export function createServer(tools: TaskTools): Step {
     async run(context) {
       const { instanceId, id: taskId } = context.task;
       await context.fenced((tx) => intendResource(tx, { token: context.token, kind: 'server', instanceId, taskId }));
+      const account = newAccount(tools, context);
+      // The broker may have lost it since it was made, one in memory with each restart.
+      if (account !== undefined) await tools.accounts?.repair(instanceId, async () => account.password);
       const server = await compute.createServer(await serverRequest(tools, context), context.signal);
       return { done: await take(context, server) };
     },
@@ -42,6 +46,7 @@ async function serverRequest(tools: TaskTools, context: StepContext): Promise<Cr
     datastoreManager: textMember(params, 'datastore_manager'),
     datastoreVersion: textMember(params, 'datastore_version'),
     key,
+    account: newAccount(tools, context),
   };
   const availabilityZone = optionalText(params, 'availability_zone');
   return {

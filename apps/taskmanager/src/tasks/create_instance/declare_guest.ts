@@ -1,10 +1,14 @@
 import { intendResource, markResource } from '@trove/catalog';
 import type { Step, StepContext } from '@trove/tasks';
+import { closeAccount, newAccount, openAccount } from '../shared/guest_accounts.ts';
 import { memberOf } from '../shared/outputs.ts';
 import { CATALOG_TIMEOUT_MS, RETRY, type TaskTools } from '../shared/tools.ts';
 
-/** The guest's queue is there before the guest: what is sent to it meanwhile waits instead of being lost. */
-export function declareGuest({ guests }: TaskTools): Step {
+/**
+ * The guest's queue, and its account, are there before the guest: what is sent to it meanwhile waits instead of being lost.
+ */
+export function declareGuest(tools: TaskTools): Step {
+  const { guests } = tools;
   return {
     name: 'declare_guest',
     timeoutMs: CATALOG_TIMEOUT_MS,
@@ -14,11 +18,14 @@ export function declareGuest({ guests }: TaskTools): Step {
       const { instanceId, id: taskId } = context.task;
       await context.fenced((tx) => intendResource(tx, { token, kind: 'queue', instanceId, taskId }));
       const policy = isKeyed(context) ? 2 : 0;
-      await guests.declareGuest(instanceId, policy);
+      const account = newAccount(tools, context);
+      if (account === undefined) await guests.declareGuest(instanceId, policy);
+      else await openAccount(tools, context, account);
       await context.fenced((tx) => markResource(tx, { token, state: 'live', externalId: instanceId }));
       return { done: { policy } };
     },
     async undo(context) {
+      await closeAccount(tools, context);
       await guests.deleteGuest(context.task.instanceId);
       await context.fenced((tx) => markResource(tx, { token: context.token, state: 'gone' }));
     },

@@ -12,6 +12,7 @@ import type { Transaction } from '../../guests/guest_keys.ts';
 import { awaitAgent } from '../shared/await_agent.ts';
 import { awaitServer } from '../shared/await_server.ts';
 import { failedStep } from '../shared/failed_step.ts';
+import { MAKE_PASSWORD, makePassword } from '../shared/guest_accounts.ts';
 import { textMember } from '../shared/outputs.ts';
 import { recordFailure } from '../shared/record_failure.ts';
 import { taskValues } from '../shared/task_values.ts';
@@ -28,6 +29,7 @@ import { prepare } from './prepare.ts';
 export function createInstance(tools: TaskTools): TaskKind {
   const steps = [
     makeKey(tools),
+    makePassword(tools, isKeyed),
     declareGuest(tools),
     createVolume(tools),
     createServer(tools),
@@ -72,5 +74,5 @@ async function settle(
   await commitQuota(tx, { projectId, instanceId });
   const values = { ...taskValues(name), task_start_time: null, server_status: serverStatus, updated: troveNow(tx) };
   await writeInstance(tx, { instanceId, fence, values });
-  await eraseTaskSecrets(tx, { taskId: task.id, params: ['users'] });
+  await eraseTaskSecrets(tx, { taskId: task.id, params: ['users'], outputs: [MAKE_PASSWORD] });
 }

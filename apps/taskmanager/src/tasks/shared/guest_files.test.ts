@@ -1,6 +1,6 @@
 import { Secret } from '@trove/common';
 import { expect, test } from 'vitest';
-import { GUEST_AGENT_FILE, GUEST_INFO_FILE, guestFiles } from './guest_files.ts';
+import { BROKER_AUTHORITY_FILE, GUEST_AGENT_FILE, GUEST_INFO_FILE, guestFiles } from './guest_files.ts';
 
 const identity = {
   instanceId: '7a3f0a0e-0000-4000-8000-000000000001',
@@ -22,6 +22,14 @@ test('a guest without a key is told the clear bus and no key', () => {
   expect(files[GUEST_INFO_FILE]).not.toContain('encr_key');
   expect(files[GUEST_AGENT_FILE]).toContain('transport_url=rabbit://u:p$$w@broker:5672/\n');
   expect(files[GUEST_AGENT_FILE]).not.toContain('sealed_transport_url');
+});
+
+test('a guest of a broker with TLS is given the authority, of any size, and where it lies', () => {
+  const brokerAuthority = `${'-----BEGIN CERTIFICATE-----\nA\n-----END CERTIFICATE-----\n'.repeat(5000)}`;
+  const files = guestFiles(identity, { ...agent, brokerAuthority });
+  expect(files[BROKER_AUTHORITY_FILE]).toBe(brokerAuthority);
+  expect(files[GUEST_AGENT_FILE]).toMatch(/\n\[oslo_messaging_rabbit\]\nssl_ca_file=broker-ca\.pem\n$/);
+  expect(guestFiles(identity, agent)[GUEST_AGENT_FILE]).not.toContain('ssl');
 });
 
 test('a guest with a key is told the sealed bus only, and the version of a key that is not its first', () => {

@@ -1,9 +1,11 @@
-import type { Secret } from '@trove/common';
+import { type Secret, type TransportAccount, urlWithAccount } from '@trove/common';
 import type { InjectedFiles } from '@trove/compute';
 import type { AgentSettings } from './tools.ts';
 
 export const GUEST_INFO_FILE = '/etc/trove/conf.d/guest_info.conf';
 export const GUEST_AGENT_FILE = '/etc/trove/trove-guestagent.conf';
+const AUTHORITY_NAME = 'broker-ca.pem';
+export const BROKER_AUTHORITY_FILE = `/etc/trove/${AUTHORITY_NAME}`;
 
 /** Who a guest is, as its agent is told. */
 export interface GuestIdentity {
@@ -13,11 +15,17 @@ export interface GuestIdentity {
   readonly datastoreVersion: string;
   /** Ki and its version; absent: the guest speaks in clear. */
   readonly key?: { readonly text: Secret; readonly version: number } | undefined;
+  /** Of a guest with a key; absent: it shares that of the URL. */
+  readonly account?: TransportAccount | undefined;
 }
 
 /** The files that a server is given before its agent starts. The only thing that tells sealed from clear is the key. */
 export function guestFiles(identity: GuestIdentity, agent: AgentSettings): InjectedFiles {
-  return { [GUEST_INFO_FILE]: guestInfo(identity), [GUEST_AGENT_FILE]: guestAgent(agent, identity.key !== undefined) };
+  return {
+    [GUEST_INFO_FILE]: guestInfo(identity),
+    [GUEST_AGENT_FILE]: guestAgent(agent, identity) + brokerTls(agent),
+    ...(agent.brokerAuthority === undefined ? {} : { [BROKER_AUTHORITY_FILE]: agent.brokerAuthority }),
+  };
 }
 
 function guestInfo({ instanceId, projectId, datastoreManager, datastoreVersion, key }: GuestIdentity): string {
@@ -35,15 +43,20 @@ function guestInfo({ instanceId, projectId, datastoreManager, datastoreVersion, 
   ]);
 }
 
-function guestAgent(agent: AgentSettings, sealed: boolean): string {
+function guestAgent(agent: AgentSettings, { key, account }: GuestIdentity): string {
+  const shared = agent.sealedTransportUrl;
+  const sealed = account === undefined ? shared : urlWithAccount(shared, account, 'sealed_transport_url');
   return section([
-    sealed
-      ? ['sealed_transport_url', agent.sealedTransportUrl.reveal()]
-      : ['transport_url', agent.transportUrl.reveal()],
+    key !== undefined ? ['sealed_transport_url', sealed.reveal()] : ['transport_url', agent.transportUrl.reveal()],
     ['control_exchange', agent.controlExchange],
     ['conductor_queue', agent.conductorQueue],
     ['report_interval', String(agent.reportIntervalSeconds)],
   ]);
+}
+
+/** The authority lies beside the file, and is named so: a server may have both elsewhere than in `/etc`. */
+function brokerTls({ brokerAuthority }: AgentSettings): string {
+  return brokerAuthority === undefined ? '' : `[oslo_messaging_rabbit]\nssl_ca_file=${AUTHORITY_NAME}\n`;
 }
 
 /** In oslo's INI a `$` begins a reference to another option; `$$` is the sign itself. */

@@ -2,6 +2,7 @@ import type { Catalog } from '@trove/catalog';
 import type { Clock, Secret } from '@trove/common';
 import type { ComputeDriver } from '@trove/compute';
 import type { GuestClient } from '@trove/crypto-rpc';
+import type { BrokerAccounts } from '../../broker/broker_accounts.ts';
 import type { GuestHello } from '../../guests/guest_hello.ts';
 import type { GuestKeys } from '../../guests/guest_keys.ts';
 
@@ -19,6 +20,8 @@ export interface AgentSettings {
   /** As guests reach it: `rabbit://…`, or `memory://` in one process. */
   readonly transportUrl: Secret;
   readonly sealedTransportUrl: Secret;
+  /** The authorities, in PEM, of a broker with TLS. */
+  readonly brokerAuthority?: string | undefined;
   readonly controlExchange: string;
   readonly conductorQueue: string;
   readonly reportIntervalSeconds: number;
@@ -29,6 +32,8 @@ export interface TaskTools {
   readonly catalog: Catalog;
   readonly compute: ComputeDriver;
   readonly guests: GuestClient;
+  /** Undefined: guests share one account. */
+  readonly accounts?: BrokerAccounts | undefined;
   readonly keys: GuestKeys;
   readonly hello: GuestHello;
   /** The ring of K1, under which tasks' secrets rest; empty: they rest as they are. */

@@ -4,6 +4,7 @@ import type { TaskEnd, TaskKind } from '@trove/tasks';
 import type { Transaction } from '../../guests/guest_keys.ts';
 import { awaitAgent } from '../shared/await_agent.ts';
 import { awaitServer } from '../shared/await_server.ts';
+import { MAKE_PASSWORD, makePassword } from '../shared/guest_accounts.ts';
 import { recordFailure } from '../shared/record_failure.ts';
 import { taskValues } from '../shared/task_values.ts';
 import type { TaskTools } from '../shared/tools.ts';
@@ -25,6 +26,7 @@ export function upgradeInstance(tools: TaskTools): TaskKind {
     findServer(tools),
     preUpgrade(tools),
     makePendingKey(tools),
+    makePassword(tools, (context) => newKeyVersion(context) !== undefined),
     stopServer(tools),
     snapshotVolume(tools),
     rebuildServer(tools),
@@ -57,5 +59,5 @@ export function upgradeInstance(tools: TaskTools): TaskKind {
 async function settle(tx: Transaction, { task }: TaskEnd, name: TaskStatusName, serverStatus: string): Promise<void> {
   const values = { ...taskValues(name), task_start_time: null, server_status: serverStatus, updated: troveNow(tx) };
   await writeInstance(tx, { instanceId: task.instanceId, fence: task.fence, values });
-  await eraseTaskSecrets(tx, { taskId: task.id, outputs: [FIND_SERVER] });
+  await eraseTaskSecrets(tx, { taskId: task.id, outputs: [FIND_SERVER, MAKE_PASSWORD] });
 }

@@ -2,13 +2,14 @@ import { writeInstance } from '@trove/catalog';
 import { TroveError, uuidV5 } from '@trove/common';
 import type { Server } from '@trove/compute';
 import type { Json, Step, StepContext } from '@trove/tasks';
+import { accountInFiles, newAccount, replaceAccount } from '../shared/guest_accounts.ts';
 import { guestFiles } from '../shared/guest_files.ts';
 import { textMember } from '../shared/outputs.ts';
 import { COPY_TIMEOUT_MS, RETRY, type TaskTools } from '../shared/tools.ts';
 import { newKeyVersion, oldFiles, oldServer, REBUILD_SERVER } from './find_server.ts';
 import { snapshotOf } from './snapshot_volume.ts';
 
-/** A new root from the new image, with the new key in its files; volume, address and id stay. The undo puts all of it back. */
+/** A new root from the new image, with the new key and a new broker password in its files; volume, address and id stay. The undo puts all of it back. */
 export function rebuildServer(tools: TaskTools): Step {
   const { compute } = tools;
   return {
@@ -20,6 +21,7 @@ export function rebuildServer(tools: TaskTools): Step {
       return server?.generation === context.token ? take(context, server) : undefined;
     },
     async run(context) {
+      await replaceAccount(tools, context, newAccount(tools, context));
       const request = {
         clientToken: context.token,
         serverId: oldServer(context).serverId,
@@ -40,6 +42,7 @@ async function newFiles(tools: TaskTools, context: StepContext): Promise<ReturnT
     datastoreManager: textMember(params, 'datastore_manager'),
     datastoreVersion: textMember(params, 'datastore_version'),
     key: newKeyVersion(context) === undefined ? undefined : await tools.keys.textOf(instanceId, 'pending'),
+    account: newAccount(tools, context),
   };
   return guestFiles(identity, tools.settings.agent);
 }
@@ -56,7 +59,9 @@ async function putBack(tools: TaskTools, context: StepContext): Promise<void> {
   const snapshotId = snapshotOf(context);
   if (volumeId !== undefined && snapshotId !== undefined)
     await compute.restoreVolume(volumeId, snapshotId, context.signal);
-  const request = { clientToken: undoToken, serverId, imageId, files: oldFiles(tools, context) };
+  const files = oldFiles(tools, context);
+  await replaceAccount(tools, context, accountInFiles(files, context.task.instanceId));
+  const request = { clientToken: undoToken, serverId, imageId, files };
   await take(context, await compute.rebuildServer(request, context.signal));
 }
 

@@ -2,6 +2,7 @@ import { createDecipheriv, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { type SessionKeys, sessionKeys } from '../../keys/derive.ts';
 import { Refusal } from '../../rpc/refusal.ts';
+import { SessionBudget } from '../../rpc/session_budget.ts';
 import { HEADER_LENGTH, type Header, TAG_LENGTH } from './header.ts';
 import { partyName } from './party.ts';
 
@@ -14,14 +15,22 @@ interface KnownSession extends SessionKeys {
 }
 
 export interface Opener {
-  /** Keys under which this header's commitment is right. Throws a `Refusal` (`commitment`) where there are none. */
-  commit(rootKey: Buffer, header: Header): SessionKeys;
+  /**
+   * Keys under which this header's commitment is right. Throws a `Refusal`: `commitment` where there are none, `rate` where
+   * too many of this account's sessions turned out not to be real.
+   * @param userId the account that the broker vouches for
+   */
+  commit(rootKey: Buffer, header: Header, userId?: string): SessionKeys;
   /** The padded plaintext; from here on the session is remembered. Throws a `Refusal` (`open`). */
-  open(rootKey: Buffer, header: Header, keys: SessionKeys): Buffer;
+  open(rootKey: Buffer, header: Header, keys: SessionKeys, userId?: string): Buffer;
 }
 
-/** A receiver. It remembers at most two sessions per sender and key version, each only after a message opened under it. */
-export function createOpener(): Opener {
+/**
+ * A receiver. It remembers at most two sessions per sender and key version, each only after a message opened under it.
+ * @param monotonic milliseconds that never go back
+ */
+export function createOpener(monotonic: () => number = () => performance.now()): Opener {
+  const budget = new SessionBudget(monotonic);
   const senders = new LRUCache<string, readonly KnownSession[]>({ max: SENDERS });
 
   const find = (rootKey: Buffer, header: Header): KnownSession | undefined =>
@@ -29,26 +38,33 @@ export function createOpener(): Opener {
       .get(senderName(header))
       ?.find((known) => known.session.equals(header.session) && known.rootKey.equals(rootKey));
 
-  const remember = (rootKey: Buffer, header: Header, keys: SessionKeys): void => {
+  const remember = (rootKey: Buffer, header: Header, keys: SessionKeys, userId?: string): void => {
     if (find(rootKey, header) !== undefined) return;
+    budget.giveBack(payer(header, userId));
     const older = senders.get(senderName(header)) ?? [];
     const fresh = { ...keys, rootKey, session: Buffer.from(header.session) };
     senders.set(senderName(header), [fresh, ...older].slice(0, SESSIONS_PER_SENDER));
   };
 
   return {
-    commit: (rootKey, header) => {
+    commit: (rootKey, header, userId) => {
       const known = find(rootKey, header);
+      if (known === undefined) budget.take(payer(header, userId));
       const keys = known ?? sessionKeys(rootKey, header.senderBytes, header.receiverBytes, header.session);
       if (!timingSafeEqual(keys.commitment, header.commitment)) throw new Refusal('commitment');
       return keys;
     },
-    open: (rootKey, header, keys) => {
+    open: (rootKey, header, keys, userId) => {
       const plaintext = decrypt(header, keys.sealKey);
-      remember(rootKey, header, keys);
+      remember(rootKey, header, keys, userId);
       return plaintext;
     },
   };
+}
+
+/** Who pays for a derivation: the account, and whom it says that it speaks for where many share one. */
+function payer(header: Header, userId = ''): string {
+  return `${userId} ${partyName(header.sender)}`;
 }
 
 function senderName(header: Header): string {

@@ -1,0 +1,66 @@
+import { type AllRings, type KeyStatus, keyStatus, rewrapKeys } from '@trove/catalog';
+import type { Command } from 'commander';
+import { renderTable } from '../../table.ts';
+import type { ManageSession } from '../session.ts';
+
+/** `keys status`, `keys rewrap`. */
+export function addKeys(program: Command, session: ManageSession): void {
+  const keys = program
+    .command('keys')
+    .description('The keys that the catalog rests under. Needs the keys: give the files that have them.')
+    .addHelpText('after', HELP);
+
+  keys
+    .command('status')
+    .description('Show each key of each ring by its id, what rests under it, and whether it may go.')
+    .action(() =>
+      session.withCurrentCatalog(async (catalog) => {
+        const rings = session.keyRings();
+        const status = await keyStatus(catalog, rings);
+        session.print(
+          renderTable(
+            ['Setting', 'Place', 'Id', 'Texts', 'Means'],
+            status.map((key) => rowOf(key, status)),
+          ),
+        );
+      }),
+    );
+
+  keys
+    .command('rewrap')
+    .description('Move everything to the first key of its ring. May be stopped and run again, beside the services.')
+    .action(() =>
+      session.withCurrentCatalog(async (catalog) => {
+        const rings: AllRings = session.keyRings();
+        const { moved, left, unreadable } = await rewrapKeys(catalog, rings);
+        session.print(
+          `${moved} moved, ${left} still need an old key, ${unreadable} open under no key of these files.\n`,
+        );
+      }),
+    );
+}
+
+const HELP = `
+A key is changed in this order: add the new one last, in every file that has the ring, and restart; put it first, in every
+file, and restart; "keys rewrap" until 0 still need an old key; 24 hours after the new one was put first, take the old one
+out where "keys status" says that it may go.`;
+
+function rowOf(key: KeyStatus, all: readonly KeyStatus[]): string[] {
+  return [
+    key.setting,
+    key.place === null ? '-' : String(key.place),
+    key.id ?? '-',
+    String(key.rows),
+    meaning(key, all),
+  ];
+}
+
+function meaning(key: KeyStatus, all: readonly KeyStatus[]): string {
+  const derived = key.derived ? ' (derived from inst_rpc_key_encr_key)' : '';
+  if (key.id === null) return "Trove's own form, which does not tell its key";
+  if (key.place === null) return 'no key of these files: does not open';
+  if (key.place === 1) return `seals${derived}`;
+  if (key.rows > 0) return `needed until rewrap${derived}`;
+  const untold = all.some(({ setting, id }) => setting === key.setting && id === null);
+  return untold ? "may be needed by Trove's own form" : `may go, 24 h after it was first${derived}`;
+}

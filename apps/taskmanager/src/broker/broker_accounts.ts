@@ -1,0 +1,122 @@
+import { type Secret, TroveError } from '@trove/common';
+import { type GuestWalls, guestAccount, guestTopology, guestWalls, type Topology } from '@trove/crypto-rpc';
+import type { AccountFacts, BrokerAdmin } from './broker_admin.ts';
+
+/** Guests' accounts on the broker, with their queues. */
+export interface BrokerAccounts {
+  /**
+   * Makes account and queue, or makes them right, and gives the account this password; then reads back. The door opens
+   * last: whatever step a crash leaves out, nobody can log in before the next try has made it. Connections go on.
+   */
+  make(instanceId: string, password: Secret): Promise<void>;
+  /**
+   * Makes right what differs, and names it; empty where nothing does. Only a lost account needs its password again: where
+   * nobody has it, it stays closed, and `password` is among the names.
+   */
+  repair(instanceId: string, findPassword: () => Promise<Secret | undefined>): Promise<readonly string[]>;
+  /** Ends the account and with it its connections; the queue stays. Not there is success. */
+  cutOff(instanceId: string): Promise<void>;
+  /** `cutOff`, then the queue. */
+  remove(instanceId: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What an account is made of, in the order of making. */
+interface Part {
+  readonly name: string;
+  readonly holds: (facts: AccountFacts) => boolean | Promise<boolean>;
+  readonly make: (facts: AccountFacts) => Promise<void>;
+}
+
+const NOTHING: AccountFacts = { hasPassword: false, tags: [], otherVhosts: [], topics: {} };
+
+/** The provisioner over one broker's administration. */
+export function createBrokerAccounts(admin: BrokerAdmin): BrokerAccounts {
+  const makeAll = async (instanceId: string, password: Secret): Promise<void> => {
+    const user = guestAccount(instanceId);
+    const facts = (await admin.readAccount(user)) ?? NOTHING;
+    await admin.putUser(user, undefined);
+    for (const part of partsOf(admin, instanceId)) await part.make(facts);
+    await admin.putUser(user, password);
+  };
+
+  const differing = async (instanceId: string, facts: AccountFacts): Promise<Part[]> => {
+    const parts: Part[] = [];
+    for (const part of partsOf(admin, instanceId)) if (!(await part.holds(facts))) parts.push(part);
+    return parts;
+  };
+
+  const accounts: BrokerAccounts = {
+    async make(instanceId, password) {
+      await makeAll(instanceId, password);
+      const facts = (await admin.readAccount(guestAccount(instanceId))) ?? NOTHING;
+      const wrong = (await differing(instanceId, facts)).map((part) => part.name);
+      if (!facts.hasPassword || wrong.length > 0)
+        throw new TroveError('BUS_UNAVAILABLE', 'The broker has not made the account as it was asked to.', {
+          retryable: true,
+          cause: new Error(`differs: ${wrong.join(', ')}`),
+        });
+    },
+
+    async repair(instanceId, findPassword) {
+      const facts = await admin.readAccount(guestAccount(instanceId));
+      const parts = await differing(instanceId, facts ?? NOTHING);
+      const names = parts.map((part) => part.name);
+      if (facts?.hasPassword === true && facts.tags.length === 0) {
+        for (const part of parts) await part.make(facts);
+        return names;
+      }
+      const password = await findPassword();
+      if (password !== undefined) await makeAll(instanceId, password);
+      else if (facts !== undefined) await admin.putUser(guestAccount(instanceId), undefined);
+      return [...names, 'password'];
+    },
+
+    cutOff: (instanceId) => admin.deleteUser(guestAccount(instanceId)),
+
+    async remove(instanceId) {
+      await accounts.cutOff(instanceId);
+      for (const { name } of guestTopology(instanceId).queues ?? []) await admin.deleteQueue(name);
+    },
+
+    close: () => admin.close(),
+  };
+  return accounts;
+}
+
+/** A missing topic permission is an open door, so those come first and the right to enter the vhost last. */
+function partsOf(admin: BrokerAdmin, instanceId: string): readonly Part[] {
+  const user = guestAccount(instanceId);
+  const walls: GuestWalls = guestWalls(instanceId);
+  const topology: Topology = guestTopology(instanceId);
+  const { permissions, topics, maxConnections, maxChannels } = walls;
+  return [
+    ...Object.entries(topics).map(([exchange, topic]) => ({
+      name: `topic permission on ${exchange}`,
+      holds: (facts: AccountFacts) => equal(facts.topics[exchange], topic),
+      make: () => admin.putTopicPermission(user, exchange, topic),
+    })),
+    {
+      name: 'limits',
+      holds: (facts) => facts.maxConnections === maxConnections && facts.maxChannels === maxChannels,
+      make: () => admin.putLimits(user, { maxConnections, maxChannels }),
+    },
+    { name: 'queue', holds: () => admin.hasQueue(topology), make: () => admin.putQueue(topology) },
+    {
+      name: 'other vhosts',
+      holds: (facts) => facts.otherVhosts.length === 0,
+      make: async (facts) => {
+        for (const vhost of facts.otherVhosts) await admin.leaveVhost(user, vhost);
+      },
+    },
+    {
+      name: 'permissions',
+      holds: (facts) => equal(facts.permissions, permissions),
+      make: () => admin.putPermissions(user, permissions),
+    },
+  ];
+}
+
+function equal<T extends object>(one: T | undefined, other: T): boolean {
+  return one !== undefined && Object.entries(other).every(([name, value]) => Reflect.get(one, name) === value);
+}
