@@ -36,8 +36,8 @@ export async function testBroker(env: NodeJS.ProcessEnv = process.env): Promise<
     managementUrl: `http://${server.username}:${server.password}@${server.hostname}:${port}`,
     dispose: async () => {
       const entries = await management.read<{ user: string }[]>(`/api/vhosts/${vhost}/permissions`);
-      for (const entry of entries.filter((other) => other.user !== decodeURIComponent(user)))
-        await management.request('DELETE', `/api/users/${encodeURIComponent(entry.user)}`);
+      const made = entries.map((entry) => entry.user).filter((name) => name !== decodeURIComponent(user));
+      if (made.length > 0) await management.request('POST', '/api/users/bulk-delete', { users: made });
       await management.request('DELETE', `/api/vhosts/${vhost}`);
     },
   };
@@ -60,7 +60,7 @@ class Management {
     return response.ok ? (JSON.parse(text) as Answer) : [];
   }
 
-  async request(method: 'PUT' | 'DELETE', path: string, body?: unknown): Promise<void> {
+  async request(method: 'PUT' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<void> {
     const response = await fetch(this.#base + path, {
       method,
       headers: { authorization: this.#authorization, 'content-type': 'application/json' },
