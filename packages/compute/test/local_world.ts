@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { createServer as createTcpServer } from 'node:net';
+import { createServer as createTcpServer, type Server } from 'node:net';
 import { identifyProcess, processCommandLine } from '@trove/common';
 import type { CreateServer } from '../src/driver.ts';
 
@@ -23,7 +23,7 @@ export function nextAddress(address: string): string {
 }
 
 /** Holds a port. */
-export async function listen(host: string, port: number): Promise<{ close(): void }> {
+export async function listen(host: string, port: number): Promise<Server> {
   const server = createTcpServer();
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen({ host, port }, resolve));
   return server;
