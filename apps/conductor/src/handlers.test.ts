@@ -45,7 +45,8 @@ describe.each(['mysql', 'sqlite'] as const)('heartbeats on %s', (dialect) => {
     const lines: string[] = [];
     const logger = createLogger({ service: 'test', level: 'info', stream: { write: (line) => lines.push(line) } });
     const instanceId = newUuid();
-    const report = { method, instanceId, args: {} } as unknown as EventReport;
+    const inClear = { bootNonce: null, sequence: null, messageId: newUuid(), expiresMs: null, legacy: true };
+    const report = { method, instanceId, args: {}, ...inClear } as unknown as EventReport;
     await conductorHandlers({ catalog, logger }).event(report);
     expect(lines.map((line) => JSON.parse(line) as unknown)).toMatchObject([
       { level: 'warn', message: 'report refused: this release has no such method', method, instance_id: instanceId },
