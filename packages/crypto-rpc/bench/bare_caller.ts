@@ -1,34 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { connect } from 'amqplib';
+import { BARE_QUEUE } from './workload.ts';
 
 export interface BareCaller {
   call(): Promise<unknown>;
   close(): Promise<void>;
 }
 
-/**
- * Request and reply as amqplib alone does it: transient messages, no confirms, no deadline, no check, JSON on both ends. What
- * any RPC over this broker from Node could reach at most.
- */
-export async function bareCaller(url: string, request: string, answer: string): Promise<BareCaller> {
-  const [serverLink, clientLink] = await Promise.all([
-    connect(url, { noDelay: true }),
-    connect(url, { noDelay: true }),
-  ]);
-  const server = await serverLink.createChannel();
-  const client = await clientLink.createChannel();
-  const queue = (await server.assertQueue('', { exclusive: true })).queue;
-  const replies = (await client.assertQueue('', { exclusive: true })).queue;
-  await server.prefetch(256);
-  await server.consume(queue, (message) => {
-    if (message === null) return;
-    JSON.parse(message.content.toString('utf8'));
-    const { replyTo, correlationId } = message.properties;
-    server.sendToQueue(String(replyTo), Buffer.from(answer), { correlationId });
-    server.ack(message);
-  });
+/** Calls as amqplib alone makes them: what any RPC over this broker from Node could reach at most. */
+export async function bareCaller(url: string, request: string): Promise<BareCaller> {
+  const link = await connect(url, { noDelay: true });
+  const channel = await link.createChannel();
+  const replies = (await channel.assertQueue('', { exclusive: true })).queue;
   const waiting = new Map<string, (value: unknown) => void>();
-  await client.consume(
+  await channel.consume(
     replies,
     (message) => {
       if (message === null) return;
@@ -43,11 +28,8 @@ export async function bareCaller(url: string, request: string, answer: string): 
       new Promise((resolve) => {
         const correlationId = randomUUID();
         waiting.set(correlationId, resolve);
-        client.sendToQueue(queue, Buffer.from(request), { correlationId, replyTo: replies });
+        channel.sendToQueue(BARE_QUEUE, Buffer.from(request), { correlationId, replyTo: replies });
       }),
-    close: async () => {
-      await clientLink.close();
-      await serverLink.close();
-    },
+    close: () => link.close(),
   };
 }

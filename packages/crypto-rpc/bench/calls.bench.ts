@@ -1,56 +1,44 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { Secret, silentLogger } from '@trove/common';
 import { testBroker } from '@trove/testkit';
 import { type Contender, loadFor, type Measurement, measure } from '@trove/testkit/bench';
-import {
-  type Bus,
-  type ControlKeys,
-  createAmqpBus,
-  createTaskmanagerClient,
-  createTaskmanagerServer,
-  type TaskmanagerClient,
-} from '../src/index.ts';
+import { type Bus, createAmqpBus, createTaskmanagerClient, type TaskmanagerClient } from '../src/index.ts';
 import { bareCaller } from './bare_caller.ts';
+import { ANSWER, ARGS, controlKeysOf, INSTANCE_ID, KINDS, type Kind } from './workload.ts';
 
-const SEALED: ControlKeys = { ring: [new Secret('a-key-of-the-benchmark-and-nothing-else')] };
-const CLEAR: ControlKeys = { ring: [] };
 const ROUND_MS = 1500;
 const ROUNDS = 5;
-const FIRST = 2;
-const INSTANCE_ID = '2d0ae35b-7f5c-4d3b-a0a5-93f2a4e1b0c7';
 
-/** About 200 bytes of arguments, and an answer of five databases. */
-const ARGS = { instance_id: INSTANCE_ID, limit: 20, marker: 'm'.repeat(120), include_marker: false };
-const ANSWER = Array.from({ length: 5 }, (_, i) => ({ _name: `database${i}` }));
-
-interface Pair {
+interface Caller {
   readonly client: TaskmanagerClient;
-  /** The sizes of the bodies that both ends have published, in their order. */
-  readonly sent: number[];
+  /** The sizes of the bodies that were sent and received, in their order. */
+  readonly bodies: number[];
 }
 
-/** Calls and casts over the same RabbitMQ: in clear (the baseline), sealed, and by amqplib alone. */
+/** Calls and casts between two processes over the same RabbitMQ: in clear (the baseline), sealed, and by amqplib alone. */
 export async function benchCalls(): Promise<Measurement[]> {
   const broker = await testBroker();
   const closers: (() => Promise<void>)[] = [() => broker.dispose()];
   try {
-    const plaintext = await openPair(broker.url, CLEAR, closers);
-    const sealed = await openPair(broker.url, SEALED, closers);
-    const sizes = [await sizesOf('plaintext', plaintext), await sizesOf('sealed', sealed)];
-    const bare = await bareCaller(broker.url, JSON.stringify(ARGS), JSON.stringify(ANSWER));
+    for (const kind of KINDS) closers.unshift(await startCalled(kind, broker.url));
+    const plaintext = await openCaller(broker.url, 'plaintext', closers);
+    const sealed = await openCaller(broker.url, 'sealed', closers);
+    const bare = await bareCaller(broker.url, JSON.stringify(ARGS));
     closers.unshift(() => bare.close());
     const measurements: Measurement[] = [
       await measure({
         name: 'one call on the wire',
-        conditions: `bodies as published, ${JSON.stringify(ARGS).length} B of arguments, ${JSON.stringify(ANSWER).length} B of result`,
+        conditions: `bodies, ${JSON.stringify(ARGS).length} B of arguments, ${JSON.stringify(ANSWER).length} B of result`,
         rounds: 1,
-        contenders: sizes,
+        contenders: [await sizesOf('plaintext', plaintext), await sizesOf('sealed', sealed)],
       }),
     ];
     for (const inFlight of [1, 16, 64]) {
       measurements.push(
         await measure({
           name: `calls, ${inFlight} in flight`,
-          conditions: `${JSON.stringify(ARGS).length} B of arguments, client and server in one process, ${ROUND_MS} ms a round`,
+          conditions: `${JSON.stringify(ARGS).length} B of arguments, caller and called in a process each, ${ROUND_MS} ms a round`,
           rounds: ROUNDS,
           contenders: [
             { name: 'plaintext', run: () => loadFor(ROUND_MS, inFlight, () => call(plaintext)) },
@@ -74,70 +62,64 @@ export async function benchCalls(): Promise<Measurement[]> {
   }
 }
 
-async function sizesOf(name: string, pair: Pair): Promise<Contender> {
-  pair.sent.length = 0;
-  await call(pair);
-  const [request = Number.NaN, reply = Number.NaN] = pair.sent;
+/** Starts the side that is called; returns how to end it. */
+async function startCalled(kind: Kind, url: string): Promise<() => Promise<void>> {
+  const child = fork(new URL('./called_process.ts', import.meta.url).pathname, [kind, url]);
+  const [said] = (await Promise.race([once(child, 'message'), once(child, 'exit')])) as [unknown];
+  if (said !== 'serves') throw new Error(`the process that is called by ${kind} ended`);
+  return async () => {
+    child.kill();
+    await once(child, 'exit');
+  };
+}
+
+async function sizesOf(name: string, caller: Caller): Promise<Contender> {
+  caller.bodies.length = 0;
+  await call(caller);
+  const [request = Number.NaN, reply = Number.NaN] = caller.bodies;
   return { name, run: async () => ({ 'request B': request, 'reply B': reply, 'both B': request + reply }) };
 }
 
-function call({ client }: Pair): Promise<unknown> {
+function call({ client }: Caller): Promise<unknown> {
   return client.call('list_databases', ARGS, { deadlineMs: 10_000 });
 }
 
-function castsBy(name: string, { client }: Pair): Contender {
+function castsBy(name: string, { client }: Caller): Contender {
   return { name, run: () => loadFor(ROUND_MS, 64, () => client.cast('run_task', { task_id: INSTANCE_ID })) };
 }
 
-async function openPair(url: string, controlKeys: ControlKeys, closers: (() => Promise<void>)[]): Promise<Pair> {
-  const sent: number[] = [];
-  const open = async (connectionName: string): Promise<Bus> => {
-    const transportUrl = new Secret(url);
-    const bus = await createAmqpBus({ transportUrl, connectionName, logger: silentLogger, waitConnected: true });
-    return watched(bus, sent);
-  };
-  const [serverBus, clientBus] = await Promise.all([open('bench server'), open('bench client')]);
-  const refused = async (): Promise<never> => {
-    throw new Error('not part of the benchmark');
-  };
-  const server = createTaskmanagerServer({
-    bus: serverBus,
-    controlKeys,
-    controlExchange: 'trove',
-    host: 'bench',
-    callSlots: 256,
-    logger: silentLogger,
-    handlers: {
-      run_task: async () => null,
-      list_databases: async () => [ANSWER, null],
-      create_database: refused,
-      delete_database: refused,
-      list_users: refused,
-      create_user: refused,
-    },
-  });
-  await server.start();
+async function openCaller(url: string, kind: Kind, closers: (() => Promise<void>)[]): Promise<Caller> {
+  const transportUrl = new Secret(url);
+  const bus = await createAmqpBus({ transportUrl, connectionName: 'bench', logger: silentLogger, waitConnected: true });
+  const bodies: number[] = [];
   const client = createTaskmanagerClient({
-    bus: clientBus,
-    controlKeys,
+    bus: watched(bus, bodies),
+    controlKeys: controlKeysOf(kind),
     controlExchange: 'trove',
     logger: silentLogger,
   });
   closers.unshift(async () => {
     await client.close();
-    await server.close();
-    await clientBus.close();
-    await serverBus.close();
+    await bus.close();
   });
-  return { client, sent };
+  return { client, bodies };
 }
 
-/** The bus, which tells the sizes of the first bodies that are published over it. */
-function watched(bus: Bus, sent: number[]): Bus {
+/** The bus, which tells the sizes of two bodies at a time: what is sent over it, and what comes back. */
+function watched(bus: Bus, bodies: number[]): Bus {
+  const tell = (body: Buffer): void => {
+    if (bodies.length < 2) bodies.push(body.length);
+  };
   const publish = bus.publish.bind(bus);
   bus.publish = (publication) => {
-    if (sent.length < FIRST) sent.push(publication.body.length);
+    tell(publication.body);
     return publish(publication);
   };
+  const consume = bus.consume.bind(bus);
+  bus.consume = (queue, options, onDelivery) =>
+    consume(queue, options, (delivery) => {
+      tell(delivery.body);
+      return onDelivery(delivery);
+    });
   return bus;
 }

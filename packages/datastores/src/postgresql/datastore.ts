@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import type { DatabaseSpec, Datastore, DatastorePlace, Page, PageRequest, UserInfo, UserSpec } from '../driver.ts';
@@ -145,8 +145,9 @@ export class PostgresDatastore implements Datastore {
 
   /** After a crash of the machine the lock may name a process that is somebody else's now; PostgreSQL would then refuse to start. */
   #removeStaleLock(): void {
-    const lock = join(this.#serverDir, 'postmaster.pid');
-    if (existsSync(lock)) rmSync(lock);
+    rmSync(join(this.#serverDir, 'postmaster.pid'), { force: true });
+    // Its pid may still stand in the process table: a dead child whose end has not been taken yet.
+    rmSync(join(this.#socketDir, `.s.PGSQL.${this.#place.port}.lock`), { force: true });
   }
 
   #serverOptions(): string[] {
