@@ -149,7 +149,9 @@ export async function openScene(): Promise<Scene> {
   });
   await conductor.start();
   await taskmanager.start();
-  const api = createTaskmanagerClient({ bus, controlKeys, controlExchange: 'trove', logger: silentLogger });
+  const onRefused = (reason: string): void => void reasons.push(reason);
+  const apiOptions = { bus, controlKeys, controlExchange: 'trove', logger: silentLogger, onRefused };
+  const api = createTaskmanagerClient(apiOptions);
   closers.unshift(
     () => api.close(),
     () => taskmanager.close(),
@@ -173,7 +175,7 @@ export async function openScene(): Promise<Scene> {
         controlExchange: 'trove',
         logger: silentLogger,
         handlers: handlersOf(made),
-        onRefused: (reason) => void reasons.push(reason),
+        onRefused,
       });
       await agent.start();
       return agent;
