@@ -41,7 +41,10 @@ export function fuzz(messages: number, seed: number): FuzzReport {
     if (error === undefined && specimen.format === 'v2') accepted += 1;
     else if (error === undefined) readAnyway += 1;
     else if (error instanceof Refusal) refused += 1;
-    else crashes.push(`${specimen.format} ${bytes.toString('base64')} ${String(error)}`);
+    else
+      crashes.push(
+        `${specimen.format} ${bytes.toString('base64')} ${error instanceof Error ? error.message : typeof error}`,
+      );
   }
   return { messages, accepted, crashes, refused, readAnyway };
 }
