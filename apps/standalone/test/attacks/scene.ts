@@ -67,7 +67,7 @@ export interface Scene {
   dispose(): Promise<void>;
 }
 
-export const CONTROL_KEY = 'k1-of-the-attacked';
+const CONTROL_KEY = 'k1-of-the-attacked';
 const RINGS = { instance: [new Secret('kek-of-the-attacked')], uplink: [new Secret('uplink-kek-of-the-attacked')] };
 const ENVELOPE = 'application/vnd.trove.rpc2';
 
