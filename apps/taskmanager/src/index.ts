@@ -1,5 +1,5 @@
 export type { BrokerAccounts } from './broker/broker_accounts.ts';
-export { memoryBrokerAccounts } from './broker/open_broker_accounts.ts';
+export { memoryBrokerAccounts, openBrokerAccounts } from './broker/open_broker_accounts.ts';
 export type { TaskmanagerDeps } from './deps.ts';
 export { detachedAgents, type HousedCompute, openLocalCompute } from './local_compute.ts';
 export { type TaskmanagerConfig, type TaskmanagerSettings, taskmanagerOptions } from './options.ts';

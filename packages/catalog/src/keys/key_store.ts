@@ -1,4 +1,4 @@
-import { type Clock, type Secret, systemClock } from '@trove/common';
+import { type Clock, type Secret, systemClock, TroveError } from '@trove/common';
 import type { Knex } from 'knex';
 import { toBigintOrNull } from '../bigint.ts';
 import type { Catalog } from '../catalog.ts';
@@ -110,6 +110,9 @@ async function readPeer(
     .where({ instance_id: instanceId })
     .whereIn('state', ['active', 'pending'])
     .orderBy('version');
+  // The ratchet: a policy below that of the live key was lowered by somebody, and then nothing is said or heard.
+  if (rows.some((row) => row.state === 'active' && row.policy > instance.rpc_policy))
+    throw new TroveError('INTERNAL', `The policy of instance ${instanceId} is below that of its key.`);
   const open = role === 'taskmanager' ? taskmanagerKey : conductorKey;
   return {
     instanceId,
