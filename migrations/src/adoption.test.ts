@@ -111,7 +111,7 @@ test('a row that the earlier version cannot hold stops the way down by name, and
   expect(await catalogVersion(database.knex)).toBe(LATEST_VERSION);
 });
 
-test.each([39, 49, 99, 104])('version %i is none', async (to) => {
+test.each([39, 49, 99, LATEST_VERSION + 1])('version %i is none', async (to) => {
   await expect(syncCatalog(database.knex, { to })).rejects.toThrow(`no version ${to}; there are 40, 41,`);
 });
 
