@@ -286,7 +286,7 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
     expect(await instanceOf(house, id)).toMatchObject({ server_status: 'ERROR', active_task_id: null });
     expect([house.world.snapshots.size, await liveResources(id)]).toEqual([
       1,
-      ['queue', 'queue', 'server', 'snapshot', 'volume'],
+      ['broker_account', 'queue', 'queue', 'server', 'snapshot', 'volume'],
     ]);
     expect((await ended(house, await file(house, 'delete_instance', id))).state).toBe('done');
     expect([house.world.snapshots.size, await liveResources(id)]).toEqual([0, []]);
