@@ -1,4 +1,5 @@
-// The side that is called, in a process of its own, as a taskmanager is: `node called_process.ts KIND URL`. It tells its parent
+// The side that is called, in a process of its own, as a taskmanager is: `node called_process.ts KIND`, the broker in
+// CALLED_URL. It tells its parent
 // when it serves, and ends with it.
 import { Secret, silentLogger } from '@trove/common';
 import { connect } from 'amqplib';
@@ -7,7 +8,8 @@ import { ANSWER, BARE_QUEUE, controlKeysOf, KINDS, type Kind } from './workload.
 
 const SLOTS = 256;
 
-const [kindText, url = ''] = process.argv.slice(2);
+const kindText = process.argv[2];
+const url = process.env['CALLED_URL'] ?? '';
 const kind = KINDS.find((each) => each === kindText);
 if (kind === undefined) throw new Error(`${kindText} is none of ${KINDS.join(', ')}`);
 if (kind === 'bare amqplib') await serveBare();

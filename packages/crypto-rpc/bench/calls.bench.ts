@@ -64,7 +64,9 @@ export async function benchCalls(): Promise<Measurement[]> {
 
 /** Starts the side that is called; returns how to end it. */
 async function startCalled(kind: Kind, url: string): Promise<() => Promise<void>> {
-  const child = fork(new URL('./called_process.ts', import.meta.url).pathname, [kind, url]);
+  const child = fork(new URL('./called_process.ts', import.meta.url).pathname, [kind], {
+    env: { ...process.env, CALLED_URL: url },
+  });
   const [said] = (await Promise.race([once(child, 'message'), once(child, 'exit')])) as [unknown];
   if (said !== 'serves') throw new Error(`the process that is called by ${kind} ended`);
   return async () => {

@@ -13,7 +13,8 @@ export interface WorkerArguments {
   leaseMs: number;
 }
 
-const given = JSON.parse(process.argv[2] ?? '') as WorkerArguments;
+// Not in the arguments: the connection has a password, and everybody sees those.
+const given = JSON.parse(process.env['WORKER_ARGUMENTS'] ?? '') as WorkerArguments;
 const catalog = openCatalog({ connection: given.connection, poolSize: 6 });
 const engine = createTaskEngine({
   catalog,

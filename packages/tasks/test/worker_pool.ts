@@ -50,10 +50,14 @@ export class WorkerPool {
   }
 
   #start(): void {
-    const worker = spawn(process.execPath, [WORKER, JSON.stringify(this.#given)], {
+    const worker = spawn(process.execPath, [WORKER], {
       stdio: ['ignore', 'inherit', 'pipe'],
       // Dozens are started: all but the first find the modules compiled.
-      env: { ...process.env, NODE_COMPILE_CACHE: join(this.#given.ordersFolder, '..', 'compiled') },
+      env: {
+        ...process.env,
+        WORKER_ARGUMENTS: JSON.stringify(this.#given),
+        NODE_COMPILE_CACHE: join(this.#given.ordersFolder, '..', 'compiled'),
+      },
     });
     this.#workers.add(worker);
     worker.stderr?.setEncoding('utf8').on('data', (text: string) => {
