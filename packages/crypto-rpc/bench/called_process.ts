@@ -1,6 +1,5 @@
 // The side that is called, in a process of its own, as a taskmanager is: `node called_process.ts KIND`, the broker in
-// CALLED_URL. It tells its parent
-// when it serves, and ends with it.
+// CALLED_URL. It tells its parent when it serves, and ends with it.
 import { Secret, silentLogger } from '@trove/common';
 import { connect } from 'amqplib';
 import { createAmqpBus, createTaskmanagerServer } from '../src/index.ts';

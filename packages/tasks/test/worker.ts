@@ -1,4 +1,4 @@
-/** A worker process: `node test/worker.ts <JSON of WorkerArguments>`; ends in order on SIGTERM. */
+/** A worker process: `node test/worker.ts`, with the JSON of WorkerArguments in WORKER_ARGUMENTS; ends in order on SIGTERM. */
 import { openCatalog } from '@trove/catalog';
 import { createLogger } from '@trove/common';
 import { createTaskEngine } from '../src/index.ts';
