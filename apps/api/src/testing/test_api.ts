@@ -23,6 +23,7 @@ export const VERSIONS = {
   inactive: '0e1e3ab6-31ec-4f0b-8e9a-6ab7c8f4a004',
   imageless: '0e1e3ab6-31ec-4f0b-8e9a-6ab7c8f4a005',
 } as const;
+export const CONTROL_KEY = 'k'.repeat(32);
 export const DATASTORE = '0e1e3ab6-31ec-4f0b-8e9a-6ab7c8f4a100';
 
 const IMAGE = '0e1e3ab6-31ec-4f0b-8e9a-6ab7c8f4a200';
@@ -99,7 +100,7 @@ export async function testApi(options: TestApiOptions = {}): Promise<TestApi> {
     compute: { flavors: async () => [flavor('25', 512), flavor('d3', 1024)], images: async () => [image()] },
     taskmanager,
     bus: { state: 'connected' },
-    controlRing: [new Secret('k'.repeat(32))],
+    controlRing: [new Secret(CONTROL_KEY)],
     logger: silentLogger,
     ...options.deps,
   });

@@ -20,7 +20,7 @@ export async function createInstance(
   plan: InstancePlan,
 ): Promise<FiledTask> {
   const { projectId } = callerOfRequest(request);
-  const repeat = repeatOf(request);
+  const repeat = repeatOf(deps, request);
   const ram = new Map((await choices.flavors()).map((flavor) => [flavor.id, flavor.ram]));
   return await inFilingTransaction(deps, async (tx) => {
     const earlier = await earlierTask(tx, projectId, repeat);

@@ -16,7 +16,7 @@ export async function deleteInstance(
 ): Promise<FiledTask> {
   const task = {
     ...TASK_PLANS.delete_instance,
-    ...repeatOf(request),
+    ...repeatOf(deps, request),
     instanceId: instance.id,
     projectId: instance.tenant_id,
     params: {},

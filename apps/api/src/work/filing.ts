@@ -40,13 +40,14 @@ export async function earlierTask(tx: Transaction, projectId: string, repeat: Re
 }
 
 /** The `Idempotency-Key` of a request with the hash of what it asks; nothing where it has none. */
-export function repeatOf(request: FastifyRequest): Repeat {
+export function repeatOf({ controlRing }: ApiDeps, request: FastifyRequest): Repeat {
   const given = request.headers['idempotency-key'];
   if (given === undefined) return {};
   if (typeof given !== 'string' || !/^[\x21-\x7e]{1,64}$/.test(given)) {
     throw new TroveError('BAD_REQUEST', 'An Idempotency-Key has 1 to 64 printable characters without blanks.');
   }
-  return { idempotencyKey: given, requestHash: requestHash(request.method, request.url, request.body) };
+  const { method, url: path, body } = request;
+  return { idempotencyKey: given, requestHash: requestHash(controlRing, { method, path, body }) };
 }
 
 /** Who asked, for the log of those who do the work. */

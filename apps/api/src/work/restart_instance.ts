@@ -18,7 +18,7 @@ export async function restartInstance(
 ): Promise<FiledTask> {
   const task = {
     ...TASK_PLANS.restart_instance,
-    ...repeatOf(request),
+    ...repeatOf(deps, request),
     instanceId: instance.id,
     projectId: instance.tenant_id,
     params: {},

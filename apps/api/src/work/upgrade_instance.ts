@@ -39,7 +39,7 @@ export async function upgradeInstance(
   };
   const task = {
     ...TASK_PLANS.upgrade_instance,
-    ...repeatOf(request),
+    ...repeatOf(deps, request),
     instanceId: instance.id,
     projectId: instance.tenant_id,
     params,

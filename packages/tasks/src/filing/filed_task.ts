@@ -2,6 +2,7 @@ import { dbNow, isDuplicate } from '@trove/catalog';
 import { TroveError } from '@trove/common';
 import type { Knex } from 'knex';
 import type { JsonObject } from '../types.ts';
+import type { RequestHash } from './request_hash.ts';
 
 export interface NewTask {
   kind: string;
@@ -12,9 +13,9 @@ export interface NewTask {
   deadlineMs: number;
   /** Of the kind's steps as this release knows them. */
   codeVersion: number;
-  /** The header `Idempotency-Key` with the `requestHash` of its request: both or none. */
+  /** The header `Idempotency-Key` with the hash of its request: both or none. */
   idempotencyKey?: string | undefined;
-  requestHash?: string | undefined;
+  requestHash?: RequestHash | undefined;
 }
 
 export interface FiledTask {
@@ -49,7 +50,7 @@ export async function insertTask(
     cancel_requested: 0,
     after_task: afterTask,
     idempotency_key: task.idempotencyKey ?? null,
-    request_hash: task.requestHash ?? null,
+    request_hash: task.requestHash?.form ?? null,
     error: null,
     code_version: task.codeVersion,
     created: now,

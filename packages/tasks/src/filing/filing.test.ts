@@ -1,12 +1,18 @@
+import { createHash } from 'node:crypto';
 import { type Dialect, withTransaction } from '@trove/catalog';
 import { type TestCatalog, testCatalog } from '@trove/catalog/testing';
-import { newUuid } from '@trove/common';
+import { newUuid, Secret } from '@trove/common';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildTask, fileBuild, fileRemove, instanceOf, newInstance, PROJECT, taskOf } from '../../test/house.ts';
 import { fileTask } from './file_task.ts';
 import { findRepeatedTask } from './idempotency.ts';
-import { requestHash } from './request_hash.ts';
+import { type RequestHash, requestHash } from './request_hash.ts';
 
+const hashOf = (method: string, path: string, body: unknown, ring: readonly string[] = ['k1']): RequestHash =>
+  requestHash(
+    ring.map((key) => new Secret(key)),
+    { method, path, body },
+  );
 const DAY_MICROSECONDS = 24 * 3600 * 1_000_000;
 
 describe.each<Dialect>(['sqlite', 'mysql'])('filing on %s', (dialect) => {
@@ -47,7 +53,7 @@ describe.each<Dialect>(['sqlite', 'mysql'])('filing on %s', (dialect) => {
 
   it('a request repeated under its idempotency key finds its task, after the slot is free too', async () => {
     const instanceId = await newInstance(catalog);
-    const identity = { idempotencyKey: newUuid(), requestHash: requestHash('POST', '/x', { a: 1 }) };
+    const identity = { idempotencyKey: newUuid(), requestHash: hashOf('POST', '/x', { a: 1 }) };
     const first = await fileBuild(catalog, instanceId, {}, identity);
     await catalog.knex('instances').where({ id: instanceId }).update({ active_task_id: null });
     expect(await fileBuild(catalog, instanceId, {}, identity)).toEqual({ ...first, repeated: true });
@@ -58,9 +64,9 @@ describe.each<Dialect>(['sqlite', 'mysql'])('filing on %s', (dialect) => {
 
   it('the same key with another request is refused; in another project it is another key', async () => {
     const idempotencyKey = newUuid();
-    const identity = { idempotencyKey, requestHash: requestHash('POST', '/x', { a: 1 }) };
+    const identity = { idempotencyKey, requestHash: hashOf('POST', '/x', { a: 1 }) };
     await fileBuild(catalog, await newInstance(catalog), {}, identity);
-    const other = { idempotencyKey, requestHash: requestHash('POST', '/x', { a: 2 }) };
+    const other = { idempotencyKey, requestHash: hashOf('POST', '/x', { a: 2 }) };
     await expect(fileBuild(catalog, await newInstance(catalog), {}, other)).rejects.toMatchObject({
       code: 'UNPROCESSABLE',
     });
@@ -68,8 +74,42 @@ describe.each<Dialect>(['sqlite', 'mysql'])('filing on %s', (dialect) => {
     expect(elsewhere.repeated).toBe(false);
   });
 
+  it('a request that was filed before there was a key, or under an earlier one, is known again', async () => {
+    const idempotencyKey = newUuid();
+    const body = { users: [{ name: 'a', password: 'secret' }] };
+    const plain = createHash('sha256').update(
+      '["POST","/x",{"members":[["users",[{"members":[["name","a"],["password","secret"]]}]]]}]',
+    );
+    const earlier = plain.digest('hex');
+    const first = await fileBuild(
+      catalog,
+      await newInstance(catalog),
+      {},
+      {
+        idempotencyKey,
+        requestHash: { form: earlier, alike: [earlier] },
+      },
+    );
+    const again = (other: object = {}, ring = ['new', 'k1']) =>
+      fileBuild(
+        catalog,
+        first.instanceId,
+        {},
+        {
+          idempotencyKey,
+          requestHash: hashOf('POST', '/x', { ...body, ...other }, ring),
+        },
+      );
+    expect(await again()).toEqual({ ...first, repeated: true });
+    await expect(again({ more: 1 })).rejects.toMatchObject({ code: 'UNPROCESSABLE' });
+    const { form } = hashOf('POST', '/x', body, ['k1']);
+    await catalog.knex('tasks').where({ id: first.taskId }).update({ request_hash: form });
+    expect(await again()).toEqual({ ...first, repeated: true });
+    await expect(again({}, ['new'])).rejects.toMatchObject({ code: 'UNPROCESSABLE' });
+  });
+
   it('a key is forgotten after a day', async () => {
-    const identity = { idempotencyKey: newUuid(), requestHash: requestHash('POST', '/x', null) };
+    const identity = { idempotencyKey: newUuid(), requestHash: hashOf('POST', '/x', null) };
     const first = await fileBuild(catalog, await newInstance(catalog), {}, identity);
     await catalog
       .knex('tasks')
@@ -81,7 +121,7 @@ describe.each<Dialect>(['sqlite', 'mysql'])('filing on %s', (dialect) => {
   });
 
   it('of two creates under one key at the same moment one is filed and the other may be tried again', async () => {
-    const identity = { idempotencyKey: newUuid(), requestHash: requestHash('POST', '/x', null) };
+    const identity = { idempotencyKey: newUuid(), requestHash: hashOf('POST', '/x', null) };
     const create = (): Promise<string> =>
       withTransaction(catalog, async (tx) => {
         const repeated = await findRepeatedTask(tx, { projectId: PROJECT, ...identity });
@@ -132,21 +172,37 @@ describe.each<Dialect>(['sqlite', 'mysql'])('filing on %s', (dialect) => {
 
 describe('the request hash', () => {
   it('is the same for the same request, whatever the order of members and the case of the method', () => {
-    expect(requestHash('post', '/a', { x: 1, y: [{ p: 1, q: 2 }] })).toBe(
-      requestHash('POST', '/a', { y: [{ q: 2, p: 1 }], x: 1 }),
+    expect(hashOf('post', '/a', { x: 1, y: [{ p: 1, q: 2 }] })).toEqual(
+      hashOf('POST', '/a', { y: [{ q: 2, p: 1 }], x: 1 }),
     );
   });
 
-  it('differs by method, path and body', () => {
+  it('differs by method, path, body and key', () => {
     const hashes = [
-      requestHash('POST', '/a', {}),
-      requestHash('PUT', '/a', {}),
-      requestHash('POST', '/b', {}),
-      requestHash('POST', '/a', { x: null }),
-      requestHash('POST', '/a', { x: [1, 2] }),
-      requestHash('POST', '/a', { x: [2, 1] }),
-      requestHash('POST', '/a', undefined),
+      hashOf('POST', '/a', {}),
+      hashOf('PUT', '/a', {}),
+      hashOf('POST', '/b', {}),
+      hashOf('POST', '/a', { x: null }),
+      hashOf('POST', '/a', { x: [1, 2] }),
+      hashOf('POST', '/a', { x: [2, 1] }),
+      hashOf('POST', '/a', undefined),
+      hashOf('POST', '/a', {}, ['another']),
+      hashOf('POST', '/a', {}, []),
     ];
-    expect(new Set(hashes).size).toBe(hashes.length);
+    expect(new Set(hashes.map(({ form }) => form)).size).toBe(hashes.length);
+  });
+
+  it('is a hash that nobody without the key can make', () => {
+    const body = { password: 'guessed' };
+    const { form } = hashOf('POST', '/a', body);
+    expect(form).not.toBe(hashOf('POST', '/a', body, []).form);
+    expect(form).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  it('is known again under each key of the ring, and as it was written before there was a key', () => {
+    const now = hashOf('POST', '/a', {}, ['new', 'old']);
+    expect(now.form).toBe(hashOf('POST', '/a', {}, ['new']).form);
+    for (const before of [['new'], ['old'], []]) expect(now.alike).toContain(hashOf('POST', '/a', {}, before).form);
+    expect(now.alike).not.toContain(hashOf('POST', '/a', {}, ['removed']).form);
   });
 });

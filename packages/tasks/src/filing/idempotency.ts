@@ -2,6 +2,7 @@ import { dbNow, type TaskRow } from '@trove/catalog';
 import { TroveError } from '@trove/common';
 import type { Knex } from 'knex';
 import type { FiledTask } from './filed_task.ts';
+import type { RequestHash } from './request_hash.ts';
 
 const KEPT_MICROSECONDS = 24 * 3600 * 1_000_000;
 
@@ -9,8 +10,7 @@ export interface RequestIdentity {
   projectId: string;
   /** The header `Idempotency-Key`; scope: the project, kept for 24 h. */
   idempotencyKey: string;
-  /** Of `requestHash`. */
-  requestHash: string;
+  requestHash: RequestHash;
 }
 
 /**
@@ -25,7 +25,7 @@ export async function findRepeatedTask(tx: Knex.Transaction, request: RequestIde
     .update({ idempotency_key: null, request_hash: null });
   const earlier = await tx<TaskRow>('tasks').where(own).first('id', 'instance_id', 'request_hash');
   if (earlier === undefined) return undefined;
-  if (earlier.request_hash !== request.requestHash) {
+  if (!request.requestHash.alike.includes(earlier.request_hash ?? '')) {
     throw new TroveError('UNPROCESSABLE', 'The Idempotency-Key was used before with a different request.');
   }
   return { taskId: earlier.id, instanceId: earlier.instance_id, repeated: true };

@@ -1,8 +1,9 @@
 import { openTaskSecret } from '@trove/catalog';
 import { Secret } from '@trove/common';
+import { requestHash } from '@trove/tasks';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createInstance, emptyCatalog, instanceIn, newInstance } from '../../testing/instances.ts';
-import { PROJECT, type TestApi, testApi, VERSIONS } from '../../testing/test_api.ts';
+import { CONTROL_KEY, PROJECT, type TestApi, testApi, VERSIONS } from '../../testing/test_api.ts';
 
 let api: TestApi;
 beforeAll(async () => {
@@ -74,7 +75,7 @@ test('the task knows all that is to be built, and its passwords rest sealed', as
     availability_zone: 'local',
     nics: changes.nics,
   });
-  const users = openTaskSecret([new Secret('k'.repeat(32))], id, String(params['users']));
+  const users = openTaskSecret([new Secret(CONTROL_KEY)], id, String(params['users']));
   expect(JSON.parse(users)).toEqual([{ name: 'u1', host: '%', password: 'p4ssw0rd', databases: [{ name: 'd1' }] }]);
 });
 
@@ -106,6 +107,16 @@ test('the same Idempotency-Key gives the same instance, another body under it is
   const third = await api.send('POST', '/instances', { body: newInstance({ name: 'other' }), headers });
   expect(third.code).toBe(422);
   expect(await api.catalog.knex('instances').select('id')).toHaveLength(1);
+});
+
+test('what the catalog keeps of a request under an Idempotency-Key cannot be guessed at without the control key', async () => {
+  const body = newInstance({ users: [{ name: 'u', password: 'weak' }], databases: [{ name: 'd' }] });
+  const ask = { method: 'POST', path: `/v1.0/${PROJECT}/instances`, body };
+  const answer = await api.send('POST', '/instances', { body, headers: { 'idempotency-key': 'once-2' } });
+  const { id } = instanceIn(answer);
+  const { request_hash: kept } = await api.catalog.knex('tasks').where({ instance_id: id }).first('request_hash');
+  expect(kept).not.toBe(requestHash([], ask).form);
+  expect(kept).toBe(requestHash([new Secret(CONTROL_KEY)], ask).form);
 });
 
 test('a create is accepted while nobody hears the doorbell', async () => {
