@@ -69,6 +69,23 @@ describe('nothing named like a key, token or password reaches a logger', () => {
   });
 });
 
+describe('nothing random comes from Math.random', () => {
+  test.each([
+    'export const key = Math.random().toString(36);',
+    'export const source = Math.random;',
+    "export const source = Math['random'];",
+    'export const source = globalThis.Math.random;',
+    'const { random } = Math;\nexport const key = random();',
+    'const { random: source } = globalThis.Math;\nexport const key = source();',
+  ])('%s is found', async (text) => {
+    expect(await findings(text)).toContain('trove(no-guessable-random)');
+  });
+
+  test('what else Math does is let through', async () => {
+    expect(await findings('const { floor } = Math;\nexport const a = floor(1.5) + Math.max(1, 2);')).toEqual([]);
+  });
+});
+
 describe('the rules that oxlint brings', () => {
   test.each([
     ['typescript(no-floating-promises)', 'export function f(): void { Promise.resolve(1); }'],

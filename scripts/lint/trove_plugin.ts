@@ -4,7 +4,9 @@ import type * as ESTree from 'estree';
 interface Rule {
   meta: { type: 'problem'; docs: { description: string } };
   create(context: { report(finding: { node: ESTree.Node; message: string }): void }): {
-    CallExpression(call: ESTree.CallExpression): void;
+    CallExpression?(call: ESTree.CallExpression): void;
+    MemberExpression?(access: ESTree.MemberExpression): void;
+    VariableDeclarator?(declared: ESTree.VariableDeclarator): void;
   };
 }
 
@@ -112,6 +114,35 @@ function* namesIn(node: ESTree.Node): Generator<[ESTree.Node, string]> {
   }
 }
 
+const GUESSABLE = 'Math.random can be guessed from what it gave before: use randomText, randomFraction or node:crypto.';
+
+/** For waits and shuffles too: whoever copies a line into code that makes a secret copies a good one. */
+const noGuessableRandom: Rule = {
+  meta: { type: 'problem', docs: { description: 'Nothing random comes from Math.random.' } },
+  create: (context) => ({
+    MemberExpression(access) {
+      if (isMath(access.object) && memberName(access) === 'random')
+        context.report({ node: access, message: GUESSABLE });
+    },
+    VariableDeclarator({ id, init }) {
+      if (id.type !== 'ObjectPattern' || !init || !isMath(init)) return;
+      for (const property of id.properties)
+        if (property.type === 'Property' && fieldName(property) === 'random')
+          context.report({ node: property, message: GUESSABLE });
+    },
+  }),
+};
+
+/** `Math` or `globalThis.Math`. */
+function isMath(node: ESTree.Node): boolean {
+  return node.type === 'MemberExpression' ? memberName(node) === 'Math' : nameOf(node) === 'Math';
+}
+
+/** `a.b` and `a['b']` alike. */
+function memberName({ computed, property }: ESTree.MemberExpression): string | undefined {
+  return computed && property.type !== 'Literal' ? undefined : nameOf(property);
+}
+
 function fieldName(node: { computed: boolean; key: ESTree.Node }): string | undefined {
   return node.computed ? undefined : nameOf(node.key);
 }
@@ -127,7 +158,11 @@ function isSecretName(name: string): boolean {
 
 const plugin: { meta: { name: string }; rules: Record<string, Rule> } = {
   meta: { name: 'trove' },
-  rules: { 'log-call-shape': logCallShape, 'no-secret-in-log': noSecretInLog },
+  rules: {
+    'log-call-shape': logCallShape,
+    'no-secret-in-log': noSecretInLog,
+    'no-guessable-random': noGuessableRandom,
+  },
 };
 
 /** @public Loaded by .oxlintrc.json. */

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
+import { randomFraction } from '@trove/common';
 import type { Knex } from 'knex';
 import { isTransient } from './errors.ts';
 
@@ -72,7 +73,7 @@ export class NodeSqliteClient extends BaseClient {
   async _query(connection: SqliteConnection, query: QueryObject): Promise<QueryObject> {
     if (query.sql === undefined || query.sql === '') throw new Error('the query is empty');
     const { database } = connection;
-    for (const end = performance.now() + BUSY_MS; ; await delay(5 + Math.random() * 20)) {
+    for (const end = performance.now() + BUSY_MS; ; await delay(5 + randomFraction() * 20)) {
       try {
         return runStatement(database, query.sql, query);
       } catch (error) {

@@ -1,6 +1,8 @@
 import { createHash, randomInt, randomUUID } from 'node:crypto';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+/** As many as `randomInt` takes. */
+const FRACTIONS = 2 ** 47;
 const LETTERS_AND_DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 
 /** A random UUID, lower case with hyphens. */
@@ -32,6 +34,11 @@ export function bytesToUuid(bytes: Buffer): string {
   const hex = bytes.toString('hex');
   if (hex.length !== 32) throw new RangeError('a UUID has 16 bytes');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+/** A number from 0 to below 1 from the system's CSPRNG: also for waits and shuffles, so that nothing here can be guessed. */
+export function randomFraction(): number {
+  return randomInt(FRACTIONS) / FRACTIONS;
 }
 
 /** Random text of `[A-Za-z0-9]` from the system's CSPRNG, without modulo bias. */

@@ -22,7 +22,7 @@ export {
   type TroveErrorOptions,
   toTroveError,
 } from './errors.ts';
-export { bytesToUuid, isUuid, newUuid, randomText, uuidToBytes, uuidV5 } from './ids.ts';
+export { bytesToUuid, isUuid, newUuid, randomFraction, randomText, uuidToBytes, uuidV5 } from './ids.ts';
 export { createLogger, type LogFields, type Logger, type LoggerOptions, silentLogger } from './logger.ts';
 export { measureCall, showBuses } from './metrics/calls.ts';
 export { createMetrics, type Metrics, type Reading } from './metrics/metrics.ts';

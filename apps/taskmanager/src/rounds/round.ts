@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '@trove/common';
+import { type Clock, type Logger, randomFraction } from '@trove/common';
 
 /** Something that is done again and again until it is stopped. */
 export interface Round {
@@ -32,7 +32,7 @@ export function createRound(options: RoundOptions): Round {
       } catch (error) {
         if (!stopping.signal.aborted) options.logger.warn('a round was left out', { round: options.name, error });
       }
-      const waitMs = everyMs * (1 + JITTER * (Math.random() * 2 - 1));
+      const waitMs = everyMs * (1 + JITTER * (randomFraction() * 2 - 1));
       await options.clock.sleep(waitMs, stopping.signal).catch(() => undefined);
     }
   };

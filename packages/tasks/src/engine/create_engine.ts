@@ -1,4 +1,4 @@
-import { isTroveError, systemClock } from '@trove/common';
+import { isTroveError, randomFraction, systemClock } from '@trove/common';
 import { dueTasks, markParked } from './due.ts';
 import { type Lease, takeTask } from './lease.ts';
 import type { TaskEngine, TaskEngineHealth, TaskEngineOptions } from './options.ts';
@@ -80,7 +80,7 @@ class PollingEngine implements TaskEngine {
         this.#problem = 'tasks cannot be read from the catalog';
       }
       const pause = new AbortController();
-      const pauseMs = this.#pollMs.min + Math.random() * (this.#pollMs.max - this.#pollMs.min);
+      const pauseMs = this.#pollMs.min + randomFraction() * (this.#pollMs.max - this.#pollMs.min);
       await Promise.race([clock.sleep(pauseMs, pause.signal).catch(() => undefined), this.#kick.promise]);
       pause.abort();
       this.#kick = Promise.withResolvers<void>();
@@ -172,7 +172,7 @@ class PollingEngine implements TaskEngine {
 
 function shuffled<T>(items: readonly T[]): readonly T[] {
   return items
-    .map((item) => ({ item, order: Math.random() }))
+    .map((item) => ({ item, order: randomFraction() }))
     .sort((left, right) => left.order - right.order)
     .map(({ item }) => item);
 }
