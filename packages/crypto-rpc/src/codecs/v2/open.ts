@@ -40,7 +40,7 @@ export function createOpener(monotonic: () => number = () => performance.now()):
 
   const remember = (rootKey: Buffer, header: Header, keys: SessionKeys, userId?: string): void => {
     if (find(rootKey, header) !== undefined) return;
-    budget.giveBack(payer(header, userId));
+    budget.giveBack(userId, partyName(header.sender));
     const older = senders.get(senderName(header)) ?? [];
     const fresh = { ...keys, rootKey, session: Buffer.from(header.session) };
     senders.set(senderName(header), [fresh, ...older].slice(0, SESSIONS_PER_SENDER));
@@ -49,7 +49,7 @@ export function createOpener(monotonic: () => number = () => performance.now()):
   return {
     commit: (rootKey, header, userId) => {
       const known = find(rootKey, header);
-      if (known === undefined) budget.take(payer(header, userId));
+      if (known === undefined) budget.take(userId, partyName(header.sender));
       const keys = known ?? sessionKeys(rootKey, header.senderBytes, header.receiverBytes, header.session);
       if (!timingSafeEqual(keys.commitment, header.commitment)) throw new Refusal('commitment');
       return keys;
@@ -60,11 +60,6 @@ export function createOpener(monotonic: () => number = () => performance.now()):
       return plaintext;
     },
   };
-}
-
-/** Who pays for a derivation: the account, and whom it says that it speaks for where many share one. */
-function payer(header: Header, userId = ''): string {
-  return `${userId} ${partyName(header.sender)}`;
 }
 
 function senderName(header: Header): string {
