@@ -43,6 +43,7 @@ export {
   countAccount,
   forgetAccount,
   intendAccount,
+  leftOverAccounts,
 } from './operations/broker_accounts.ts';
 export { claimWantedHellos } from './operations/claim_wanted_hellos.ts';
 export { closeInstance } from './operations/close_instance.ts';

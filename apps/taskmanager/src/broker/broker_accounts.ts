@@ -1,6 +1,7 @@
 import { type Secret, TroveError } from '@trove/common';
 import { type GuestWalls, guestAccount, guestTopology, guestWalls, type Topology } from '@trove/crypto-rpc';
 import type { AccountFacts, BrokerAdmin } from './broker_admin.ts';
+import { type Survey, surveyOf } from './survey.ts';
 
 /** Guests' accounts on the broker, with their queues. */
 export interface BrokerAccounts {
@@ -14,6 +15,8 @@ export interface BrokerAccounts {
    * nobody has it, it stays closed, and `password` is among the names.
    */
   repair(instanceId: string, findPassword: () => Promise<Secret | undefined>): Promise<readonly string[]>;
+  /** How all accounts are, read at once: what `repair` would find, without the cost of asking for each. */
+  survey(): Promise<Survey>;
   /** Ends the account and with it its connections; the queue stays. Not there is success. */
   cutOff(instanceId: string): Promise<void>;
   /** `cutOff`, then the queue. */
@@ -24,7 +27,7 @@ export interface BrokerAccounts {
 /** What an account is made of, in the order of making. */
 interface Part {
   readonly name: string;
-  readonly holds: (facts: AccountFacts) => boolean | Promise<boolean>;
+  readonly holds: (facts: AccountFacts, queueIsThere: boolean) => boolean;
   readonly make: (facts: AccountFacts) => Promise<void>;
 }
 
@@ -41,9 +44,8 @@ export function createBrokerAccounts(admin: BrokerAdmin): BrokerAccounts {
   };
 
   const differing = async (instanceId: string, facts: AccountFacts): Promise<Part[]> => {
-    const parts: Part[] = [];
-    for (const part of partsOf(admin, instanceId)) if (!(await part.holds(facts))) parts.push(part);
-    return parts;
+    const queueIsThere = await admin.hasQueue(guestTopology(instanceId));
+    return partsOf(admin, instanceId).filter((part) => !part.holds(facts, queueIsThere));
   };
 
   const accounts: BrokerAccounts = {
@@ -62,7 +64,7 @@ export function createBrokerAccounts(admin: BrokerAdmin): BrokerAccounts {
       const facts = await admin.readAccount(guestAccount(instanceId));
       const parts = await differing(instanceId, facts ?? NOTHING);
       const names = parts.map((part) => part.name);
-      if (facts?.hasPassword === true && facts.tags.length === 0) {
+      if (facts !== undefined && isOpen(facts)) {
         for (const part of parts) await part.make(facts);
         return names;
       }
@@ -70,6 +72,15 @@ export function createBrokerAccounts(admin: BrokerAdmin): BrokerAccounts {
       if (password !== undefined) await makeAll(instanceId, password);
       else if (facts !== undefined) await admin.putUser(guestAccount(instanceId), undefined);
       return [...names, 'password'];
+    },
+
+    async survey() {
+      const all = await admin.readAll();
+      const holds = (instanceId: string, facts: AccountFacts): boolean => {
+        const queueIsThere = all.hasQueue(guestTopology(instanceId));
+        return partsOf(admin, instanceId).every((part) => part.holds(facts, queueIsThere));
+      };
+      return surveyOf(all, (instanceId, facts) => isOpen(facts) && holds(instanceId, facts));
     },
 
     cutOff: (instanceId) => admin.deleteUser(guestAccount(instanceId)),
@@ -82,6 +93,11 @@ export function createBrokerAccounts(admin: BrokerAdmin): BrokerAccounts {
     close: () => admin.close(),
   };
   return accounts;
+}
+
+/** The guest can log in, and only as a guest. */
+function isOpen({ hasPassword, tags }: AccountFacts): boolean {
+  return hasPassword && tags.length === 0;
 }
 
 /** A missing topic permission is an open door, so those come first and the right to enter the vhost last. */
@@ -101,7 +117,7 @@ function partsOf(admin: BrokerAdmin, instanceId: string): readonly Part[] {
       holds: (facts) => facts.maxConnections === maxConnections && facts.maxChannels === maxChannels,
       make: () => admin.putLimits(user, { maxConnections, maxChannels }),
     },
-    { name: 'queue', holds: () => admin.hasQueue(topology), make: () => admin.putQueue(topology) },
+    { name: 'queue', holds: (_, queueIsThere) => queueIsThere, make: () => admin.putQueue(topology) },
     {
       name: 'other vhosts',
       holds: (facts) => facts.otherVhosts.length === 0,

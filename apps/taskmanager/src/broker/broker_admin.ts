@@ -16,12 +16,24 @@ export interface AccountFacts {
   readonly maxChannels?: number;
 }
 
+/** All of the broker that concerns guests, as it was at about one moment. */
+export interface BrokerFacts {
+  /** Guests' accounts by name, whoever made them. */
+  readonly accounts: ReadonlyMap<string, AccountFacts>;
+  /** In the vhost of sealed messages. */
+  readonly queueNames: ReadonlySet<string>;
+  /** Whether queues and bindings are there. */
+  readonly hasQueue: (topology: Topology) => boolean;
+}
+
 /**
  * The broker's own administration, one act per call, each of which may be repeated. Rejects with `BUS_UNAVAILABLE`
  * (retryable) while it does not answer, `RPC_REFUSED` where it says no. What an implementation cannot do it leaves out.
  */
 export interface BrokerAdmin {
   readAccount(user: string): Promise<AccountFacts | undefined>;
+  /** What `readAccount` and `hasQueue` say of every guest, for the price of a few of them. */
+  readAll(): Promise<BrokerFacts>;
   /** Without a password nobody can log in; without tags in any case. */
   putUser(user: string, password: Secret | undefined): Promise<void>;
   putTopicPermission(user: string, exchange: string, permission: TopicPermission): Promise<void>;

@@ -1,12 +1,15 @@
 import { isTroveError, type PlainFetch, type PlainResponse, type Secret, TroveError } from '@trove/common';
 
 const ANSWER_WITHIN_MS = 10_000;
+const LIST_WITHIN_MS = 120_000;
 const NOT_FOUND = 404;
 
 /** JSON over RabbitMQ's HTTP API; paths are relative to `/api/`. */
 export interface Management {
   /** Undefined where there is no such thing. */
   get<Answer>(path: string): Promise<Answer | undefined>;
+  /** All of something, which may take the broker a while. Rejects with `BUS_UNAVAILABLE` where there is no such list. */
+  list<Item>(path: string): Promise<readonly Item[]>;
   put(path: string, body: object): Promise<void>;
   post(path: string, body: object): Promise<void>;
   /** Not there is success. */
@@ -20,12 +23,17 @@ export function createManagement(url: Secret, fetch: PlainFetch): Management {
   const account = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
   const authorization = `Basic ${Buffer.from(account).toString('base64')}`;
 
-  const ask = async (method: string, path: string, body?: object): Promise<PlainResponse> => {
+  const ask = async (
+    method: string,
+    path: string,
+    body?: object,
+    withinMs = ANSWER_WITHIN_MS,
+  ): Promise<PlainResponse> => {
     try {
       return await fetch(base + path, {
         method,
         headers: { authorization, 'content-type': 'application/json' },
-        signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+        signal: AbortSignal.timeout(withinMs),
         ...(body !== undefined && { body: JSON.stringify(body) }),
       });
     } catch (error) {
@@ -46,6 +54,12 @@ export function createManagement(url: Secret, fetch: PlainFetch): Management {
       if (response.ok) return (await response.json()) as Answer;
       await response.text();
       if (response.status === NOT_FOUND) return undefined;
+      throw refusal('GET', response);
+    },
+    async list<Item>(path: string) {
+      const response = await ask('GET', path, undefined, LIST_WITHIN_MS);
+      if (response.ok) return (await response.json()) as Item[];
+      await response.text();
       throw refusal('GET', response);
     },
     put: (path, body) => act('PUT', path, body),

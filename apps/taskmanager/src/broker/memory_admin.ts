@@ -1,18 +1,28 @@
-import type { MemoryBroker } from '@trove/crypto-rpc';
-import type { BrokerAdmin } from './broker_admin.ts';
+import { isGuestAccount, type MemoryBroker, type Topology } from '@trove/crypto-rpc';
+import type { AccountFacts, BrokerAdmin } from './broker_admin.ts';
 
 /** The administration of a broker inside this process, which has one vhost and no tags. */
 export function createMemoryAdmin(broker: MemoryBroker): BrokerAdmin {
   const bus = broker.bus({ user: 'provisioner' });
   const { accounts } = broker;
   const accountOf = (user: string) => accounts.get(user) ?? { topics: {} };
+  const factsOf = (user: string): AccountFacts => {
+    const { secret, ...facts } = accountOf(user);
+    return { ...facts, hasPassword: secret !== undefined, tags: [], otherVhosts: [] };
+  };
+  const hasQueue = ({ queues = [] }: Topology): boolean => queues.every(({ name }) => broker.hasQueue(name));
   return {
-    async readAccount(user) {
-      const account = accounts.get(user);
-      if (account === undefined) return undefined;
-      const { secret, ...facts } = account;
-      return { ...facts, hasPassword: secret !== undefined, tags: [], otherVhosts: [] };
-    },
+    readAccount: async (user) => (accounts.get(user) === undefined ? undefined : factsOf(user)),
+    readAll: async () => ({
+      accounts: new Map(
+        accounts
+          .names()
+          .filter(isGuestAccount)
+          .map((user) => [user, factsOf(user)]),
+      ),
+      queueNames: new Set(broker.queueNames()),
+      hasQueue,
+    }),
     async putUser(user, password) {
       const { secret: _before, ...rest } = accountOf(user);
       accounts.set(user, password === undefined ? rest : { ...rest, secret: password });
@@ -25,7 +35,7 @@ export function createMemoryAdmin(broker: MemoryBroker): BrokerAdmin {
     putPermissions: async (user, permissions) => accounts.set(user, { ...accountOf(user), permissions }),
     leaveVhost: async () => {},
     deleteUser: async (user) => accounts.delete(user),
-    hasQueue: async ({ queues = [] }) => queues.every(({ name }) => broker.hasQueue(name)),
+    hasQueue: async (topology) => hasQueue(topology),
     putQueue: (topology) => bus.declare(topology, { once: true }),
     deleteQueue: (name) => bus.deleteQueue(name),
     close: () => bus.close(),

@@ -1,6 +1,6 @@
 import type { PlainFetch, Secret } from '@trove/common';
-import type { Topology } from '@trove/crypto-rpc';
-import type { AccountFacts, BrokerAdmin } from './broker_admin.ts';
+import { isGuestAccount, type Permissions, type TopicPermission, type Topology } from '@trove/crypto-rpc';
+import type { AccountFacts, BrokerAdmin, BrokerFacts } from './broker_admin.ts';
 import { createManagement, type Management } from './management.ts';
 
 export interface RabbitmqAdminOptions {
@@ -20,6 +20,7 @@ export function createRabbitmqAdmin(options: RabbitmqAdminOptions): BrokerAdmin 
   const vhost = segment(options.vhost);
   return {
     readAccount: (user) => readAccount(api, options.vhost, user),
+    readAll: () => readAll(api, options.vhost),
     async putUser(user, password) {
       // An empty hash is how the broker writes "no password".
       const secret = password === undefined ? { password_hash: '' } : { password: password.reveal() };
@@ -49,28 +50,91 @@ export function createRabbitmqAdmin(options: RabbitmqAdminOptions): BrokerAdmin 
 }
 
 interface UserAnswer {
+  name: string;
   password_hash?: string;
   /** Text with commas before RabbitMQ 3.9. */
   tags?: string | string[];
 }
-type VhostEntry = { vhost: string; configure: string; write: string; read: string };
-type TopicEntry = { vhost: string; exchange: string; write: string; read: string };
-type LimitsEntry = { value?: { 'max-connections'?: number; 'max-channels'?: number } };
+interface VhostEntry extends Permissions {
+  user: string;
+  vhost: string;
+}
+interface TopicEntry extends TopicPermission {
+  user: string;
+  vhost: string;
+  exchange: string;
+}
+interface LimitsEntry {
+  user: string;
+  value?: { 'max-connections'?: number; 'max-channels'?: number };
+}
 
 async function readAccount(api: Management, vhost: string, user: string): Promise<AccountFacts | undefined> {
   const path = `users/${segment(user)}`;
   const found = await api.get<UserAnswer>(path);
   if (found === undefined) return undefined;
-  const vhosts = (await api.get<VhostEntry[]>(`${path}/permissions`)) ?? [];
+  const permissions = (await api.get<VhostEntry[]>(`${path}/permissions`)) ?? [];
   const topics = (await api.get<TopicEntry[]>(`${path}/topic-permissions`)) ?? [];
-  const limits = (await api.get<LimitsEntry[]>(`user-limits/${segment(user)}`))?.[0]?.value ?? {};
-  const own = vhosts.find((entry) => entry.vhost === vhost);
-  const { 'max-connections': maxConnections, 'max-channels': maxChannels } = limits;
+  const limits = (await api.get<LimitsEntry[]>(`user-limits/${segment(user)}`)) ?? [];
+  return factsOf(vhost, found, permissions, topics, limits);
+}
+
+/** Six lists. Asked one by one, the broker walks over all accounts for each. */
+async function readAll(api: Management, vhost: string): Promise<BrokerFacts> {
+  const users = await api.list<UserAnswer>('users?columns=name,password_hash,tags');
+  const permissions = Map.groupBy(await api.list<VhostEntry>('permissions'), ({ user }) => user);
+  const topics = Map.groupBy(await api.list<TopicEntry>('topic-permissions'), ({ user }) => user);
+  const limits = Map.groupBy(await api.list<LimitsEntry>('user-limits'), ({ user }) => user);
+  const queues = await api.list<{ name: string }>(`queues/${segment(vhost)}?disable_stats=true&columns=name`);
+  const bindings = await api.list<BindingEntry>(`bindings/${segment(vhost)}?columns=source,destination,routing_key`);
+  const queueNames = new Set(queues.map(({ name }) => name));
+  const bound = new Set(bindings.map((entry) => boundName(entry.source, entry.destination, entry.routing_key)));
+  return {
+    accounts: new Map(
+      users
+        .filter(({ name }) => isGuestAccount(name))
+        .map((user) => {
+          const own = [
+            permissions.get(user.name) ?? [],
+            topics.get(user.name) ?? [],
+            limits.get(user.name) ?? [],
+          ] as const;
+          return [user.name, factsOf(vhost, user, ...own)];
+        }),
+    ),
+    queueNames,
+    hasQueue: ({ queues: wanted = [], bindings: routes = [] }) =>
+      wanted.every(({ name }) => queueNames.has(name)) &&
+      routes.every(({ exchange, queue, routingKey }) => bound.has(boundName(exchange, queue, routingKey))),
+  };
+}
+
+interface BindingEntry {
+  source: string;
+  destination: string;
+  routing_key: string;
+}
+
+function boundName(exchange: string, queue: string, routingKey: string): string {
+  return JSON.stringify([exchange, queue, routingKey]);
+}
+
+/** What the broker says of one account, from its entries in each of the lists. */
+function factsOf(
+  vhost: string,
+  user: UserAnswer,
+  permissions: readonly VhostEntry[],
+  topics: readonly TopicEntry[],
+  limits: readonly LimitsEntry[],
+): AccountFacts {
+  const { tags } = user;
+  const own = permissions.find((entry) => entry.vhost === vhost);
+  const { 'max-connections': maxConnections, 'max-channels': maxChannels } = limits[0]?.value ?? {};
   const ownTopics = topics.filter((entry) => entry.vhost === vhost);
   return {
-    hasPassword: (found.password_hash ?? '') !== '',
-    tags: typeof found.tags === 'string' ? found.tags.split(',').filter((tag) => tag !== '') : (found.tags ?? []),
-    otherVhosts: vhosts.map((entry) => entry.vhost).filter((name) => name !== vhost),
+    hasPassword: (user.password_hash ?? '') !== '',
+    tags: typeof tags === 'string' ? tags.split(',').filter((tag) => tag !== '') : (tags ?? []),
+    otherVhosts: permissions.map((entry) => entry.vhost).filter((name) => name !== vhost),
     topics: Object.fromEntries(ownTopics.map(({ exchange, write, read }) => [exchange, { write, read }])),
     ...(own !== undefined && { permissions: { configure: own.configure, write: own.write, read: own.read } }),
     ...(maxConnections !== undefined && { maxConnections }),

@@ -1,4 +1,4 @@
-import { accountState, accountsToCheck, type Catalog, type CountedAccount } from '@trove/catalog';
+import { accountState, accountsToCheck, type Catalog, type CountedAccount, leftOverAccounts } from '@trove/catalog';
 import type { Logger, Secret } from '@trove/common';
 import type { ComputeDriver } from '@trove/compute';
 import type { BrokerAccounts } from '../broker/broker_accounts.ts';
@@ -6,6 +6,7 @@ import { accountInFiles } from '../tasks/shared/guest_accounts.ts';
 import { forEachOf } from './round.ts';
 
 const AT_ONCE = 4;
+const PAGE = 200;
 
 export interface CheckAccountsDeps {
   readonly catalog: Catalog;
@@ -15,19 +16,28 @@ export interface CheckAccountsDeps {
 }
 
 /**
- * Each turn reads back the accounts of the next `perTurn` instances that no task works on, and makes right what differs.
- * A lost account comes back with the password that stands in its server's file.
+ * Each turn looks at the accounts of all instances that no task works on, and makes right what differs: a lost account comes
+ * back with the password that stands in its server's file. What is there of deleted instances goes.
  */
-export function createAccountCheck(deps: CheckAccountsDeps, perTurn: number): (signal: AbortSignal) => Promise<void> {
-  let after = '';
-  return async () => {
-    const page = await accountsToCheck(deps.catalog.knex, { after, limit: perTurn, atWork: false });
-    after = page.length < perTurn ? '' : (page.at(-1)?.instanceId ?? '');
-    await forEachOf(page, AT_ONCE, (counted) => check(deps, counted));
+export function createAccountCheck(deps: CheckAccountsDeps, pageSize = PAGE): (signal: AbortSignal) => Promise<void> {
+  const { catalog, accounts } = deps;
+  return async (signal) => {
+    const survey = await accounts.survey();
+    const known = new Set<string>();
+    for (let after: string | undefined = ''; after !== undefined && !signal.aborted; ) {
+      const page = await accountsToCheck(catalog.knex, { after, limit: pageSize, atWork: false });
+      for (const { instanceId } of page) known.add(instanceId);
+      const differing = page.filter(({ instanceId }) => !survey.isRight(instanceId));
+      await forEachOf(differing, AT_ONCE, (counted) => check(deps, counted));
+      after = page.length < pageSize ? undefined : page.at(-1)?.instanceId;
+    }
+    const others = survey.instanceIds.filter((id) => !known.has(id));
+    for (let at = 0; at < others.length && !signal.aborted; at += pageSize) {
+      const leftOver = await leftOverAccounts(catalog.knex, others.slice(at, at + pageSize));
+      await forEachOf(leftOver, AT_ONCE, (id) => removeLeftOver(deps, id));
+    }
   };
 }
-
-const PAGE = 200;
 
 /** All accounts at once, before anything runs: for a broker in memory, which starts without any. */
 export async function restoreAccounts(deps: CheckAccountsDeps): Promise<void> {
@@ -39,6 +49,18 @@ export async function restoreAccounts(deps: CheckAccountsDeps): Promise<void> {
     const last = page.at(-1);
     if (last === undefined || page.length < PAGE) return;
     after = last.instanceId;
+  }
+}
+
+/** A worker that was thought dead has made it after the delete: the broker asks for no fence. */
+async function removeLeftOver({ accounts, logger }: CheckAccountsDeps, instanceId: string): Promise<void> {
+  try {
+    await accounts.remove(instanceId);
+    logger.warn('a deleted instance had a broker account or a queue again; both are removed', {
+      instance_id: instanceId,
+    });
+  } catch (error) {
+    logger.warn("a deleted instance's broker account could not be removed", { instance_id: instanceId, error });
   }
 }
 

@@ -1,5 +1,5 @@
 import { purgeArrivals } from '@trove/catalog';
-import type { Logger } from '@trove/common';
+import type { Clock, Logger } from '@trove/common';
 import type { TaskTools } from '../tasks/shared/tools.ts';
 import { createAccountCheck } from './check_accounts.ts';
 import { createLegacyVolumes } from './legacy_volumes.ts';
@@ -13,9 +13,8 @@ const OBSERVE_EVERY_MS = 30_000;
 const OBSERVE_AGAIN_MS = 3000;
 const LEGACY_EVERY_MS = 3000;
 const UPLINKS_EVERY_MS = 300_000;
-/** 10,000 guests in 3 h: reading one back costs the broker a walk over all accounts, some 0.1 s of it at that number. */
-const ACCOUNTS_EVERY_MS = 5000;
-const ACCOUNTS_PER_TURN = 5;
+/** Reading all accounts costs the broker more the more there are: at most a hundredth of the time goes into it. */
+const ACCOUNTS_EVERY_MS = { least: 5000, most: 900_000, perMsOfWork: 100 };
 const PURGE_EVERY_MS = 60_000;
 
 export interface RoundsDeps extends TaskTools {
@@ -39,7 +38,7 @@ export function createRounds(deps: RoundsDeps): readonly Round[] {
     round('old message ids', PURGE_EVERY_MS, async () => void (await purgeArrivals(deps.catalog))),
     ...(accounts === undefined
       ? []
-      : [round('accounts', ACCOUNTS_EVERY_MS, createAccountCheck({ ...deps, accounts }, ACCOUNTS_PER_TURN))]),
+      : [round('accounts', ACCOUNTS_EVERY_MS.least, paced(createAccountCheck({ ...deps, accounts }), clock))]),
     round('adopted keys', UPLINKS_EVERY_MS, async () => {
       const { written, unreadable } = await deps.adoptUplinks();
       if (written > 0)
@@ -48,4 +47,14 @@ export function createRounds(deps: RoundsDeps): readonly Round[] {
         logger.error('keys of instances do not open under inst_rpc_key_encr_key', { instances: unreadable });
     }),
   ];
+}
+
+/** A turn that comes the less often the longer it takes. */
+function paced(work: (signal: AbortSignal) => Promise<void>, clock: Clock): RoundOptions['turn'] {
+  const { least, most, perMsOfWork } = ACCOUNTS_EVERY_MS;
+  return async (signal) => {
+    const began = clock.monotonic();
+    await work(signal);
+    return Math.min(most, Math.max(least, (clock.monotonic() - began) * perMsOfWork));
+  };
 }

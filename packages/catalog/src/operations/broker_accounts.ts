@@ -42,6 +42,20 @@ export async function forgetAccount(tx: Knex.Transaction, instanceId: string): P
   await markResource(tx, { token: tokenOf(instanceId), state: 'gone' });
 }
 
+/**
+ * Which of these instances are deleted and had a broker account or a queue by this catalog's books: what the broker still has
+ * of them is left over. Of an instance that this catalog does not know nothing is said.
+ */
+export async function leftOverAccounts(executor: Knex, instanceIds: readonly string[]): Promise<string[]> {
+  const rows: Pick<InstanceRow, 'id'>[] = await executor('resources as r')
+    .join('instances as i', 'i.id', 'r.instance_id')
+    .whereIn('r.instance_id', instanceIds)
+    .whereIn('r.kind', ['broker_account', 'queue'] satisfies ResourceRow['kind'][])
+    .where({ 'i.deleted': 1 })
+    .distinct('i.id');
+  return rows.map(({ id }) => id);
+}
+
 export interface CountedAccount {
   readonly instanceId: string;
   readonly serverId: string | null;

@@ -42,6 +42,10 @@ export class MemoryAccounts {
     return this.#accounts.get(user);
   }
 
+  names(): readonly string[] {
+    return [...this.#accounts.keys()];
+  }
+
   /** Makes the account, or makes it this one. */
   set(user: string, account: MemoryAccount): void {
     this.#accounts.set(user, account);

@@ -21,6 +21,7 @@ export function createMemoryBroker(options: { readonly logger?: Logger } = {}): 
   return {
     accounts,
     hasQueue: (name) => exchanges.hasQueue(name),
+    queueNames: () => exchanges.queueNames(),
     bus: (login) => {
       const openLink = async (): Promise<Link> => {
         if (login?.secret !== undefined) accounts.login(login.user, login.secret, linksOf(login.user).length);

@@ -52,6 +52,10 @@ export class MemoryExchanges {
     return this.#queues.has(name);
   }
 
+  queueNames(): readonly string[] {
+    return [...this.#queues.keys()];
+  }
+
   deleteQueue(name: string): void {
     const queue = this.#queues.get(name);
     this.#queues.delete(name);

@@ -38,6 +38,7 @@ export interface MemoryBroker {
   bus(login?: MemoryLogin): Bus;
   readonly accounts: MemoryAccounts;
   hasQueue(name: string): boolean;
+  queueNames(): readonly string[];
   /** Sees a copy of each message published; returns how to stop. */
   tap(listener: (message: TappedMessage) => void): () => void;
   /** Cuts every connection as a restarted broker would; they connect again by themselves. */
