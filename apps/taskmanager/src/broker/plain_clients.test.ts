@@ -71,6 +71,7 @@ async function answerTo(connection: ChannelModel, attempt: (channel: Channel) =>
 }
 
 const REFUSED = 403;
+const NOT_THERE = 404;
 
 test('nothing that AMQP has gets at the queue of another guest', async () => {
   const [own, victim] = [await thief(), await thief()];
@@ -93,6 +94,23 @@ test('nothing that AMQP has gets at the queue of another guest', async () => {
   ];
   for (const attempt of attempts) expect(await answerTo(own.connection, attempt), String(attempt)).toBe(REFUSED);
   expect(await answerTo(victim.connection, (channel) => channel.get(queue))).toBe(0);
+});
+
+test('A43: a passive declare tells of a queue whose name is known only where the broker tells everybody of every queue', async () => {
+  const [own, victim] = [await thief(), await thief()];
+  const asked = (queue: string) => answerTo(own.connection, (channel) => channel.checkQueue(queue));
+  const { version } = own.connection.connection.serverProperties;
+  const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number);
+  const refusesStrangers = major * 10_000 + minor * 100 + patch >= 40_301;
+  expect(await asked(`guest.${victim.id}`)).toBe(refusesStrangers ? REFUSED : 0);
+  expect(await asked('trove.dead')).toBe(refusesStrangers ? REFUSED : NOT_THERE);
+  // A name is a random UUID; nothing that a guest may do lists names.
+  expect(await asked(`guest.${newUuid()}`)).toBe(refusesStrangers ? REFUSED : NOT_THERE);
+  const exchanges = ['trove.up', 'trove.reply', 'trove.down', 'amq.rabbitmq.trace'];
+  for (const exchange of exchanges)
+    expect(await answerTo(own.connection, (channel) => channel.bindQueue(`guest.${own.id}`, exchange, '#'))).toBe(
+      REFUSED,
+    );
 });
 
 test('it publishes to no exchange but two, and there under its own keys alone', async () => {

@@ -81,7 +81,7 @@ async function readAccount(api: Management, vhost: string, user: string): Promis
 
 /** Six lists. Asked one by one, the broker walks over all accounts for each. */
 async function readAll(api: Management, vhost: string): Promise<BrokerFacts> {
-  const users = await api.list<UserAnswer>('users?columns=name,password_hash,tags');
+  const users = await api.list<UserAnswer>('users');
   const permissions = Map.groupBy(await api.list<VhostEntry>('permissions'), ({ user }) => user);
   const topics = Map.groupBy(await api.list<TopicEntry>('topic-permissions'), ({ user }) => user);
   const limits = Map.groupBy(await api.list<LimitsEntry>('user-limits'), ({ user }) => user);
