@@ -14,6 +14,7 @@ import {
   createGuestServer,
   type GuestHandlers,
   type GuestServer,
+  heldInMemory,
   keyCheckValue,
   uplinkKey,
 } from '@trove/crypto-rpc';
@@ -97,7 +98,7 @@ async function makeGuests(catalog: Catalog, bus: Bus, count: number): Promise<Gu
     const server = createGuestServer({
       bus,
       instanceId,
-      instanceKey,
+      keys: heldInMemory({ version: 1, text: instanceKey }),
       controlExchange: 'trove',
       handlers: NO_HANDLERS,
       logger: silentLogger,

@@ -61,9 +61,9 @@ export function conductorHandlers({ catalog, logger }: HandlerDeps): ConductorHa
     });
   };
 
-  const late = (instanceId: string): Promise<void> => wantHello(catalog.knex, instanceId);
+  const helloWanted = (instanceId: string): Promise<void> => wantHello(catalog.knex, instanceId);
 
-  return { heartbeats, event, late };
+  return { heartbeats, event, helloWanted };
 }
 
 type Transaction = Parameters<Parameters<typeof withTransaction>[1]>[0];

@@ -21,6 +21,7 @@ import {
   type GuestServer,
   guestAccount,
   type OnRefused,
+  type PasswordChoice,
 } from '@trove/crypto-rpc';
 import { datastoreDriverFor } from '@trove/datastores';
 import type { GuestContext } from './guest_context.ts';
@@ -31,6 +32,7 @@ import type { GuestConfig } from './options.ts';
 import { datastorePlace, type ServerFacts } from './server_facts.ts';
 import { Fence } from './state/fence.ts';
 import { GuestFiles } from './state/guest_files.ts';
+import { InjectedFiles } from './state/injected_files.ts';
 import { OnceJournal } from './state/once_journal.ts';
 import { PrepareMarkers } from './state/prepare_markers.ts';
 import { volumeStats } from './volume_stats.ts';
@@ -40,11 +42,15 @@ export interface BusRequest {
   readonly transportUrl: Secret;
   readonly connectionName: string;
   readonly instanceId: string;
+  /** In place of the URL's password, where the account is the guest's own. */
+  readonly passwords?: PasswordChoice | undefined;
 }
 
 export interface GuestAgentOptions {
   /** From `loadGuestConfig`. */
   readonly config: GuestConfig;
+  /** The files that it was read from: the agent keeps its key there. */
+  readonly configFiles: readonly string[];
   /** From `readServerFacts`. */
   readonly server: ServerFacts;
   /** Connects to a URL; default AMQP. Standalone's answers `memory://`. The agent closes what it gets. */
@@ -78,6 +84,7 @@ class InstanceAgent implements GuestAgent {
   readonly #logger: Logger;
   readonly #instanceId: string;
   readonly #context: GuestContext;
+  readonly #files: InjectedFiles;
   readonly #onRefused: OnRefused;
   readonly #heartbeats: Heartbeats;
   readonly #background = new Set<Promise<unknown>>();
@@ -92,6 +99,8 @@ class InstanceAgent implements GuestAgent {
     this.#instanceId = instanceIdOf(options.config);
     this.#logger = options.logger.child({ instance_id: this.#instanceId });
     this.#context = this.#makeContext();
+    const { configFiles } = options;
+    this.#files = new InjectedFiles({ configFiles, instanceId: this.#instanceId, logger: this.#logger });
     this.#onRefused = createRefusalAudit(this.#logger, options.metrics ?? createMetrics());
     this.#heartbeats = new Heartbeats({
       instanceId: this.#instanceId,
@@ -111,7 +120,8 @@ class InstanceAgent implements GuestAgent {
     const transportUrl = transportUrlOf(this.#options.config);
     const connect = this.#options.connect ?? ((request) => this.#connect(request));
     const connectionName = `trove-guestagent ${this.#instanceId}`;
-    this.#bus = await connect({ transportUrl, connectionName, instanceId: this.#instanceId });
+    const passwords = this.#isKeyed() ? this.#files.passwords() : undefined;
+    this.#bus = await connect({ transportUrl, connectionName, instanceId: this.#instanceId, passwords });
     this.#bus.onConnected(() => void this.#heartbeats.now());
     if (this.#context.markers.state() === 'done')
       this.#inBackground(this.#context.exclusively(() => this.#resumeDatabase()));
@@ -153,13 +163,13 @@ class InstanceAgent implements GuestAgent {
   /** Serves as soon as the broker lets it, however long that takes. */
   async #serve(bus: Bus): Promise<void> {
     const { config } = this.#options;
-    const instanceKey = config.DEFAULT.instance_rpc_encr_key;
     const account = ownAccount(config, this.#instanceId);
     for (let attempt = 0; !this.#stop.signal.aborted; attempt += 1) {
       const server = createGuestServer({
         bus,
         instanceId: this.#instanceId,
-        ...(instanceKey === undefined ? {} : { instanceKey, keyVersion: config.DEFAULT.instance_rpc_key_version }),
+        ...(this.#isKeyed() && { keys: this.#files }),
+        passFence: (fence) => this.#context.fence.pass(fence),
         ...(account !== undefined && { account }),
         controlExchange: config.DEFAULT.control_exchange,
         conductorQueue: config.DEFAULT.conductor_queue,
@@ -181,6 +191,10 @@ class InstanceAgent implements GuestAgent {
         await this.#clock.sleep(fullJitterMs(attempt, 500, RETRY_CAP_MS), this.#stop.signal).catch(() => undefined);
       }
     }
+  }
+
+  #isKeyed(): boolean {
+    return this.#options.config.DEFAULT.instance_rpc_encr_key !== undefined;
   }
 
   #makeContext(): GuestContext {

@@ -19,7 +19,7 @@ await runService(
     options: guestOptions,
     start: async (given, { logger, metrics, configFiles }) => {
       const config = withFilesBeside(given, configFiles);
-      const agent = buildGuestAgent({ config, metrics, server: readServerFacts(serverFile), logger });
+      const agent = buildGuestAgent({ config, configFiles, metrics, server: readServerFacts(serverFile), logger });
       await agent.start();
       return {
         close: () => agent.close({ database: 'stop' }),

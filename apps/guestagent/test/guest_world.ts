@@ -91,7 +91,7 @@ export async function makeWorld(sealed: boolean): Promise<World> {
   const handlers = {
     heartbeats: async (batch: readonly HeartbeatReport[]) => void reports.push(...batch),
     event: async () => undefined,
-    late: async () => undefined,
+    helloWanted: async () => undefined,
   };
   const conductor = createConductorServer({ ...common, allowPlaintext: true, handlers });
   await conductor.start();
@@ -99,7 +99,8 @@ export async function makeWorld(sealed: boolean): Promise<World> {
   const newAgent = async (): Promise<GuestAgent> => {
     const server = readServerFacts(join(folder, 'root/etc/trove/server.json'));
     const connect = async () => broker.bus();
-    const agent = buildGuestAgent({ config: loadGuestConfig(configFiles), server, connect, logger: silentLogger });
+    const config = loadGuestConfig(configFiles);
+    const agent = buildGuestAgent({ config, configFiles, server, connect, logger: silentLogger });
     await agent.start();
     agents.push(agent);
     return agent;

@@ -5,3 +5,4 @@ export { detachedAgents, type HousedCompute, openLocalCompute } from './local_co
 export { type TaskmanagerConfig, type TaskmanagerSettings, taskmanagerOptions } from './options.ts';
 export { restoreAccounts } from './rounds/check_accounts.ts';
 export { buildTaskmanager, type Taskmanager } from './taskmanager.ts';
+export { fileRotation } from './tasks/rotate_key/file_rotation.ts';

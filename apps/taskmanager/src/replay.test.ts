@@ -80,7 +80,7 @@ test('two guests under one key: quarantine, and the api is told why nothing is a
   const stored = async (): Promise<string> =>
     (await catalog.knex('instance_reports').where({ instance_id: id }).first('boot_nonce')).boot_nonce;
   const own = await stored();
-  const told = { instanceId: id, sequence: 0n, keyVersion: 1 };
+  const told = { instanceId: id, sequence: 0n, keyVersion: 2 };
   const clone = { ...told, expectedNonce: own, bootNonce: 'cc'.repeat(16) };
   await withTransaction(catalog, (tx) => recordHello(tx, clone));
   // The taskmanager's cache of the guest may be five seconds old.

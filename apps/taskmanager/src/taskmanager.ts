@@ -21,6 +21,7 @@ import { createRounds } from './rounds/rounds.ts';
 import { createInstance } from './tasks/create_instance/index.ts';
 import { deleteInstance } from './tasks/delete_instance/index.ts';
 import { restartInstance } from './tasks/restart_instance/index.ts';
+import { rotateKey } from './tasks/rotate_key/index.ts';
 import type { TaskSettings, TaskTools } from './tasks/shared/tools.ts';
 import { upgradeInstance } from './tasks/upgrade_instance/index.ts';
 
@@ -111,7 +112,13 @@ export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
 }
 
 function taskKinds(tools: TaskTools): readonly TaskKind[] {
-  return [createInstance(tools), deleteInstance(tools), upgradeInstance(tools), restartInstance(tools)];
+  return [
+    createInstance(tools),
+    deleteInstance(tools),
+    upgradeInstance(tools),
+    restartInstance(tools),
+    rotateKey(tools),
+  ];
 }
 
 function taskSettingsOf({ settings, guestTransport }: TaskmanagerDeps): TaskSettings {

@@ -1,8 +1,8 @@
 import type { Catalog } from '@trove/catalog';
 import { accountOfUrl, isTroveError, Secret, silentLogger, TroveError } from '@trove/common';
-import type { InjectedFiles } from '@trove/compute';
 import { SERVICE_STATUSES } from '@trove/contracts';
-import { createGuestServer, type MemoryBroker } from '@trove/crypto-rpc';
+import { type Bus, createGuestServer, type MemoryBroker } from '@trove/crypto-rpc';
+import { FakeFiles, type FilesHolder, type WritePoint } from './fake_files.ts';
 
 /** What a volume keeps: whether a database was made on it, and the requests that took effect. */
 export interface Volume {
@@ -17,14 +17,10 @@ export interface GuestFaults {
   readonly fail: Map<string, string>;
   /** The agent is never there. */
   deaf: boolean;
-}
-
-function option(files: InjectedFiles, name: string): string | undefined {
-  for (const text of Object.values(files)) {
-    const value = new RegExp(`^${name}=(.*)$`, 'm').exec(text)?.[1];
-    if (value !== undefined) return value;
-  }
-  return undefined;
+  /** Asked around each change of its files, and before an answer goes out: true, and it is as if its process had been killed there. */
+  dies?: ((point: WritePoint | 'answer') => boolean) | undefined;
+  /** True: what it sends now does not arrive. */
+  loses?: (() => boolean) | undefined;
 }
 
 export interface FakeGuest {
@@ -35,17 +31,44 @@ export interface FakeGuest {
 export async function startFakeGuest(deps: {
   broker: MemoryBroker;
   catalog: Catalog;
-  files: InjectedFiles;
+  server: FilesHolder;
   volume: Volume;
   faults: GuestFaults;
   calls: string[];
+  /** It was killed. */
+  onDied: () => void;
 }): Promise<FakeGuest | undefined> {
-  const { broker, files, volume, faults, calls, catalog } = deps;
+  const { broker, volume, faults, calls, catalog } = deps;
   if (faults.deaf) return undefined;
-  const instanceId = option(files, 'guest_id') ?? '';
-  const key = option(files, 'instance_rpc_encr_key');
-  const account = accountOfUrl(new Secret(option(files, 'sealed_transport_url') ?? ''));
-  const bus = broker.bus(account && { user: account.user, secret: account.password });
+  let dead = false;
+  const die = (): never => {
+    dead = true;
+    deps.onDied();
+    throw new Error('killed');
+  };
+  const files = new FakeFiles(deps.server, (point) => {
+    if (faults.dies?.(point)) die();
+  });
+  const instanceId = files.option('guest_id') ?? '';
+  const key = files.option('instance_rpc_encr_key');
+  const account = accountOfUrl(new Secret(files.option('sealed_transport_url') ?? ''));
+  const login = account && { user: account.user, secret: account.password, passwords: files.passwords() };
+  const connection = broker.bus(login);
+  const bus: Bus = {
+    get state() {
+      return connection.state;
+    },
+    declare: (...args) => connection.declare(...args),
+    async publish(publication) {
+      if (dead || faults.dies?.('answer')) die();
+      if (faults.loses?.()) return;
+      await connection.publish(publication);
+    },
+    consume: (...args) => connection.consume(...args),
+    deleteQueue: (name) => connection.deleteQueue(name),
+    onConnected: (listener) => connection.onConnected(listener),
+    close: () => connection.close(),
+  };
   const outcomes = new Map<string, 'done' | 'failed'>();
 
   const take = (method: string, idempotencyKey: string | null, effect: () => void): void => {
@@ -71,10 +94,7 @@ export async function startFakeGuest(deps: {
     controlExchange: 'trove',
     ...(account !== undefined && { account: account.user }),
     logger: silentLogger,
-    ...(key !== undefined && {
-      instanceKey: new Secret(key),
-      keyVersion: Number(option(files, 'instance_rpc_key_version') ?? 1),
-    }),
+    ...(key !== undefined && { keys: files }),
     handlers: {
       rpc_ping: async () => true,
       prepare: async (args, caller) => {
@@ -137,7 +157,7 @@ export async function startFakeGuest(deps: {
   return {
     async close() {
       await server.close();
-      await bus.close();
+      await connection.close();
     },
   };
 }

@@ -18,7 +18,10 @@ import {
   type TaskmanagerClient,
 } from '@trove/crypto-rpc';
 import { fileDelete, fileTask, type JsonObject, type TaskEngineOptions } from '@trove/tasks';
-import { buildTaskmanager, memoryBrokerAccounts, type Taskmanager } from '../src/index.ts';
+import { createBrokerAccounts } from '../src/broker/broker_accounts.ts';
+import type { BrokerAdmin } from '../src/broker/broker_admin.ts';
+import { createMemoryAdmin } from '../src/broker/memory_admin.ts';
+import { buildTaskmanager, type Taskmanager } from '../src/index.ts';
 import { createWorld, FLAVOR, type World } from './world.ts';
 
 const VERSION = 'b81ccb84-4f1d-4a51-a7ad-4f9b7e8f9f10';
@@ -35,6 +38,8 @@ export interface House {
   readonly api: TaskmanagerClient;
   readonly broker: MemoryBroker;
   readonly bus: Bus;
+  /** The broker's administration, whose acts a test may replace. */
+  readonly admin: BrokerAdmin;
   readonly world: World;
   readonly rings: KeyRings;
   /** Another taskmanager on the same catalog and bus; `own`: each sealed guest gets a broker account. */
@@ -57,7 +62,8 @@ export async function openTestCatalog(dialect: 'mysql' | 'sqlite'): Promise<Test
 export function openHouse(catalog: TestCatalog): House {
   const broker = createMemoryBroker();
   const bus = broker.bus({ user: 'trove' });
-  const accounts = memoryBrokerAccounts(broker);
+  const admin = createMemoryAdmin(broker);
+  const accounts = createBrokerAccounts(admin);
   const project = newUuid().replaceAll('-', '');
   const controlKeys = { ring: CONTROL_RING };
   const api = createTaskmanagerClient({ bus, controlKeys, controlExchange: 'trove', logger: LOGGER });
@@ -65,7 +71,7 @@ export function openHouse(catalog: TestCatalog): House {
   const rings: KeyRings = { instance: [new Secret('kek-of-this-test')], uplink: [] };
   const open: Taskmanager[] = [];
   return {
-    ...{ catalog, project, api, broker, bus, world, rings },
+    ...{ catalog, project, api, broker, bus, admin, world, rings },
     async taskmanager({ secure = true, own = true, faults } = {}) {
       const taskmanager = buildTaskmanager({
         ...{

@@ -64,8 +64,16 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
     if (server.running) return;
     const volume = volumes.get(server.volumeId ?? '');
     if (volume === undefined) throw new Error('a server without its volume');
-    server.agent = await startFakeGuest({ ...deps, files: server.files, volume, faults: guestFaults, calls });
+    const onDied = (): void => void restart(server);
+    server.agent = await startFakeGuest({ ...deps, server, volume, faults: guestFaults, calls, onDied });
     server.running = true;
+  };
+  /** As a supervisor does with an agent that has died. */
+  const restart = async (server: FakeServer): Promise<void> => {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    if (!server.running) return;
+    await stop(server);
+    await start(server);
   };
   const stop = async (server: FakeServer): Promise<void> => {
     await server.agent?.close();

@@ -198,6 +198,8 @@ export interface InstanceKeyRow {
   policy: number;
   /** When the old server of an upgrade was stopped: from then on nothing but this pending key is accepted. */
   exclusive_since: DatabaseBigint | null;
+  /** Until when a key that was injected into a server opens `hello` and `rotate_key`; null: it opens everything. */
+  bootstrap_until: DatabaseBigint | null;
 }
 
 export interface RpcInboxRow {

@@ -14,7 +14,10 @@ export type {
 export type { Permissions, TopicPermission } from './bus/memory_accounts.ts';
 export { createMemoryBroker } from './bus/memory_broker.ts';
 export type { AmqpBusOptions, MemoryBroker, TappedMessage } from './bus/options.ts';
+export type { PasswordChoice } from './bus/passwords.ts';
+export { agreedKey, brokerPassword, newKeyPair } from './keys/agreement.ts';
 export { keyCheckValue, uplinkKey } from './keys/derive.ts';
+export { type HeldKey, type HeldKeys, type HeldKeysFile, heldInMemory } from './keys/held_keys.ts';
 export type { GuestKey, GuestPeer, KeyStore, RpcPolicy } from './keys/key_store.ts';
 export { createConductorServer } from './rpc/conductor_server.ts';
 export { type GuestWalls, guestAccount, guestWalls, isGuestAccount } from './rpc/guest_account.ts';

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { randomText, Secret, silentLogger } from '@trove/common';
 import type { Bus } from '../src/bus/bus.ts';
 import { legacyCipherKey, uplinkKey } from '../src/keys/derive.ts';
+import { type HeldKeysFile, heldInMemory } from '../src/keys/held_keys.ts';
 import type { GuestPeer, KeyStore, RpcPolicy } from '../src/keys/key_store.ts';
 import { createGuestClient } from '../src/rpc/guest_client.ts';
 import type { RefusalReason } from '../src/rpc/refusal.ts';
@@ -9,6 +10,13 @@ import type { GuestClient, GuestHandlers } from '../src/rpc/types.ts';
 
 export const CONTROL_EXCHANGE = 'trove';
 export const logger = silentLogger;
+
+export interface AddedGuest {
+  readonly instanceId: string;
+  readonly instanceKey: string;
+  /** What its agent has. */
+  readonly keys: HeldKeysFile;
+}
 
 /** A catalog of peers that a test fills. */
 export class PeerTable implements KeyStore {
@@ -24,7 +32,7 @@ export class PeerTable implements KeyStore {
   }
 
   /** A guest of this policy, with a key if it has one. */
-  add(policy: RpcPolicy, more: Partial<GuestPeer> = {}): { instanceId: string; instanceKey: string } {
+  add(policy: RpcPolicy, more: Partial<GuestPeer> = {}): AddedGuest {
     const instanceId = more.instanceId ?? randomUUID();
     const instanceKey = randomText(32);
     const uplink = policy === 1 ? legacyCipherKey(instanceKey) : uplinkKey(instanceKey);
@@ -44,7 +52,7 @@ export class PeerTable implements KeyStore {
       sequence: null,
       ...more,
     });
-    return { instanceId, instanceKey };
+    return { instanceId, instanceKey, keys: firstKey(instanceKey) };
   }
 
   change(instanceId: string, change: Partial<GuestPeer>): void {
@@ -52,6 +60,11 @@ export class PeerTable implements KeyStore {
     if (peer === undefined) throw new Error('no such peer');
     this.peers.set(instanceId, { ...peer, ...change });
   }
+}
+
+/** A guest's first key. */
+export function firstKey(text: string): HeldKeysFile {
+  return heldInMemory({ version: 1, text: new Secret(text) });
 }
 
 /** Collects reasons of refusal. */

@@ -19,10 +19,11 @@ async function startAgent(broker: MemoryBroker, launch: AgentLaunch): Promise<Ag
   const config = loadGuestConfig(launch.configFiles);
   const agent = buildGuestAgent({
     config,
+    configFiles: launch.configFiles,
     server: readServerFacts(launch.serverFile),
-    connect: async ({ transportUrl }) => {
+    connect: async ({ transportUrl, passwords }) => {
       const account = accountOfUrl(transportUrl);
-      return broker.bus(account && { user: account.user, secret: account.password });
+      return broker.bus(account && { user: account.user, secret: account.password, passwords });
     },
     logger: createLogger({
       service: 'trove-guestagent',

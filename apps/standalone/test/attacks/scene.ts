@@ -19,6 +19,7 @@ import {
   type GuestHandlers,
   type GuestServer,
   guestAccount,
+  heldInMemory,
   keyCheckValue,
   type TaskmanagerClient,
   uplinkKey,
@@ -171,7 +172,12 @@ export async function openScene(): Promise<Scene> {
     const guestBus = await openBus(url.href);
     const start = async (): Promise<GuestServer> => {
       const agent = createGuestServer({
-        ...{ bus: guestBus, instanceId: id, instanceKey: new Secret(key), account: guestAccount(id) },
+        ...{
+          bus: guestBus,
+          instanceId: id,
+          keys: heldInMemory({ version: 1, text: new Secret(key) }),
+          account: guestAccount(id),
+        },
         controlExchange: 'trove',
         logger: silentLogger,
         handlers: handlersOf(made),

@@ -35,7 +35,7 @@ export function taskmanagerHandlers(deps: PassOnDeps): Handlers<TaskmanagerApi, 
     } catch (error) {
       if (!isTroveError(error, 'STALE_BOOT')) throw error;
       // The guest did nothing: it has started anew, and nobody has asked it since.
-      await deps.hello.greet(instance_id, { pending: false, deadlineMs: HELLO_WITHIN_MS });
+      await deps.hello.greet(instance_id, { deadlineMs: HELLO_WITHIN_MS });
       return await deps.guests.call(instance_id, method, guestArgs, options);
     }
   };

@@ -5,8 +5,8 @@ import type { GuestKeys } from './guest_keys.ts';
 
 /** Asks guests who they are, and stores what they answer: the one root of freshness. */
 export interface GuestHello {
-  /** False where the answer was overtaken by another one and not stored. Rejects as `GuestClient.hello` does. */
-  greet(instanceId: string, options: { pending: boolean; deadlineMs: number }): Promise<boolean>;
+  /** Under its active key, or this version. False where the answer was overtaken by another one and not stored. Rejects as `GuestClient.hello` does. */
+  greet(instanceId: string, options: { keyVersion?: number; deadlineMs: number }): Promise<boolean>;
 }
 
 export function createGuestHello(deps: {

@@ -1,5 +1,6 @@
-import { type ResourceRow, readInstanceKey } from '@trove/catalog';
+import { type InstanceKeyRow, type ResourceRow, readInstanceKey } from '@trove/catalog';
 import type { TestCatalog } from '@trove/catalog/testing';
+import { brokerPassword } from '@trove/crypto-rpc';
 import type { TaskEngineOptions } from '@trove/tasks';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -12,7 +13,7 @@ import {
   openTestCatalog,
   UPGRADE,
 } from '../../test/house.ts';
-import { GUEST_INFO_FILE } from './shared/guest_files.ts';
+import { GUEST_AGENT_FILE, GUEST_INFO_FILE } from './shared/guest_files.ts';
 
 type FaultPoint = Parameters<NonNullable<TaskEngineOptions['faults']>>[0];
 
@@ -75,6 +76,15 @@ describe.each(['mysql', 'sqlite'] as const)('a worker killed at any step boundar
     ).toEqual([row.compute_instance_id]);
     const key = await readInstanceKey(house.catalog.knex, house.rings, id, 'active');
     expect(servers[0]?.files[GUEST_INFO_FILE], at).toContain(`=${key?.instanceKey.reveal()}\n`);
+    const live = await house.catalog
+      .knex<InstanceKeyRow>('instance_keys')
+      .where({ instance_id: id })
+      .whereNot({ state: 'retired' });
+    expect(
+      live.map(({ version, state, bootstrap_until: until }) => [version, state, until]),
+      at,
+    ).toEqual([[key?.version, 'active', null]]);
+    expect(servers[0]?.files[GUEST_AGENT_FILE], at).toContain(brokerPassword(key?.instanceKey.reveal() ?? '').reveal());
     const effects = house.world.volumes.get(row.volume_id ?? '')?.effects ?? [];
     expect(new Set(effects).size, at).toBe(effects.length);
     expect(house.world.snapshots.size, at).toBe(0);
@@ -127,6 +137,22 @@ describe.each(['mysql', 'sqlite'] as const)('a worker killed at any step boundar
       expect((await instanceOf(house, id)).encrypted_key, at).toBe(before.encrypted_key);
     });
   }, 240_000);
+
+  test('a change of the key ends with the next one on both sides', async () => {
+    house = openHouse(catalog);
+    await house.taskmanager({ faults: reap.faults });
+    const { id, taskId } = await fileCreate(house);
+    await ended(house, taskId);
+    const boundaries = await atEachBoundary('rotate_key', async (at) => {
+      const before = await readInstanceKey(house.catalog.knex, house.rings, id, 'active');
+      expect((await ended(house, await file(house, 'rotate_key', id))).state, at).toBe('done');
+      await checkWhole(id, at);
+      const after = await readInstanceKey(house.catalog.knex, house.rings, id, 'active');
+      expect(after?.version, at).toBeGreaterThan(before?.version ?? 0);
+      expect(after?.instanceKey.reveal(), at).not.toBe(before?.instanceKey.reveal());
+    });
+    expect(boundaries).toBeGreaterThanOrEqual(9);
+  }, 120_000);
 
   test('a restart ends with a free instance', async () => {
     house = openHouse(catalog);

@@ -140,7 +140,7 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
       .knex<InstanceKeyRow>('instance_keys')
       .where({ instance_id: id })
       .select('state', 'sealed_key');
-    expect(keys).toEqual([{ state: 'retired', sealed_key: '' }]);
+    expect(keys).toEqual(Array(2).fill({ state: 'retired', sealed_key: '' }));
     const status = await house.catalog
       .knex<ServiceStatusRow>('service_statuses')
       .where({ instance_id: id })
@@ -232,7 +232,7 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
     const row = await instanceOf(house, id);
     expect(row.rpc_policy).toBe(2);
     expect(row.encrypted_key).not.toBe(before.encrypted_key);
-    expect(guestInfo()).toContain('instance_rpc_key_version=2\n');
+    expect(guestInfo()).toContain('instance_rpc_key_version=4\n');
     const files = await house.catalog
       .knex<TaskStepRow>('task_steps')
       .where({ task_id: taskId, name: 'find_server' })
@@ -281,7 +281,7 @@ describe.each(['mysql', 'sqlite'] as const)('tasks on %s', (dialect) => {
     const task = await ended(house, await file(house, 'upgrade_instance', id, UPGRADE));
     const left = ['rebuild_server', 'snapshot_volume', 'stop_server', 'make_pending_key', 'pre_upgrade'];
     expect(JSON.parse(task.error ?? '{}').left).toEqual(left);
-    const pending = await readInstanceKey(house.catalog.knex, house.rings, id, 'pending');
+    const pending = await readInstanceKey(house.catalog.knex, house.rings, id, 4);
     expect(guestInfo()).toContain(`instance_rpc_encr_key=${pending?.instanceKey.reveal()}\n`);
     expect(await instanceOf(house, id)).toMatchObject({ server_status: 'ERROR', active_task_id: null });
     expect([house.world.snapshots.size, await liveResources(id)]).toEqual([

@@ -1,5 +1,6 @@
 import { type Secret, TroveError } from '@trove/common';
 import type { Knex } from 'knex';
+import { toBigint } from '../bigint.ts';
 import { dbNow } from '../database_time.ts';
 import type { InstanceKeyRow, InstanceRow } from '../tables.ts';
 import { versionAtRest } from './at_rest.ts';
@@ -7,7 +8,16 @@ import { openInstanceKey, openKeyRow, sealInstanceKey, sealKeyRow } from './gues
 import type { KeyRings } from './rings.ts';
 
 /** Ki goes with the row: what is retired opens nothing any more. */
-const RETIRED = { state: 'retired', sealed_key: '', uplink: '', exclusive_since: null } as const;
+const RETIRED = {
+  state: 'retired',
+  sealed_key: '',
+  uplink: '',
+  exclusive_since: null,
+  bootstrap_until: null,
+} as const;
+
+/** How long a key that was injected into a server opens anything at all. */
+const BOOTSTRAP_MICROS = 30 * 60 * 1_000_000;
 
 interface KeyOfInstance {
   readonly instanceId: string;
@@ -24,6 +34,10 @@ export interface PendingKey extends FencedKey {
   readonly uplinkKey: Secret<Buffer>;
   /** The key check value, 12 hex digits. */
   readonly kcv: string;
+  /** It goes into the files of a server: it opens `hello` and `rotate_key`, for 30 min. Absent: agreed with the guest. */
+  readonly injected?: true;
+  /** The version under which it was agreed. Absent: 0. */
+  readonly under?: number;
 }
 
 /** The version after the newest that this instance ever had; 1 for the first, 2 after a key that Trove made. */
@@ -37,28 +51,71 @@ export async function nextKeyVersion(tx: Knex, instanceId: string): Promise<numb
 
 /** The version of the active key; null where the instance has none. */
 export async function activeKeyVersion(tx: Knex, instanceId: string): Promise<number | null> {
-  const active = await keyRow(tx, instanceId, 'active');
+  const active = await tx<InstanceKeyRow>('instance_keys').where({ instance_id: instanceId, state: 'active' }).first();
   if (active !== undefined) return active.version;
   const instance = await tx<InstanceRow>('instances').where({ id: instanceId, deleted: 0 }).first('encrypted_key');
   return instance?.encrypted_key ? versionAtRest(instance.encrypted_key) : null;
 }
 
-/** The version of the pending key; null where there is none. */
-export async function pendingKeyVersion(tx: Knex, instanceId: string): Promise<number | null> {
-  return (await keyRow(tx, instanceId, 'pending'))?.version ?? null;
+/** The version of the pending key that is meant for a server's files; null where there is none. */
+export async function injectedKeyVersion(tx: Knex, instanceId: string): Promise<number | null> {
+  const row = await pendingKeys(tx, instanceId).whereNotNull('bootstrap_until').first('version');
+  return row?.version ?? null;
 }
 
-/** Stores a new version beside the active one; a pending one from before is retired. Policy 2 is part of how it is sealed. */
+/** The version of the pending key that was agreed on under version `under`; null where there is none. */
+export async function agreedKeyVersion(tx: Knex, instanceId: string, under: number): Promise<number | null> {
+  const row = await agreedKeys(tx, instanceId, under).first('version');
+  return row?.version ?? null;
+}
+
+/**
+ * Stores a new version beside the active one; policy 2 is part of how it is sealed. An injected key takes the place of the
+ * injected one that is pending, an agreed key that of those agreed under the same version: its guest has confirmed that it
+ * keeps none of them. Where only the key that it was agreed under is accepted, it is accepted too.
+ */
 export async function storePendingKey(tx: Knex.Transaction, rings: KeyRings, key: PendingKey): Promise<void> {
-  await requireFence(tx, key.instanceId, key.fence);
-  await tx<InstanceKeyRow>('instance_keys').where({ instance_id: key.instanceId, state: 'pending' }).update(RETIRED);
-  const row = { instance_id: key.instanceId, version: key.version, policy: 2 };
-  await tx<InstanceKeyRow>('instance_keys').insert({
+  const { instanceId, version, under = 0, injected = false } = key;
+  await requireFence(tx, instanceId, key.fence);
+  const old = await tx<InstanceKeyRow>('instance_keys').where({ instance_id: instanceId, version: under }).first();
+  const replaced = injected
+    ? pendingKeys(tx, instanceId).whereNotNull('bootstrap_until')
+    : agreedKeys(tx, instanceId, under);
+  await replaced.update(RETIRED);
+  const row = { instance_id: instanceId, version, policy: 2 };
+  await tx('instance_keys').insert({
     ...row,
     ...sealKeyRow(rings, row, key),
     state: 'pending',
     kcv: key.kcv,
+    exclusive_since: old?.exclusive_since ?? null,
+    bootstrap_until: injected ? afterNow(tx) : null,
   });
+}
+
+/**
+ * An injected key's 30 min begin now: it is about to be injected. Returns when they are over, milliseconds since 1970 of the
+ * database; null for a key without such an end.
+ */
+export async function beginBootstrap(tx: Knex.Transaction, key: FencedKey): Promise<number | null> {
+  await requireFence(tx, key.instanceId, key.fence);
+  const where = { instance_id: key.instanceId, version: key.version };
+  await tx('instance_keys')
+    .where(where)
+    .whereNotNull('bootstrap_until')
+    .update({ bootstrap_until: afterNow(tx) });
+  const row = await tx<InstanceKeyRow>('instance_keys').where(where).first('bootstrap_until');
+  const until = row?.bootstrap_until ?? null;
+  return until === null ? null : Number(toBigint(until) / 1000n);
+}
+
+/** Whether the key of this version is one that was injected and may no more than agree on another. */
+export async function isBootstrapKey(executor: Knex, { instanceId, version }: KeyOfInstance): Promise<boolean> {
+  const row = await executor<InstanceKeyRow>('instance_keys')
+    .where({ instance_id: instanceId, version })
+    .whereNotNull('bootstrap_until')
+    .first('version');
+  return row !== undefined;
 }
 
 /**
@@ -74,7 +131,7 @@ export async function acceptOnlyPendingKey(tx: Knex.Transaction, key: FencedKey)
 }
 
 /**
- * The pending key becomes the instance's: one conditional UPDATE sets `encrypted_key` and raises `rpc_policy`. Does nothing
+ * The pending key becomes the instance's, and all others are retired: one conditional UPDATE sets `encrypted_key` and raises `rpc_policy`. Does nothing
  * where this version is active already. Rejects with `STALE_FENCE` where another worker has the instance, with `CONFLICT`
  * where there is no such pending key.
  */
@@ -91,19 +148,23 @@ export async function activateKey(tx: Knex.Transaction, rings: KeyRings, key: Fe
       rpc_policy: row.policy,
     });
   if (raised === 0) throw staleFence();
-  await tx<InstanceKeyRow>('instance_keys').where({ instance_id: instanceId, state: 'active' }).update(RETIRED);
+  await tx<InstanceKeyRow>('instance_keys').where({ instance_id: instanceId }).whereNot({ version }).update(RETIRED);
   await tx<InstanceKeyRow>('instance_keys')
     .where({ instance_id: instanceId, version })
     .update({ state: 'active', exclusive_since: null });
 }
 
-/** An upgrade is undone before its key became the instance's: the old key, or none, counts again. No pending key is success. */
-export async function revokePendingKey(
+/**
+ * An upgrade is undone before its key became the instance's: that injected key, version `from`, and what was agreed under it
+ * go, and the old key, or none, counts again. Without `from` it is the one that is pending; none is success.
+ */
+export async function revokePendingKeys(
   tx: Knex.Transaction,
-  args: { instanceId: string; fence: bigint },
+  args: { instanceId: string; fence: bigint; from?: number | undefined },
 ): Promise<void> {
   await requireFence(tx, args.instanceId, args.fence);
-  await tx<InstanceKeyRow>('instance_keys').where({ instance_id: args.instanceId, state: 'pending' }).update(RETIRED);
+  const from = args.from ?? (await injectedKeyVersion(tx, args.instanceId));
+  if (from !== null) await pendingKeys(tx, args.instanceId).andWhere('version', '>=', from).update(RETIRED);
 }
 
 /** No key of this instance opens anything any more. */
@@ -113,22 +174,23 @@ export async function retireKeys(tx: Knex.Transaction, args: { instanceId: strin
   await tx<InstanceKeyRow>('instance_keys').where({ instance_id: args.instanceId }).update(RETIRED);
 }
 
-/** Ki of a live key and its version, for the file of the server that is being made; undefined where there is no such key. */
+/** Ki of a live key and its version: the active one, or that of a version; undefined where there is no such key. */
 export async function readInstanceKey(
   executor: Knex,
   rings: KeyRings,
   instanceId: string,
-  state: 'active' | 'pending',
+  which: 'active' | number,
 ): Promise<{ instanceKey: Secret; version: number } | undefined> {
-  if (state === 'pending') {
-    const row = await keyRow(executor, instanceId, 'pending');
-    return row && { instanceKey: openKeyRow(rings, row), version: row.version };
+  if (which !== 'active') {
+    const row = await pendingKeys(executor, instanceId).andWhere({ version: which }).first();
+    if (row !== undefined) return { instanceKey: openKeyRow(rings, row), version: row.version };
   }
   const instance = await executor<InstanceRow>('instances')
     .where({ id: instanceId, deleted: 0 })
     .first('id', 'encrypted_key', 'rpc_policy');
   if (!instance?.encrypted_key) return undefined;
   const version = (await activeKeyVersion(executor, instanceId)) ?? 1;
+  if (which !== 'active' && which !== version) return undefined;
   return { instanceKey: openInstanceKey(rings, { ...instance, encrypted_key: instance.encrypted_key }), version };
 }
 
@@ -141,12 +203,20 @@ export async function readKeyCheckValue(executor: Knex, key: KeyOfInstance): Pro
   return row?.kcv;
 }
 
-async function keyRow(
+function pendingKeys(executor: Knex, instanceId: string): Knex.QueryBuilder<InstanceKeyRow, InstanceKeyRow[]> {
+  return executor<InstanceKeyRow>('instance_keys').where({ instance_id: instanceId, state: 'pending' });
+}
+
+function agreedKeys(
   executor: Knex,
   instanceId: string,
-  state: InstanceKeyRow['state'],
-): Promise<InstanceKeyRow | undefined> {
-  return await executor<InstanceKeyRow>('instance_keys').where({ instance_id: instanceId, state }).first();
+  under: number,
+): Knex.QueryBuilder<InstanceKeyRow, InstanceKeyRow[]> {
+  return pendingKeys(executor, instanceId).whereNull('bootstrap_until').andWhere('version', '>', under);
+}
+
+function afterNow(tx: Knex): Knex.Raw {
+  return tx.raw('? + ?', [dbNow(tx), BOOTSTRAP_MICROS]);
 }
 
 async function requireFence(tx: Knex.Transaction, instanceId: string, fence: bigint): Promise<void> {

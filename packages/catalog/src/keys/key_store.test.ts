@@ -20,7 +20,7 @@ import {
   readInstanceKey,
   readKeyCheckValue,
   retireKeys,
-  revokePendingKey,
+  revokePendingKeys,
   storePendingKey,
 } from './key_operations.ts';
 import { createKeyStore } from './key_store.ts';
@@ -138,7 +138,7 @@ describe.each(['mysql', 'sqlite'] as const)('keys of guests on %s', (dialect) =>
       pendingOnly: true,
       keys: [{ version: 1 }, { version: 2, state: 'pending' }],
     });
-    await withTransaction(catalog, (tx) => revokePendingKey(tx, { instanceId: id, fence: 5n }));
+    await withTransaction(catalog, (tx) => revokePendingKeys(tx, { instanceId: id, fence: 5n, from: 2 }));
     expect(await peerFor('taskmanager', rings)).toMatchObject({
       policy: 2,
       pendingOnly: false,

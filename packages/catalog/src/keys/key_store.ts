@@ -2,6 +2,7 @@ import { type Clock, type Secret, systemClock, TroveError } from '@trove/common'
 import type { Knex } from 'knex';
 import { toBigintOrNull } from '../bigint.ts';
 import type { Catalog } from '../catalog.ts';
+import { dbNow } from '../database_time.ts';
 import type { InstanceKeyRow, InstanceReportRow, InstanceRow } from '../tables.ts';
 import { type KeyedInstance, openInstanceKey, openKeyRow, openUplink, uplinkOf } from './guest_key.ts';
 import type { KeyRings } from './rings.ts';
@@ -9,6 +10,8 @@ import type { KeyRings } from './rings.ts';
 export interface CatalogGuestKey {
   readonly version: number;
   readonly state: 'pending' | 'active';
+  /** Present on a key that was injected into a server: within its 30 min it may agree on another, after them nothing. */
+  readonly bootstrap?: 'valid' | 'over';
   readonly instanceKey?: Secret;
   readonly uplinkKey: Secret<Buffer>;
 }
@@ -74,6 +77,8 @@ export function createKeyStore(catalog: Catalog, rings: KeyRings, options: KeySt
   };
 }
 
+type LiveRow = InstanceKeyRow & { bootstrap: 'valid' | 'over' | null };
+
 type PeerRow = KeyedInstance & {
   boot_nonce: string | null;
   sequence: InstanceReportRow['sequence'];
@@ -106,10 +111,20 @@ async function readPeer(
       'account.external_id as account',
     );
   if (instance === undefined) return undefined;
-  const rows = await knex<InstanceKeyRow>('instance_keys')
+  const live: LiveRow[] = await knex('instance_keys')
     .where({ instance_id: instanceId })
     .whereIn('state', ['active', 'pending'])
-    .orderBy('version');
+    .orderBy('version')
+    .select(
+      '*',
+      knex.raw(
+        "CASE WHEN bootstrap_until > ? THEN 'valid' WHEN bootstrap_until IS NOT NULL THEN 'over' END AS bootstrap",
+        [dbNow(knex)],
+      ),
+    );
+  const pendingOnly = live.some((row) => row.state === 'pending' && row.exclusive_since !== null);
+  // What an earlier rotation left is of the server that was stopped.
+  const rows = live.filter((row) => row.state === 'active' || !pendingOnly || row.exclusive_since !== null);
   // The ratchet: a policy below that of the live key was lowered by somebody, and then nothing is said or heard.
   if (rows.some((row) => row.state === 'active' && row.policy > instance.rpc_policy))
     throw new TroveError('INTERNAL', `The policy of instance ${instanceId} is below that of its key.`);
@@ -119,24 +134,28 @@ async function readPeer(
     policy: policyOf(instance.rpc_policy),
     ...(instance.account !== null && { account: instance.account }),
     keys: [...adoptedKeys(rings, role, instance, rows), ...rows.map((row) => open(rings, instance, row))],
-    pendingOnly: rows.some((row) => row.state === 'pending' && row.exclusive_since !== null),
+    pendingOnly,
     quarantined: instance.quarantined_at !== null,
     bootNonce: instance.boot_nonce === null ? null : Buffer.from(instance.boot_nonce, 'hex'),
     sequence: toBigintOrNull(instance.sequence),
   };
 }
 
-function taskmanagerKey(rings: KeyRings, instance: KeyedInstance, row: InstanceKeyRow): CatalogGuestKey {
+function taskmanagerKey(rings: KeyRings, instance: KeyedInstance, row: LiveRow): CatalogGuestKey {
   const sealed = instance.encrypted_key;
   const instanceKey =
     row.state === 'active' && sealed !== null
       ? openInstanceKey(rings, { ...instance, encrypted_key: sealed })
       : openKeyRow(rings, row);
-  return { version: row.version, state: liveState(row), instanceKey, uplinkKey: uplinkOf(instanceKey, row.policy) };
+  return { ...standing(row), instanceKey, uplinkKey: uplinkOf(instanceKey, row.policy) };
 }
 
-function conductorKey(rings: KeyRings, _instance: KeyedInstance, row: InstanceKeyRow): CatalogGuestKey {
-  return { version: row.version, state: liveState(row), uplinkKey: openUplink(rings, row) };
+function conductorKey(rings: KeyRings, _instance: KeyedInstance, row: LiveRow): CatalogGuestKey {
+  return { ...standing(row), uplinkKey: openUplink(rings, row) };
+}
+
+function standing({ version, state, bootstrap }: LiveRow): Pick<CatalogGuestKey, 'version' | 'state' | 'bootstrap'> {
+  return { version, state: state === 'pending' ? 'pending' : 'active', ...(bootstrap !== null && { bootstrap }) };
 }
 
 /** A key that Trove made has no row among the versions until one is written: then what a conductor needs comes from Ki itself. */
@@ -152,10 +171,6 @@ function adoptedKeys(
   const instanceKey = openInstanceKey(rings, { ...instance, encrypted_key: sealed });
   const uplinkKey = uplinkOf(instanceKey, instance.rpc_policy);
   return [{ version: 1, state: 'active', uplinkKey, ...(role === 'taskmanager' ? { instanceKey } : {}) }];
-}
-
-function liveState(row: InstanceKeyRow): 'pending' | 'active' {
-  return row.state === 'pending' ? 'pending' : 'active';
 }
 
 function policyOf(value: number): 0 | 1 | 2 {

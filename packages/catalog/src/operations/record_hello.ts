@@ -40,12 +40,11 @@ export async function recordHello(tx: Knex.Transaction, hello: Hello): Promise<H
         .whereNot({ state: 'retired' })
         .select('version'),
     )
-    .whereNotExists(
-      tx('instance_keys')
-        .where({ instance_id: hello.instanceId, state: 'pending' })
-        .whereNot({ version: hello.keyVersion })
-        .whereNotNull('exclusive_since')
-        .select('version'),
+    .where(
+      (query) =>
+        void query
+          .whereExists(exclusiveKeys(tx, hello.instanceId).andWhere({ version: hello.keyVersion }))
+          .orWhereNotExists(exclusiveKeys(tx, hello.instanceId)),
     )
     .update({
       // In this order: MySQL assigns from left to right, and each expression means the row as it was.
@@ -67,6 +66,14 @@ export async function recordHello(tx: Knex.Transaction, hello: Hello): Promise<H
     .where({ instance_id: hello.instanceId })
     .first('quarantined_at');
   return (row?.quarantined_at ?? null) === null ? 'stored' : 'clone';
+}
+
+/** The keys beside which no other is accepted: those of an upgrade that has stopped the old server. */
+function exclusiveKeys(tx: Knex.Transaction, instanceId: string): Knex.QueryBuilder {
+  return tx('instance_keys')
+    .where({ instance_id: instanceId, state: 'pending' })
+    .whereNotNull('exclusive_since')
+    .select('version');
 }
 
 /** From now on no report counts until the next `hello`: the server that sent them is being replaced. */

@@ -15,6 +15,10 @@ const SINGLE_SERVICE_OPTIONS: Readonly<Record<string, readonly string[]>> = {
     'datastore_version',
     'instance_rpc_encr_key',
     'instance_rpc_key_version',
+    'instance_rpc_bootstrap_until',
+    'instance_rpc_pending_key',
+    'instance_rpc_pending_version',
+    'sealed_transport_passwords',
   ],
 };
 

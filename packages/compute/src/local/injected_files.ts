@@ -31,7 +31,10 @@ const FILE_LIMIT = 64 * 1024;
 
 /** The files as they are on the server now. The guest owns them: what has grown out of all measure is `COMPUTE_ERROR`. */
 export function readInjectedFiles(folder: string): InjectedFiles {
-  const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  // What the agent was writing when it was killed is no file of the server.
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter(
+    (entry) => entry.isFile() && !entry.name.endsWith('.partial'),
+  );
   const paths = entries.map((entry) => join(entry.parentPath, entry.name)).sort();
   if (paths.length > FILES_AT_MOST) throw notReadable();
   return Object.fromEntries(paths.map((path) => [`/${relative(folder, path)}`, readBack(path)]));

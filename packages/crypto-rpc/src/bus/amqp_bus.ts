@@ -1,10 +1,19 @@
 import { randomInt } from 'node:crypto';
-import { type BusUrls, type Logger, parseTransportUrl, systemClock, type TlsClient, TroveError } from '@trove/common';
+import {
+  type BusUrls,
+  type Logger,
+  parseTransportUrl,
+  type Secret,
+  systemClock,
+  type TlsClient,
+  TroveError,
+} from '@trove/common';
 import { openAmqpLink } from './amqp_link.ts';
 import type { Bus } from './bus.ts';
 import type { Link } from './link.ts';
 import { ManagedBus } from './managed_bus.ts';
 import type { AmqpBusOptions } from './options.ts';
+import { enterWith } from './passwords.ts';
 
 const DEFAULT_TIMEOUT_MS = 5000;
 
@@ -14,7 +23,7 @@ const DEFAULT_TIMEOUT_MS = 5000;
  */
 export async function createAmqpBus(options: AmqpBusOptions): Promise<Bus> {
   const { hosts, vhost, tls: secure } = parseTransportUrl(options.transportUrl, 'transport_url');
-  const { tls } = options;
+  const { tls, passwords } = options;
   if (secure && tls === undefined)
     throw new TroveError('CONFIG_INVALID', 'the transport URL asks for TLS, and there is no authority to check it by.');
   let next = randomInt(hosts.length);
@@ -22,7 +31,9 @@ export async function createAmqpBus(options: AmqpBusOptions): Promise<Bus> {
     const host = hosts[next % hosts.length];
     next += 1;
     if (host === undefined) throw new TroveError('CONFIG_INVALID', 'The transport URL names no host.');
-    return openAmqpLink({ ...host, vhost, tls: secure ? tls : undefined }, options.connectionName);
+    const broker = { ...host, vhost, tls: secure ? tls : undefined };
+    const enter = (password: Secret): Promise<Link> => openAmqpLink({ ...broker, password }, options.connectionName);
+    return passwords === undefined ? enter(host.password) : enterWith(passwords, enter);
   };
   const bus = new ManagedBus({
     openLink,

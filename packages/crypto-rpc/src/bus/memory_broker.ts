@@ -1,4 +1,4 @@
-import { type Logger, silentLogger, systemClock } from '@trove/common';
+import { type Logger, type Secret, silentLogger, systemClock } from '@trove/common';
 import type { ConsumeOptions, Delivery } from './bus.ts';
 import { type Link, type LinkConsumer, LinkLost, settleOnce } from './link.ts';
 import { ManagedBus } from './managed_bus.ts';
@@ -6,6 +6,7 @@ import { MemoryAccounts } from './memory_accounts.ts';
 import { MemoryExchanges } from './memory_exchanges.ts';
 import type { HeldMessage, MemoryQueue, QueueConsumer } from './memory_queue.ts';
 import type { MemoryBroker, MemoryLogin } from './options.ts';
+import { enterWith } from './passwords.ts';
 
 const TIMEOUT_MS = 5000;
 
@@ -23,11 +24,19 @@ export function createMemoryBroker(options: { readonly logger?: Logger } = {}): 
     hasQueue: (name) => exchanges.hasQueue(name),
     queueNames: () => exchanges.queueNames(),
     bus: (login) => {
-      const openLink = async (): Promise<Link> => {
-        if (login?.secret !== undefined) accounts.login(login.user, login.secret, linksOf(login.user).length);
+      const { user = '', secret, passwords } = login ?? {};
+      const open = (): Link => {
         const link = new MemoryLink(exchanges, accounts, login, () => links.delete(link));
         links.add(link);
         return link;
+      };
+      const enter = async (password: Secret): Promise<Link> => {
+        accounts.login(user, password, linksOf(user).length);
+        return open();
+      };
+      const openLink = async (): Promise<Link> => {
+        if (passwords !== undefined) return enterWith(passwords, enter);
+        return secret === undefined ? open() : enter(secret);
       };
       return new ManagedBus({ openLink, logger, clock: systemClock, timeoutMs: TIMEOUT_MS });
     },
@@ -59,7 +68,8 @@ class MemoryLink implements Link {
   ) {
     this.#exchanges = exchanges;
     this.user = login?.user;
-    this.#walls = login?.secret === undefined ? undefined : { accounts, user: login.user };
+    const isOurs = login?.secret === undefined && login?.passwords === undefined;
+    this.#walls = isOurs ? undefined : { accounts, user: login.user };
     this.#onClosed = onClosed;
   }
 

@@ -1,10 +1,13 @@
 import type { Clock, Logger, Secret, TlsClient } from '@trove/common';
 import type { Bus } from './bus.ts';
 import type { MemoryAccounts } from './memory_accounts.ts';
+import type { PasswordChoice } from './passwords.ts';
 
 export interface AmqpBusOptions {
   /** `rabbit://user:pass@host:port[,user:pass@host:port…]/vhost`, or any that `parseTransportUrl` takes. */
   readonly transportUrl: Secret;
+  /** In place of the URL's password, where the account may have one of several. */
+  readonly passwords?: PasswordChoice | undefined;
   /** Whom to trust and what to show, where the URL asks for TLS. */
   readonly tls?: TlsClient | undefined;
   /** Shown in the broker's list of connections. */
@@ -30,6 +33,8 @@ export interface TappedMessage {
 export interface MemoryLogin {
   readonly user: string;
   readonly secret?: Secret;
+  /** In place of `secret`, where the account may have one of several. */
+  readonly passwords?: PasswordChoice | undefined;
 }
 
 /** A broker inside this process. It defends nothing: its accounts exist so that one suite runs on both kinds of bus. */

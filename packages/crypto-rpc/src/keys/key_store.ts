@@ -7,6 +7,8 @@ export type RpcPolicy = 0 | 1 | 2;
 export interface GuestKey {
   readonly version: number;
   readonly state: 'pending' | 'active';
+  /** Present on a key that was injected into a server: within its 30 min it may agree on another, after them nothing. */
+  readonly bootstrap?: 'valid' | 'over';
   /** Ki, the text in the guest's file: known to a taskmanager only. */
   readonly instanceKey?: Secret;
   /** Kup (32 bytes), or for a v1 peer the 32 hex characters of its cipher key: all that a conductor knows. */
@@ -19,10 +21,10 @@ export interface GuestPeer {
   readonly policy: RpcPolicy;
   /** The broker account that its sealed messages must come from; absent while it shares one with others. */
   readonly account?: string;
-  /** The keys that are live: at most one active and one pending. */
+  /** The keys that are live: at most one active, an injected one that is pending, and the ones that were agreed on. */
   readonly keys: readonly GuestKey[];
   /**
-   * True between "old server stopped" and the end of an upgrade: only the pending key is accepted and used, nothing in
+   * True between "old server stopped" and the end of an upgrade: only its pending keys are accepted and used, nothing in
    * clear or under an older version.
    */
   readonly pendingOnly: boolean;

@@ -22,7 +22,7 @@ export function createClearGuestServer(options: GuestServerOptions): GuestServer
   const { bus, instanceId, controlExchange, logger, onRefused } = options;
   const clock = options.clock ?? systemClock;
   const topic = legacyGuestTopic(instanceId);
-  const { hello: _hello, ...offered } = guestApi;
+  const { hello: _hello, rotate_key: _rotate, ...offered } = guestApi;
   const handlers: HandlerTable = options.handlers;
   const server = createLegacyServer({
     bus,

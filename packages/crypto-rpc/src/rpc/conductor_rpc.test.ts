@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { Secret } from '@trove/common';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BROKERS, type Broker } from '../../test/each_bus.ts';
-import { CONTROL_EXCHANGE, guestHandlers, logger, PeerTable, refusals, until } from '../../test/fixtures.ts';
+import { CONTROL_EXCHANGE, firstKey, guestHandlers, logger, PeerTable, refusals, until } from '../../test/fixtures.ts';
 import { makeEnvelope, sealedReport } from '../../test/legacy_decoder.ts';
 import type { Bus, Publication } from '../bus/bus.ts';
 import { createConductorServer } from './conductor_server.ts';
@@ -41,7 +40,7 @@ describe.each(BROKERS)('guest and conductor %s', (_name, makeBroker) => {
           if (failing) throw new Error('the catalog is gone');
           batches.push(batch);
         },
-        late: async (instanceId) => void late.push(instanceId),
+        helloWanted: async (instanceId) => void late.push(instanceId),
         event: async (report) => {
           if (failing) throw new Error('the catalog is gone');
           events.push(report);
@@ -72,7 +71,7 @@ describe.each(BROKERS)('guest and conductor %s', (_name, makeBroker) => {
     createGuestServer({
       bus,
       instanceId,
-      ...(instanceKey === undefined ? {} : { instanceKey: new Secret(instanceKey) }),
+      ...(instanceKey === undefined ? {} : { keys: firstKey(instanceKey) }),
       controlExchange: CONTROL_EXCHANGE,
       handlers: guestHandlers(),
       logger,

@@ -5,7 +5,7 @@ import { guestParty, TASKMANAGER } from '../codecs/v2/party.ts';
 import type { GuestPeer } from '../keys/key_store.ts';
 import { LegacyCaller } from './legacy_caller.ts';
 import { askLegacyGuest } from './legacy_guest.ts';
-import { commandKey, DownlinkKeys } from './peer_keys.ts';
+import { commandKey, DownlinkKeys, findKey } from './peer_keys.ts';
 import { type Limits, SealedCaller, type SealedPeer } from './sealed_caller.ts';
 import {
   DOWN_EXCHANGE,
@@ -51,13 +51,13 @@ class TaskmanagersGuestClient implements GuestClient {
 
   readonly call: GuestClient['call'] = async (instanceId, name, args, options) => {
     const method: RpcMethod = guestApi[name];
-    const peer = await this.#peer(instanceId);
-    const pending = options.pending === true;
-    if (peer.pendingOnly && !pending) {
+    const peer = await this.#peerWithKey(instanceId, options.keyVersion);
+    const { keyVersion } = options;
+    if (peer.pendingOnly && keyVersion === undefined) {
       throw new TroveError('UNPROCESSABLE', `Instance ${instanceId} is being upgraded.`, { retryable: true });
     }
     const result =
-      pending || peer.policy === 2
+      keyVersion !== undefined || peer.policy === 2
         ? await this.#askSealed(peer, method, args, options)
         : await askLegacyGuest(this.#legacy, peer, method, { ...args }, options.context ?? {}, limitsOf(options));
     if (!fits(method.result, result))
@@ -67,10 +67,10 @@ class TaskmanagersGuestClient implements GuestClient {
 
   async hello(
     instanceId: string,
-    options: { readonly pending?: boolean; readonly deadlineMs: number },
+    options: { readonly keyVersion?: number; readonly deadlineMs: number },
   ): Promise<HelloAnswer> {
-    const peer = await this.#peer(instanceId);
-    const sealedPeer = this.#sealedPeer(peer, options.pending === true, ZERO_16);
+    const peer = await this.#peerWithKey(instanceId, options.keyVersion);
+    const sealedPeer = this.#sealedPeer(peer, guestApi.hello, options.keyVersion, ZERO_16);
     const args = {
       stored_boot_nonce: peer.bootNonce?.toString('hex') ?? null,
       stored_sequence: peer.sequence?.toString() ?? null,
@@ -108,14 +108,16 @@ class TaskmanagersGuestClient implements GuestClient {
   }
 
   async #askSealed(peer: GuestPeer, method: RpcMethod, args: unknown, options: GuestCallOptions): Promise<unknown> {
-    const pending = options.pending === true;
+    const { keyVersion } = options;
     try {
-      return await this.#ask(this.#sealedPeer(peer, pending, await this.#bootNonce(peer)), method, args, options);
+      const sealedPeer = this.#sealedPeer(peer, method, keyVersion, await this.#bootNonce(peer));
+      return await this.#ask(sealedPeer, method, args, options);
     } catch (error) {
       if (!isTroveError(error, 'STALE_BOOT')) throw error;
       // The guest has started anew since the catalog was read. Sealed anew once, under what the catalog says now.
       const fresh = await this.#freshPeer(peer.instanceId);
-      return await this.#ask(this.#sealedPeer(fresh, pending, await this.#bootNonce(fresh)), method, args, options);
+      const sealedPeer = this.#sealedPeer(fresh, method, keyVersion, await this.#bootNonce(fresh));
+      return await this.#ask(sealedPeer, method, args, options);
     }
   }
 
@@ -139,8 +141,8 @@ class TaskmanagersGuestClient implements GuestClient {
     return nonce;
   }
 
-  #sealedPeer(peer: GuestPeer, pending: boolean, bootNonce: Buffer): SealedPeer {
-    const { version, instanceKey } = commandKey(peer, pending);
+  #sealedPeer(peer: GuestPeer, method: RpcMethod, keyVersion: number | undefined, bootNonce: Buffer): SealedPeer {
+    const { version, instanceKey } = commandKey(peer, method.name, keyVersion);
     const { instanceId } = peer;
     return {
       party: guestParty(instanceId),
@@ -151,6 +153,13 @@ class TaskmanagersGuestClient implements GuestClient {
       exchange: DOWN_EXCHANGE,
       routingKey: guestQueue(instanceId),
     };
+  }
+
+  /** Read anew where what is cached does not have the version that is asked for. */
+  async #peerWithKey(instanceId: string, keyVersion: number | undefined): Promise<GuestPeer> {
+    const peer = await this.#peer(instanceId);
+    const isKnown = keyVersion === undefined || findKey(peer, keyVersion) !== undefined;
+    return isKnown ? peer : await this.#freshPeer(instanceId);
   }
 
   #freshPeer(instanceId: string): Promise<GuestPeer> {

@@ -1,8 +1,9 @@
-import { Secret, TroveError } from '@trove/common';
+import { TroveError } from '@trove/common';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BROKERS, type Broker } from '../../test/each_bus.ts';
 import {
   CONTROL_EXCHANGE,
+  firstKey,
   greet,
   guestClient,
   guestHandlers,
@@ -46,7 +47,7 @@ describe.each(BROKERS)('taskmanager and guest %s', (_name, makeBroker) => {
     const server = createGuestServer({
       bus,
       instanceId,
-      ...(policy === 2 ? { instanceKey: new Secret(instanceKey) } : {}),
+      ...(policy === 2 ? { keys: firstKey(instanceKey) } : {}),
       controlExchange: CONTROL_EXCHANGE,
       handlers: guestHandlers(handlers),
       logger,
@@ -82,7 +83,7 @@ describe.each(BROKERS)('taskmanager and guest %s', (_name, makeBroker) => {
     const server = createGuestServer({
       bus,
       instanceId,
-      instanceKey: new Secret(instanceKey),
+      keys: firstKey(instanceKey),
       controlExchange: CONTROL_EXCHANGE,
       handlers: guestHandlers(),
       logger,
@@ -174,7 +175,7 @@ describe.each(BROKERS)('taskmanager and guest %s', (_name, makeBroker) => {
     await expect(client.call(instanceId, 'list_databases', PAGE, DEADLINE)).rejects.toMatchObject({
       code: 'UNPROCESSABLE',
     });
-    const options = { ...DEADLINE, pending: true };
+    const options = { ...DEADLINE, keyVersion: 1 };
     expect(await client.call(instanceId, 'list_databases', PAGE, options)).toEqual([[{ _name: 'foo20' }], null]);
   });
 
@@ -237,7 +238,7 @@ describe.each(BROKERS)('taskmanager and guest %s', (_name, makeBroker) => {
     const server = createGuestServer({
       bus,
       instanceId,
-      instanceKey: new Secret(instanceKey),
+      keys: firstKey(instanceKey),
       controlExchange: CONTROL_EXCHANGE,
       handlers: guestHandlers(),
       logger,

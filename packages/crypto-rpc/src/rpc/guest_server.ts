@@ -7,10 +7,11 @@ import { createOpener } from '../codecs/v2/open.ts';
 import { CONDUCTOR, guestParty, type Party } from '../codecs/v2/party.ts';
 import { requestText } from '../codecs/v2/payload.ts';
 import { createSealer, type Sealer } from '../codecs/v2/seal.ts';
-import { downlinkKey, keyCheckValue, uplinkKey } from '../keys/derive.ts';
+import type { HeldKeysFile } from '../keys/held_keys.ts';
 import { createClearGuestServer } from './clear_guest_server.ts';
 import { dispatch, type HandlerTable } from './dispatch.ts';
 import { EVENT_LIFE_MS, GuestFreshness, HEARTBEAT_LIFE_MS } from './freshness.ts';
+import { GuestKeyring } from './guest_keyring.ts';
 import { receive } from './pipeline.ts';
 import { SEALED_CONTENT_TYPE } from './sealed_caller.ts';
 import { headerOf, openingChecks, present, requestChecks, type SealedRequest } from './sealed_checks.ts';
@@ -22,20 +23,15 @@ const REQUESTS_AT_A_TIME = 10;
 
 /** The agent's side: v2 with a key, else plaintext as Trove's agents speak it. */
 export function createGuestServer(options: GuestServerOptions): GuestServer {
-  return options.instanceKey === undefined
-    ? createClearGuestServer(options)
-    : new SealedGuestServer(options, options.instanceKey.reveal());
+  return options.keys === undefined ? createClearGuestServer(options) : new SealedGuestServer(options, options.keys);
 }
 
 class SealedGuestServer implements GuestServer {
   readonly #options: GuestServerOptions;
   readonly #clock: Clock;
   readonly #me: Party;
-  readonly #keyVersion: number;
-  readonly #uplink: Buffer;
-  readonly #kcv: string;
+  readonly #keyring: GuestKeyring;
   readonly #sealer: Sealer;
-  readonly #handlers: HandlerTable;
   readonly #checks;
   readonly #responder: ResponderOptions;
   readonly #freshness: GuestFreshness;
@@ -43,21 +39,17 @@ class SealedGuestServer implements GuestServer {
   #bootNonce = randomBytes(16);
   #sequence = 0n;
 
-  constructor(options: GuestServerOptions, instanceKey: string) {
+  constructor(options: GuestServerOptions, keys: HeldKeysFile) {
     const clock = options.clock ?? systemClock;
-    const downlink = downlinkKey(instanceKey);
-    const keyVersion = options.keyVersion ?? 1;
+    const keyring = new GuestKeyring(keys, clock);
     const freshness = new GuestFreshness(clock);
     this.#options = options;
     this.#freshness = freshness;
     // Sealed by the catalog's time as soon as it is known.
     this.#clock = { ...clock, now: () => freshness.now() ?? clock.now() };
     this.#me = guestParty(options.instanceId);
-    this.#keyVersion = keyVersion;
-    this.#uplink = uplinkKey(instanceKey);
-    this.#kcv = keyCheckValue(instanceKey);
+    this.#keyring = keyring;
     this.#sealer = createSealer(() => clock.monotonic());
-    this.#handlers = { ...options.handlers, hello: async (args: ArgsOf<GuestApi['hello']>) => this.#hello(args) };
     this.#responder = {
       bus: options.bus,
       me: this.#me,
@@ -71,10 +63,12 @@ class SealedGuestServer implements GuestServer {
     const opening = openingChecks({
       me: this.#me,
       allowed: [{ role: 'taskmanager', kinds: ['call'] }],
-      findSender: () => ({ policy: 2, rootKey: (version) => (version === keyVersion ? downlink : undefined) }),
+      findSender: () => ({ policy: 2, rootKey: (version) => keyring.downlink(version) }),
       opener: createOpener(() => clock.monotonic()),
     });
     const judge = (message: SealedRequest): void => {
+      const { keyVersion, issued } = headerOf(message);
+      keyring.admit(keyVersion, present(message.request, 'content').method, { issued, now: freshness.now() });
       message.stale = !freshness.take(headerOf(message), this.#bootNonce);
     };
     this.#checks = [...opening, ...requestChecks(guestApi, judge)];
@@ -100,6 +94,9 @@ class SealedGuestServer implements GuestServer {
     const isHeartbeat = name === 'heartbeat';
     const lifeMs = isHeartbeat ? HEARTBEAT_LIFE_MS : EVENT_LIFE_MS;
     const messageId = randomBytes(16);
+    const key = this.#keyring.reportKey();
+    if (key === undefined)
+      throw new TroveError('BUS_UNAVAILABLE', 'There is no key to report under yet.', { retryable: true });
     const { version } = method;
     const text = requestText({
       method: name,
@@ -113,7 +110,7 @@ class SealedGuestServer implements GuestServer {
     await this.#options.bus.publish({
       exchange: UP_EXCHANGE,
       routingKey: isHeartbeat ? heartbeatKey(instanceId) : eventKey(instanceId),
-      body: this.#sealReport(messageId, lifeMs, text),
+      body: this.#sealReport(key, messageId, lifeMs, text),
       contentType: SEALED_CONTENT_TYPE,
       messageId: messageId.toString('hex'),
       ...(account !== undefined && { userId: account }),
@@ -127,14 +124,19 @@ class SealedGuestServer implements GuestServer {
     await this.#subscription?.cancel();
   }
 
-  #sealReport(messageId: Buffer, lifeMs: number, text: string): Buffer {
+  #sealReport(
+    key: { readonly version: number; readonly rootKey: Buffer },
+    messageId: Buffer,
+    lifeMs: number,
+    text: string,
+  ): Buffer {
     const issued = this.#clock.now();
     this.#sequence += 1n;
     return this.#sealer.seal(
-      this.#uplink,
+      key.rootKey,
       {
         kind: 'report',
-        keyVersion: this.#keyVersion,
+        keyVersion: key.version,
         sender: this.#me,
         receiver: CONDUCTOR,
         messageId,
@@ -149,14 +151,28 @@ class SealedGuestServer implements GuestServer {
     );
   }
 
+  /** The handlers for a request under this version of the key. */
+  #handlers(keyVersion: number): HandlerTable {
+    return {
+      ...this.#options.handlers,
+      hello: async (args: ArgsOf<GuestApi['hello']>) => this.#hello(args, keyVersion),
+      rotate_key: async (args: ArgsOf<GuestApi['rotate_key']>, { fence }) => {
+        this.#options.passFence?.(fence);
+        return this.#keyring.agree(args);
+      },
+    };
+  }
+
   /** Who this guest is now. Behind what the catalog has of this very boot, it is a resumed snapshot and becomes someone new. */
-  #hello(args: ArgsOf<GuestApi['hello']>): ResultOf<GuestApi['hello']> {
+  #hello(args: ArgsOf<GuestApi['hello']>, keyVersion: number): ResultOf<GuestApi['hello']> {
+    this.#keyring.prove(keyVersion);
     const sameBoot = args.stored_boot_nonce === this.#bootNonce.toString('hex');
     if (sameBoot && args.stored_sequence !== null && this.#sequence < BigInt(args.stored_sequence)) {
       this.#bootNonce = randomBytes(16);
       this.#sequence = 0n;
     }
-    return { boot_nonce: this.#bootNonce.toString('hex'), sequence: this.#sequence.toString(), kcv: this.#kcv };
+    const kcv = this.#keyring.checkValue(keyVersion);
+    return { boot_nonce: this.#bootNonce.toString('hex'), sequence: this.#sequence.toString(), kcv };
   }
 
   async #onDelivery(delivery: Delivery, queue: string): Promise<void> {
@@ -181,7 +197,8 @@ class SealedGuestServer implements GuestServer {
       expiresMs: header.expires,
       legacy: false,
     } as const;
-    const outcome = await dispatch(this.#handlers, present(message.method, 'method'), request.args, caller, logger);
+    const handlers = this.#handlers(header.keyVersion);
+    const outcome = await dispatch(handlers, present(message.method, 'method'), request.args, caller, logger);
     await respond(this.#responder, reply, outcome);
     if (message.method === guestApi.hello) this.#options.onGreeted?.();
   }

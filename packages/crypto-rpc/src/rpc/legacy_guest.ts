@@ -13,7 +13,7 @@ import { legacyGuestTopic } from './topology.ts';
 import type { CallContext } from './types.ts';
 
 /** Methods of ours that Trove's guests do not have. */
-const OURS = new Set(['hello', 'get_outcome']);
+const OURS = new Set(['hello', 'rotate_key', 'get_outcome']);
 
 /**
  * Asks a guest of policy 0 or 1 as Trove would. A method that is a cast there resolves when the broker has taken it, with
@@ -49,7 +49,7 @@ function clear(peer: GuestPeer, method: RpcMethod, args: Members, context: CallC
 }
 
 function sealed(peer: GuestPeer, method: RpcMethod, args: Members, context: CallContext): Asking {
-  const cipherKey = legacyCipherKey(commandKey(peer, false).instanceKey);
+  const cipherKey = legacyCipherKey(commandKey(peer, method.name).instanceKey);
   return {
     request: { ...addressed(peer, method), ...sealDown(args, osloContext(context), cipherKey) },
     answers: { openResult: (result) => openValue(result, cipherKey), readFailure: refusedInClear },

@@ -2,18 +2,23 @@ import { TroveError } from '@trove/common';
 import { LRUCache } from 'lru-cache';
 import { downlinkKey } from '../keys/derive.ts';
 import type { GuestKey, GuestPeer } from '../keys/key_store.ts';
+import { isKeyMethod } from './key_methods.ts';
 import { Refusal } from './refusal.ts';
 import type { SenderKeys } from './sealed_checks.ts';
 
 const REMEMBERED = 10_000;
 
-/** The key of this version that a message from the guest may be under now, or undefined. */
-function liveKey(peer: GuestPeer, keyVersion: number): GuestKey | undefined {
-  const state = peer.pendingOnly ? 'pending' : 'active';
-  return peer.keys.find((key) => key.version === keyVersion && key.state === state);
+/**
+ * The key of this version that a report may be under now. A pending one is: its guest has proven it a moment before the
+ * catalog has it as the active one. An injected one never is.
+ */
+function reportKey(peer: GuestPeer, keyVersion: number): GuestKey | undefined {
+  const key = findKey(peer, keyVersion);
+  if (key?.bootstrap !== undefined) throw new Refusal('bootstrap');
+  return peer.pendingOnly && key?.state !== 'pending' ? undefined : key;
 }
 
-/** How a conductor opens what this guest reports. While only the pending key is accepted, the guest is a v2 one. */
+/** How a conductor opens what this guest reports. While only pending keys are accepted, the guest is a v2 one. */
 export function reportKeys(peer: GuestPeer | undefined): SenderKeys | undefined {
   if (peer === undefined) return undefined;
   if (peer.quarantined === true) throw new Refusal('quarantine');
@@ -21,19 +26,32 @@ export function reportKeys(peer: GuestPeer | undefined): SenderKeys | undefined 
     policy: peer.pendingOnly ? 2 : peer.policy,
     account: peer.account,
     bootNonce: peer.bootNonce,
-    rootKey: (keyVersion) => liveKey(peer, keyVersion)?.uplinkKey.reveal(),
+    rootKey: (keyVersion) => reportKey(peer, keyVersion)?.uplinkKey.reveal(),
+    isUnsettled: (keyVersion) => !peer.pendingOnly && findKey(peer, keyVersion)?.state === 'pending',
   };
 }
 
-/** The key to ask a guest under, chosen by the step that asks. */
+/** Whether the catalog has this version of the guest's key, for whatever use. */
+export function findKey(peer: GuestPeer, keyVersion: number): GuestKey | undefined {
+  return peer.keys.find((key) => key.version === keyVersion);
+}
+
+/**
+ * The key to ask a guest under: that of this version, chosen by the step that asks, else the active one. Throws where there
+ * is none, and where it was injected and the method is not one for which it was.
+ */
 export function commandKey(
   peer: GuestPeer,
-  pending: boolean,
+  method: string,
+  keyVersion?: number,
 ): { readonly version: number; readonly instanceKey: string } {
-  const active = peer.keys.find((key) => key.state === 'active');
-  const key = pending ? (peer.keys.find((candidate) => candidate.state === 'pending') ?? active) : active;
+  const key = keyVersion === undefined ? peer.keys.find(({ state }) => state === 'active') : findKey(peer, keyVersion);
   if (key?.instanceKey === undefined)
     throw new TroveError('INTERNAL', 'There is no key to speak to this instance under.');
+  if (key.bootstrap === 'over')
+    throw new TroveError('GUEST_ERROR', 'The guest agent did not agree on a key within 30 minutes.');
+  if (key.bootstrap !== undefined && !isKeyMethod(method))
+    throw new TroveError('UNPROCESSABLE', `Instance ${peer.instanceId} is being set up.`, { retryable: true });
   return { version: key.version, instanceKey: key.instanceKey.reveal() };
 }
 

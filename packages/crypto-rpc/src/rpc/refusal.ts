@@ -15,6 +15,7 @@ export const REFUSAL_REASONS = [
   'quarantine',
   'policy',
   'key_version',
+  'bootstrap',
   'rate',
   'commitment',
   'open',

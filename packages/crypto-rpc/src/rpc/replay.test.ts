@@ -72,13 +72,13 @@ describe('a guest', () => {
   let clock: ReturnType<typeof handClock>;
   let guestClock: ReturnType<typeof handClock>;
   let instanceId: string;
-  let instanceKey: string;
+  let keys: ReturnType<PeerTable['add']>['keys'];
 
   const start = async (): Promise<GuestServer> => {
     const server = createGuestServer({
       bus,
       instanceId,
-      instanceKey: new Secret(instanceKey),
+      keys,
       controlExchange: CONTROL_EXCHANGE,
       handlers: guestHandlers({
         create_database: async (_args, { messageId }) => {
@@ -101,7 +101,7 @@ describe('a guest', () => {
     const options = { sealedBus: bus, legacyBus: bus, keyStore: table, controlExchange: CONTROL_EXCHANGE };
     client = createGuestClient({ ...options, logger, clock });
     open.push(client);
-    ({ instanceId, instanceKey } = table.add(2));
+    ({ instanceId, keys } = table.add(2));
     await client.declareGuest(instanceId, 2);
   });
 
@@ -258,7 +258,7 @@ describe('a conductor', () => {
       handlers: {
         heartbeats: async (batch) => void taken.push(...batch.map(({ sequence }) => sequence ?? 0n)),
         event: async () => undefined,
-        late: async (instanceId) => void late.push(instanceId),
+        helloWanted: async (instanceId) => void late.push(instanceId),
       },
     });
     open.push(server);
@@ -267,8 +267,8 @@ describe('a conductor', () => {
   };
 
   const guest = (clock: Clock): { server: GuestServer; instanceId: string } => {
-    const { instanceId, instanceKey } = table.add(2);
-    const options = { bus, instanceId, instanceKey: new Secret(instanceKey), controlExchange: CONTROL_EXCHANGE };
+    const { instanceId, keys } = table.add(2);
+    const options = { bus, instanceId, keys, controlExchange: CONTROL_EXCHANGE };
     const server = createGuestServer({ ...options, handlers: guestHandlers(), logger, clock });
     open.push(server);
     return { server, instanceId };

@@ -34,6 +34,8 @@ export interface SenderKeys {
   readonly rootKey: (keyVersion: number) => Buffer | undefined;
   /** The boot that the last `hello` told; absent where the sender has none. */
   readonly bootNonce?: Buffer | null;
+  /** Whether this version is a guest's already and not the catalog's yet. */
+  readonly isUnsettled?: (keyVersion: number) => boolean;
 }
 
 export interface SealedReceiver {

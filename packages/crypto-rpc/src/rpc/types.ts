@@ -1,6 +1,7 @@
 import type { Clock, Logger, Secret } from '@trove/common';
 import type { ArgsOf, ConductorApi, GuestApi, Handlers, ResultOf, Role, TaskmanagerApi } from '@trove/contracts';
 import type { Bus } from '../bus/bus.ts';
+import type { HeldKeysFile } from '../keys/held_keys.ts';
 import type { KeyStore, RpcPolicy } from '../keys/key_store.ts';
 import type { OnRefused } from './refusal.ts';
 
@@ -114,10 +115,10 @@ export interface GuestClientOptions extends Common {
 
 export interface GuestCallOptions extends CallOptions {
   /**
-   * True for the steps of an upgrade that speak to the rebuilt server under the pending key. Without it a call to an
-   * instance of which only the pending key is accepted is `UNPROCESSABLE` ("is being upgraded").
+   * The version of the key to ask under, for steps that change it; default the active one. Without it a call to an instance of
+   * which only pending keys are accepted is `UNPROCESSABLE` ("is being upgraded").
    */
-  readonly pending?: boolean;
+  readonly keyVersion?: number;
 }
 
 export interface HelloAnswer {
@@ -143,7 +144,10 @@ export interface GuestClient {
     options: GuestCallOptions,
   ): Promise<ResultOf<GuestApi[M]>>;
   /** v2 guests only. What it returns is for the caller to store; the cached peer is forgotten. */
-  hello(instanceId: string, options: { readonly pending?: boolean; readonly deadlineMs: number }): Promise<HelloAnswer>;
+  hello(
+    instanceId: string,
+    options: { readonly keyVersion?: number; readonly deadlineMs: number },
+  ): Promise<HelloAnswer>;
   /** Makes the guest's queue and binding, and the exchanges that it will write to. May be repeated. */
   declareGuest(instanceId: string, policy: RpcPolicy): Promise<void>;
   /** Removes the guest's queues of either kind. May be repeated. */
@@ -151,16 +155,16 @@ export interface GuestClient {
   close(): Promise<void>;
 }
 
-/** What a guest offers; `hello` is answered by the server itself. */
-export type GuestHandlers = Omit<Handlers<GuestApi, Caller>, 'hello'>;
+/** What a guest offers; `hello` and `rotate_key` are answered by the server itself. */
+export type GuestHandlers = Omit<Handlers<GuestApi, Caller>, 'hello' | 'rotate_key'>;
 
 export interface GuestServerOptions extends Common {
   readonly bus: Bus;
   readonly instanceId: string;
-  /** Ki. With it the guest speaks v2 and nothing else; without it plaintext and nothing else. */
-  readonly instanceKey?: Secret;
-  /** Default 1. */
-  readonly keyVersion?: number;
+  /** Where its key is kept. With it the guest speaks v2 and nothing else; without it plaintext and nothing else. */
+  readonly keys?: HeldKeysFile;
+  /** Throws `STALE_FENCE` where the fence is older than the highest that the guest has seen; default: takes any. */
+  readonly passFence?: (fence: bigint | null) => void;
   /** The account of the connection, named on what a sealed guest publishes so that the broker vouches for it. */
   readonly account?: string;
   readonly controlExchange: string;
@@ -202,8 +206,11 @@ export type EventReport = Exclude<VerifiedReport, { method: 'heartbeat' }>;
 export interface ConductorHandlers {
   /** At most 200 at a time, in the order of arrival, acknowledged when this resolves. A failure drops them: newer ones follow. */
   heartbeats(batch: readonly HeartbeatReport[]): Promise<void>;
-  /** An authentic report of the present boot has come too late: the guest's time is not the catalog's. It changes nothing. */
-  late(instanceId: string): Promise<void>;
+  /**
+   * A taskmanager has something to settle with this guest: an authentic report of the present boot has come too late, so the
+   * guest's time is not the catalog's (it changes nothing); or one came under a key whose rotation has not ended.
+   */
+  helloWanted(instanceId: string): Promise<void>;
   /** Everything else, one by one. A failure sends it round again, up to the queue's delivery limit. */
   event(report: EventReport): Promise<void>;
 }

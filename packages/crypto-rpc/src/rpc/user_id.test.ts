@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { Secret } from '@trove/common';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
   CONTROL_EXCHANGE,
+  firstKey,
   greet,
   guestClient,
   guestHandlers,
@@ -46,7 +46,11 @@ beforeEach(async () => {
   conductor = createConductorServer({
     ...{ sealedBus: service, legacyBus: service, keyStore: table, controlExchange: CONTROL_EXCHANGE, logger },
     allowPlaintext: true,
-    handlers: { heartbeats: async (batch) => void reports.push(...batch), event: async () => {}, late: async () => {} },
+    handlers: {
+      heartbeats: async (batch) => void reports.push(...batch),
+      event: async () => {},
+      helloWanted: async () => {},
+    },
     onRefused: counted.onRefused,
   });
   await conductor.start();
@@ -65,7 +69,7 @@ async function startGuest(demanded: boolean, userOf: (instanceId: string) => str
   const server = createGuestServer({
     bus: open(userOf(instanceId)),
     instanceId,
-    instanceKey: new Secret(instanceKey),
+    keys: firstKey(instanceKey),
     controlExchange: CONTROL_EXCHANGE,
     handlers: guestHandlers(),
     logger,

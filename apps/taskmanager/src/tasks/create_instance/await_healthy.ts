@@ -37,7 +37,7 @@ async function askOutcome(tools: TaskTools, context: StepContext): Promise<StepR
     if (outcome.state === 'unknown') await askToPrepare(tools, context, idempotencyKey);
   } catch (error) {
     if (!(error instanceof TroveError)) throw error;
-    if (error.code === 'STALE_BOOT') await greetQuietly(tools, instanceId, false);
+    if (error.code === 'STALE_BOOT') await greetQuietly(tools, instanceId);
     else if (error.code !== 'GUEST_TIMEOUT') throw error;
   }
   return WAIT;

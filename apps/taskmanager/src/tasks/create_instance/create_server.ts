@@ -7,7 +7,7 @@ import { guestFiles } from '../shared/guest_files.ts';
 import { numberMember, objectMember, optionalText, textMember } from '../shared/outputs.ts';
 import { adoptServer, removeServersOf } from '../shared/servers.ts';
 import { COMPUTE_TIMEOUT_MS, RETRY, type TaskTools } from '../shared/tools.ts';
-import { isKeyed } from './declare_guest.ts';
+import { firstKeyVersion } from './declare_guest.ts';
 
 export function createServer(tools: TaskTools): Step {
   const { compute } = tools;
@@ -38,8 +38,12 @@ export function createServer(tools: TaskTools): Step {
 }
 
 async function serverRequest(tools: TaskTools, context: StepContext): Promise<CreateServer> {
-  const { instanceId, projectId, params } = context.task;
-  const key = isKeyed(context) ? await tools.keys.textOf(instanceId, 'active') : undefined;
+  const { instanceId, projectId, params, fence } = context.task;
+  const version = firstKeyVersion(context);
+  const key =
+    version === undefined
+      ? undefined
+      : await context.fenced((tx) => tools.keys.inject(tx, { instanceId, fence, version }));
   const identity = {
     instanceId,
     projectId,

@@ -34,5 +34,11 @@ export function declareGuest(tools: TaskTools): Step {
 
 /** Whether the instance was given a key in this create. */
 export function isKeyed(context: StepContext): boolean {
-  return typeof memberOf(context.outputs['make_key'], 'version') === 'number';
+  return firstKeyVersion(context) !== undefined;
+}
+
+/** The version of the key that goes into the server's files; undefined where the instance has none. */
+export function firstKeyVersion(context: StepContext): number | undefined {
+  const version = memberOf(context.outputs['make_key'], 'version');
+  return typeof version === 'number' ? version : undefined;
 }

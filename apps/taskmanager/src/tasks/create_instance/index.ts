@@ -9,6 +9,8 @@ import {
 import { SERVICE_STATUSES, type TaskStatusName } from '@trove/contracts';
 import type { TaskEnd, TaskKind } from '@trove/tasks';
 import type { Transaction } from '../../guests/guest_keys.ts';
+import { adoptProvenKey } from '../shared/adopt_key.ts';
+import { agreeKey, changePassword, injectedVersion, proveKey } from '../shared/agree_key.ts';
 import { awaitAgent } from '../shared/await_agent.ts';
 import { awaitServer } from '../shared/await_server.ts';
 import { failedStep } from '../shared/failed_step.ts';
@@ -21,11 +23,14 @@ import { awaitHealthy } from './await_healthy.ts';
 import { buildError } from './build_error.ts';
 import { createServer } from './create_server.ts';
 import { createVolume } from './create_volume.ts';
-import { declareGuest, isKeyed } from './declare_guest.ts';
+import { declareGuest, firstKeyVersion, isKeyed } from './declare_guest.ts';
 import { makeKey } from './make_key.ts';
 import { prepare } from './prepare.ts';
 
-/** Key, queue, volume, server, agent, database: in this order, so that whoever can be spoken to can be spoken to under its key. */
+/**
+ * Key, queue, volume, server, agent, database: in this order, so that whoever can be spoken to can be spoken to under its key.
+ * The key in the server's files is good for agreeing on another; what the database is told goes under that one.
+ */
 export function createInstance(tools: TaskTools): TaskKind {
   const steps = [
     makeKey(tools),
@@ -34,7 +39,11 @@ export function createInstance(tools: TaskTools): TaskKind {
     createVolume(tools),
     createServer(tools),
     awaitServer(tools, (context) => textMember(context.outputs['create_server'], 'server_id')),
-    awaitAgent(tools, (context) => (isKeyed(context) ? 'active' : 'clear')),
+    awaitAgent(tools, (context) => firstKeyVersion(context) ?? 'clear'),
+    agreeKey(tools, injectedVersion(tools, firstKeyVersion)),
+    proveKey(tools),
+    adoptProvenKey(tools),
+    changePassword(tools),
     prepare(tools),
     awaitHealthy(tools),
   ];

@@ -17,8 +17,8 @@ export type Answer<M extends TaskMethod> =
 export interface OnceCall<M extends TaskMethod> {
   readonly method: M;
   readonly args: ArgsOf<GuestApi[M]>;
-  /** Under the pending key of an upgrade. */
-  readonly pending?: boolean;
+  /** The version of the key to ask under; default the active one. */
+  readonly keyVersion?: number | undefined;
   /** False: the guest speaks Trove's own protocol, knows no idempotency key, and is waited for in one go. */
   readonly sealed: boolean;
   /** Default: the step's token. */
@@ -35,14 +35,14 @@ export async function callOnce<M extends TaskMethod>(
   call: OnceCall<M>,
 ): Promise<Answer<M>> {
   const { instanceId, fence } = context.task;
-  const pending = call.pending ?? false;
+  const version = call.keyVersion === undefined ? {} : { keyVersion: call.keyVersion };
   try {
     const answered = await tools.guests.call(instanceId, call.method, call.args, {
       deadlineMs: call.sealed ? Math.min(SEALED_SLICE_MS, tools.settings.highMs) : tools.settings.highMs,
       fence,
       idempotencyKey: call.idempotencyKey ?? context.token,
       signal: context.signal,
-      ...(pending && { pending }),
+      ...version,
     });
     return { answered };
   } catch (error) {
@@ -50,7 +50,7 @@ export async function callOnce<M extends TaskMethod>(
     if (isTroveError(error, 'ALREADY_DONE')) return { answered: null };
     if (isTroveError(error, 'GUEST_TIMEOUT')) return { waitMs: ASK_AGAIN_MS };
     if (!isTroveError(error, 'STALE_BOOT')) throw error;
-    await greetQuietly(tools, instanceId, pending);
+    await greetQuietly(tools, instanceId, call.keyVersion);
     return { waitMs: ASK_AGAIN_MS };
   }
 }
@@ -65,9 +65,10 @@ function unknownOutcome(method: TaskMethod, cause: unknown): TroveError {
 }
 
 /** Greets a guest that has started anew; one that does not answer now is asked again by whoever waits for it. */
-export async function greetQuietly({ hello }: TaskTools, instanceId: string, pending: boolean): Promise<void> {
+export async function greetQuietly({ hello }: TaskTools, instanceId: string, keyVersion?: number): Promise<void> {
   try {
-    await hello.greet(instanceId, { pending, deadlineMs: HELLO_WITHIN_MS });
+    const version = keyVersion === undefined ? {} : { keyVersion };
+    await hello.greet(instanceId, { ...version, deadlineMs: HELLO_WITHIN_MS });
   } catch (error) {
     if (!isTroveError(error, 'GUEST_TIMEOUT') && !isTroveError(error, 'RPC_TIMEOUT')) throw error;
   }

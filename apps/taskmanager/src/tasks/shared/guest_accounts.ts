@@ -11,7 +11,7 @@ import { accountOfUrl, Secret, type TransportAccount } from '@trove/common';
 import type { InjectedFiles } from '@trove/compute';
 import { guestAccount } from '@trove/crypto-rpc';
 import type { Step, StepContext } from '@trove/tasks';
-import { GUEST_AGENT_FILE } from './guest_files.ts';
+import { transportUrlIn } from './guest_files.ts';
 import { optionalText } from './outputs.ts';
 import { CATALOG_TIMEOUT_MS, RETRY, type TaskTools } from './tools.ts';
 
@@ -46,8 +46,8 @@ export function newAccount({ controlRing }: TaskTools, context: StepContext): Tr
 
 /** The account in the files of a server, where it is the guest's own. */
 export function accountInFiles(files: InjectedFiles, instanceId: string): TransportAccount | undefined {
-  const url = /^sealed_transport_url=(.*)$/m.exec(files[GUEST_AGENT_FILE] ?? '')?.[1]?.replaceAll('$$', '$');
-  const account = url === undefined ? undefined : accountOfUrl(new Secret(url));
+  const url = transportUrlIn(files);
+  const account = url && accountOfUrl(url);
   return account?.user === guestAccount(instanceId) ? account : undefined;
 }
 

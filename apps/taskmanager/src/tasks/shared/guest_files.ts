@@ -1,5 +1,6 @@
-import { type Secret, type TransportAccount, urlWithAccount } from '@trove/common';
+import { editIni, Secret, type TransportAccount, urlWithAccount } from '@trove/common';
 import type { InjectedFiles } from '@trove/compute';
+import type { InjectedKey } from '../../guests/guest_keys.ts';
 import type { AgentSettings } from './tools.ts';
 
 export const GUEST_INFO_FILE = '/etc/trove/conf.d/guest_info.conf';
@@ -13,8 +14,8 @@ export interface GuestIdentity {
   readonly projectId: string;
   readonly datastoreManager: string;
   readonly datastoreVersion: string;
-  /** Ki and its version; absent: the guest speaks in clear. */
-  readonly key?: { readonly text: Secret; readonly version: number } | undefined;
+  /** Absent: the guest speaks in clear. */
+  readonly key?: InjectedKey | undefined;
   /** Of a guest with a key; absent: it shares that of the URL. */
   readonly account?: TransportAccount | undefined;
 }
@@ -28,6 +29,39 @@ export function guestFiles(identity: GuestIdentity, agent: AgentSettings): Injec
   };
 }
 
+/**
+ * A server's files as they were, with this key and this account in place of whatever the guest had made of them meanwhile.
+ */
+export function filesWithKey(
+  files: InjectedFiles,
+  key: InjectedKey,
+  account: TransportAccount | undefined,
+): InjectedFiles {
+  const { [GUEST_INFO_FILE]: info = '', [GUEST_AGENT_FILE]: agent = '' } = files;
+  const url = transportUrlIn(files);
+  return {
+    ...files,
+    [GUEST_INFO_FILE]: editIni(info, {
+      instance_rpc_encr_key: key.text.reveal(),
+      instance_rpc_key_version: key.version === 1 ? undefined : String(key.version),
+      instance_rpc_bootstrap_until: undefined,
+      instance_rpc_pending_key: undefined,
+      instance_rpc_pending_version: undefined,
+    }),
+    [GUEST_AGENT_FILE]: editIni(agent, {
+      sealed_transport_passwords: undefined,
+      ...(account !== undefined &&
+        url !== undefined && { sealed_transport_url: urlWithAccount(url, account, 'sealed_transport_url').reveal() }),
+    }),
+  };
+}
+
+/** `sealed_transport_url` in the files of a server. */
+export function transportUrlIn(files: InjectedFiles): Secret | undefined {
+  const text = /^sealed_transport_url *= *(.*)$/m.exec(files[GUEST_AGENT_FILE] ?? '')?.[1]?.replaceAll('$$', '$');
+  return text === undefined ? undefined : new Secret(text);
+}
+
 function guestInfo({ instanceId, projectId, datastoreManager, datastoreVersion, key }: GuestIdentity): string {
   return section([
     ['guest_id', instanceId],
@@ -39,6 +73,9 @@ function guestInfo({ instanceId, projectId, datastoreManager, datastoreVersion, 
       : [
           ['instance_rpc_encr_key', key.text.reveal()] as const,
           ...(key.version === 1 ? [] : [['instance_rpc_key_version', String(key.version)] as const]),
+          ...(key.bootstrapUntil === undefined
+            ? []
+            : [['instance_rpc_bootstrap_until', String(key.bootstrapUntil)] as const]),
         ]),
   ]);
 }

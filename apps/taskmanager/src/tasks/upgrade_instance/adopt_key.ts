@@ -1,5 +1,6 @@
 import { writeInstance } from '@trove/catalog';
 import type { Step } from '@trove/tasks';
+import { provenVersion } from '../shared/agree_key.ts';
 import { textMember } from '../shared/outputs.ts';
 import { CATALOG_TIMEOUT_MS, PERSISTENT_RETRY, type TaskTools } from '../shared/tools.ts';
 import { newKeyVersion } from './find_server.ts';
@@ -12,7 +13,7 @@ export function adoptKey({ keys }: TaskTools): Step {
     retry: PERSISTENT_RETRY,
     async run(context) {
       const { instanceId, fence, params } = context.task;
-      const version = newKeyVersion(context);
+      const version = provenVersion(context) ?? newKeyVersion(context);
       const values = { datastore_version_id: textMember(params, 'datastore_version_id') };
       await context.fenced(async (tx) => {
         if (version !== undefined) await keys.activate(tx, { instanceId, fence, version });

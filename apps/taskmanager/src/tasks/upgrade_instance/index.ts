@@ -2,6 +2,7 @@ import { clearFaults, eraseTaskSecrets, troveNow, writeInstance } from '@trove/c
 import type { TaskStatusName } from '@trove/contracts';
 import type { TaskEnd, TaskKind } from '@trove/tasks';
 import type { Transaction } from '../../guests/guest_keys.ts';
+import { agreeKey, changePassword, injectedVersion, proveKey } from '../shared/agree_key.ts';
 import { awaitAgent } from '../shared/await_agent.ts';
 import { awaitServer } from '../shared/await_server.ts';
 import { MAKE_PASSWORD, makePassword } from '../shared/guest_accounts.ts';
@@ -18,7 +19,7 @@ import { dropSnapshot, snapshotVolume } from './snapshot_volume.ts';
 import { stopServer } from './stop_server.ts';
 
 /**
- * The server is rebuilt around its volume and gets a new key. Until the new one serves, each step can be taken back: then
+ * The server is rebuilt around its volume, and agrees on a new key under the one in its files. Until the new one serves, each step can be taken back: then
  * volume, image, files and key are those of before, and the old server serves.
  */
 export function upgradeInstance(tools: TaskTools): TaskKind {
@@ -31,7 +32,10 @@ export function upgradeInstance(tools: TaskTools): TaskKind {
     snapshotVolume(tools),
     rebuildServer(tools),
     awaitServer(tools, (context) => oldServer(context).serverId),
-    awaitAgent(tools, (context) => (newKeyVersion(context) === undefined ? 'clear' : 'pending')),
+    awaitAgent(tools, (context) => newKeyVersion(context) ?? 'clear'),
+    agreeKey(tools, injectedVersion(tools, newKeyVersion)),
+    proveKey(tools),
+    changePassword(tools),
     postUpgrade(tools),
     adoptKey(tools),
     dropSnapshot(tools),

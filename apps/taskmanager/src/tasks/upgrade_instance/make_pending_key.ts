@@ -1,7 +1,7 @@
 import { intendResource, markResource } from '@trove/catalog';
 import type { Step } from '@trove/tasks';
 import { CATALOG_TIMEOUT_MS, RETRY, type TaskTools } from '../shared/tools.ts';
-import { requireOldServer } from './find_server.ts';
+import { newKeyVersion, requireOldServer } from './find_server.ts';
 
 /**
  * With secure messaging on each upgrade makes a new key, an adopted instance's first too; with it off only a keyed instance
@@ -18,7 +18,7 @@ export function makePendingKey({ keys, guests, settings }: TaskTools): Step {
       const version = await context.fenced(async (tx) => {
         if (!settings.secureMessaging && (await keys.activeVersion(tx, instanceId)) === null) return null;
         await intendResource(tx, { token, kind: 'queue', instanceId, taskId });
-        return keys.makePending(tx, { instanceId, fence });
+        return keys.makeInjected(tx, { instanceId, fence });
       });
       keys.forget(instanceId);
       if (version !== null) {
@@ -30,7 +30,8 @@ export function makePendingKey({ keys, guests, settings }: TaskTools): Step {
     async undo(context) {
       requireOldServer(context);
       const { instanceId, fence } = context.task;
-      await context.fenced((tx) => keys.revokePending(tx, { instanceId, fence }));
+      const version = newKeyVersion(context);
+      await context.fenced((tx) => keys.revokePending(tx, { instanceId, fence, version }));
       keys.forget(instanceId);
     },
   };

@@ -1,4 +1,5 @@
 import type { Step } from '@trove/tasks';
+import { provenVersion } from '../shared/agree_key.ts';
 import { callOnce } from '../shared/call_once.ts';
 import { textMember } from '../shared/outputs.ts';
 import { PERSISTENT_RETRY, type TaskTools } from '../shared/tools.ts';
@@ -11,13 +12,13 @@ export function postUpgrade(tools: TaskTools): Step {
     timeoutMs: tools.settings.highMs + 5000,
     retry: PERSISTENT_RETRY,
     async run(context) {
-      const keyed = newKeyVersion(context) !== undefined;
+      const keyVersion = provenVersion(context) ?? newKeyVersion(context);
       const info: Record<string, unknown> = JSON.parse(textMember(context.outputs['pre_upgrade'], 'upgrade_info'));
       const answer = await callOnce(tools, context, {
         method: 'post_upgrade',
         args: { upgrade_info: info },
-        sealed: keyed,
-        pending: keyed,
+        sealed: keyVersion !== undefined,
+        keyVersion,
       });
       if ('waitMs' in answer) return { wait: { ms: answer.waitMs, progress: 'the new server does not serve yet' } };
       return { done: { serves: true } };

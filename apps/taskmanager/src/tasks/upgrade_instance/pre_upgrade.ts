@@ -40,7 +40,7 @@ async function revive(tools: TaskTools, context: StepContext): Promise<void> {
 /** A server that has just started needs a moment until its agent listens. */
 async function reach({ guests, hello }: TaskTools, instanceId: string, sealed: boolean): Promise<void> {
   try {
-    if (sealed) await hello.greet(instanceId, { pending: false, deadlineMs: ANSWER_WITHIN_MS });
+    if (sealed) await hello.greet(instanceId, { deadlineMs: ANSWER_WITHIN_MS });
     else await guests.call(instanceId, 'rpc_ping', {}, { deadlineMs: ANSWER_WITHIN_MS });
   } catch (error) {
     if (!isTroveError(error, 'GUEST_TIMEOUT')) throw error;

@@ -1,9 +1,10 @@
 import { writeInstance } from '@trove/catalog';
 import { TroveError, uuidV5 } from '@trove/common';
-import type { Server } from '@trove/compute';
+import type { InjectedFiles, Server } from '@trove/compute';
+import { brokerPassword } from '@trove/crypto-rpc';
 import type { Json, Step, StepContext } from '@trove/tasks';
 import { accountInFiles, newAccount, replaceAccount } from '../shared/guest_accounts.ts';
-import { guestFiles } from '../shared/guest_files.ts';
+import { filesWithKey, guestFiles } from '../shared/guest_files.ts';
 import { textMember } from '../shared/outputs.ts';
 import { COPY_TIMEOUT_MS, RETRY, type TaskTools } from '../shared/tools.ts';
 import { newKeyVersion, oldFiles, oldServer, REBUILD_SERVER } from './find_server.ts';
@@ -35,13 +36,18 @@ export function rebuildServer(tools: TaskTools): Step {
 }
 
 async function newFiles(tools: TaskTools, context: StepContext): Promise<ReturnType<typeof guestFiles>> {
-  const { instanceId, projectId, params } = context.task;
+  const { instanceId, projectId, params, fence } = context.task;
+  const version = newKeyVersion(context);
+  const key =
+    version === undefined
+      ? undefined
+      : await context.fenced((tx) => tools.keys.inject(tx, { instanceId, fence, version }));
   const identity = {
     instanceId,
     projectId,
     datastoreManager: textMember(params, 'datastore_manager'),
     datastoreVersion: textMember(params, 'datastore_version'),
-    key: newKeyVersion(context) === undefined ? undefined : await tools.keys.textOf(instanceId, 'pending'),
+    key,
     account: newAccount(tools, context),
   };
   return guestFiles(identity, tools.settings.agent);
@@ -59,10 +65,20 @@ async function putBack(tools: TaskTools, context: StepContext): Promise<void> {
   const snapshotId = snapshotOf(context);
   if (volumeId !== undefined && snapshotId !== undefined)
     await compute.restoreVolume(volumeId, snapshotId, context.signal);
-  const files = oldFiles(tools, context);
+  const files = await oldFilesNow(tools, context);
   await replaceAccount(tools, context, accountInFiles(files, context.task.instanceId));
   const request = { clientToken: undoToken, serverId, imageId, files };
   await take(context, await compute.rebuildServer(request, context.signal));
+}
+
+/** As they were, but with the key that the catalog has now, whatever stood in them, and the password that goes with it. */
+async function oldFilesNow(tools: TaskTools, context: StepContext): Promise<InjectedFiles> {
+  const { instanceId } = context.task;
+  const files = oldFiles(tools, context);
+  if (!oldServer(context).sealed) return files;
+  const key = await tools.keys.textOf(instanceId, 'active');
+  const before = accountInFiles(files, instanceId);
+  return filesWithKey(files, key, before && { ...before, password: brokerPassword(key.text.reveal()) });
 }
 
 async function take(context: StepContext, server: Server): Promise<Json> {

@@ -10,11 +10,13 @@ import { post_upgrade } from './post_upgrade.ts';
 import { pre_upgrade } from './pre_upgrade.ts';
 import { prepare } from './prepare.ts';
 import { restart } from './restart.ts';
+import { rotate_key } from './rotate_key.ts';
 import { rpc_ping } from './rpc_ping.ts';
 
-/** What a guest agent does for the taskmanager. `hello` and `get_outcome` are answered by v2 guests only. */
+/** What a guest agent does for the taskmanager. `hello`, `rotate_key` and `get_outcome` are answered by v2 guests only. */
 export const guestApi = {
   hello,
+  rotate_key,
   rpc_ping,
   prepare,
   get_outcome,

@@ -1,0 +1,37 @@
+import type { InstanceRow } from '@trove/catalog';
+import { TroveError } from '@trove/common';
+import type { TaskKind } from '@trove/tasks';
+import { adoptProvenKey } from '../shared/adopt_key.ts';
+import { agreeKey, changePassword, proveKey, provenVersion, type Under } from '../shared/agree_key.ts';
+import type { TaskTools } from '../shared/tools.ts';
+import { ROTATION } from './file_rotation.ts';
+
+/**
+ * Another key for an instance that goes on serving. Until the guest has proven it the old one holds; from then on the new one
+ * does, and the task only goes forward, in whichever way it ends.
+ */
+export function rotateKey(tools: TaskTools): TaskKind {
+  const { keys } = tools;
+  const steps = [agreeKey(tools, activeVersion(tools)), proveKey(tools), adoptProvenKey(tools), changePassword(tools)];
+  return {
+    ...ROTATION,
+    compensationDeadlineMs: 60_000,
+    steps: () => steps,
+    onDone: async () => {},
+    async onFailed(tx, { task: { instanceId, fence }, outputs }) {
+      const version = provenVersion({ outputs });
+      if (version !== undefined) await keys.activate(tx, { instanceId, fence, version });
+    },
+    onCancelled: async () => {},
+  };
+}
+
+function activeVersion({ catalog: { knex }, keys }: TaskTools): Under {
+  return async ({ task: { instanceId } }) => {
+    const row = await knex<InstanceRow>('instances').where({ id: instanceId }).first('rpc_policy');
+    const version = row?.rpc_policy === 2 ? await keys.activeVersion(knex, instanceId) : null;
+    if (version === null || (await keys.isBootstrap(instanceId, version)))
+      throw new TroveError('UNPROCESSABLE', `Instance ${instanceId} has no key that could be changed: upgrade it.`);
+    return version;
+  };
+}
