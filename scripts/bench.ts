@@ -13,6 +13,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Measurement[]>>> = {
   calls: async () => (await import('../packages/crypto-rpc/bench/calls.bench.ts')).benchCalls(),
   heartbeats: async () => (await import('../apps/conductor/bench/heartbeats.bench.ts')).benchHeartbeats(),
   accounts: async () => (await import('../apps/taskmanager/bench/accounts.bench.ts')).benchAccounts(),
+  walls: async () => (await import('../apps/taskmanager/bench/walls.bench.ts')).benchWalls(),
   api: async () => (await import('../apps/api/bench/requests.bench.ts')).benchRequests(),
   services: async () => (await import('../apps/standalone/bench/services.bench.ts')).benchServices(),
 };

@@ -1,4 +1,5 @@
 export { freePort } from './free_ports.ts';
+export { type LargeBroker, largeBroker } from './large_broker.ts';
 export { type ProvidedServers, provideServers, type ServerUrls } from './provide_servers.ts';
 export { type ReachableCopy, reachableCopy } from './reachable_copy.ts';
 export type { ServerTls } from './server_tls.ts';

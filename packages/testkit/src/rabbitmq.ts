@@ -40,15 +40,23 @@ export interface RunningBroker extends RunningServer {
   managementTlsPort: number;
 }
 
+export interface BrokerOptions {
+  /** Absent: in clear only. */
+  readonly tls?: ServerTls;
+  /** Above it the broker takes no message: `1GB` unless given. */
+  readonly memory?: string;
+}
+
 /** A broker that shares nothing with any other on the machine: own folder, node name, cookie, ports and port mapper. */
-export async function startRabbitmq(binaries: RabbitmqBinaries, tls?: ServerTls): Promise<RunningBroker> {
+export async function startRabbitmq(binaries: RabbitmqBinaries, options: BrokerOptions = {}): Promise<RunningBroker> {
+  const { tls } = options;
   const account = serverAccount(['rabbitmq']);
   const folder = await mkdtemp(join(tmpdir(), 'trove-rabbitmq-'));
   const [amqp = 0, management = 0, distribution = 0, epmd = 0, ...more] = await freePorts(tls === undefined ? 4 : 6);
   const [amqps = 0, managementTls = 0] = more;
   const ports = { amqp, amqps, management, managementTls, distribution, epmd };
   const password = randomBytes(12).toString('hex');
-  await writeFiles(folder, ports, password, account, tls);
+  await writeFiles(folder, ports, password, account, options);
   const env = environment(folder, ports, binaries);
   // In the foreground and as our own: the Erlang VM would start one that outlives it.
   const mapper = startServerProcess({
@@ -93,7 +101,7 @@ async function writeFiles(
   ports: Ports,
   password: string,
   account: HostAccount,
-  tls: ServerTls | undefined,
+  { tls, memory = '1GB' }: BrokerOptions,
 ): Promise<void> {
   const tlsLines = tls === undefined ? [] : tlsSettings(ports, await writeServerTls(folder, tls, account), tls);
   const home = join(folder, 'home');
@@ -114,7 +122,7 @@ async function writeFiles(
       'default_user_tags.administrator = true',
       'log.console = false',
       'log.file.level = warning',
-      'vm_memory_high_watermark.absolute = 1GB',
+      `vm_memory_high_watermark.absolute = ${memory}`,
       'disk_free_limit.absolute = 50MB',
       ...tlsLines,
       '',

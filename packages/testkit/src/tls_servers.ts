@@ -20,7 +20,7 @@ export interface TlsDatabase {
 export async function tlsBroker(tls: ServerTls): Promise<TlsBroker> {
   const binaries = findRabbitmq();
   if (binaries === undefined) throw new Error('TLS tests need rabbitmq-server on this machine');
-  const { url, tlsPort, managementTlsPort, stop } = await startRabbitmq(binaries, tls);
+  const { url, tlsPort, managementTlsPort, stop } = await startRabbitmq(binaries, { tls });
   return { url, tlsPort, managementTlsPort, dispose: stop };
 }
 
