@@ -16,7 +16,7 @@ export interface BrokerAccounts {
    */
   repair(instanceId: string, findPassword: () => Promise<Secret | undefined>): Promise<readonly string[]>;
   /** How all accounts are, read at once: what `repair` would find, without the cost of asking for each. */
-  survey(): Promise<Survey>;
+  survey(signal?: AbortSignal): Promise<Survey>;
   /** Ends the account and with it its connections; the queue stays. Not there is success. */
   cutOff(instanceId: string): Promise<void>;
   /** `cutOff`, then the queue. */
@@ -74,8 +74,8 @@ export function createBrokerAccounts(admin: BrokerAdmin): BrokerAccounts {
       return [...names, 'password'];
     },
 
-    async survey() {
-      const all = await admin.readAll();
+    async survey(signal) {
+      const all = await admin.readAll(signal);
       const holds = (instanceId: string, facts: AccountFacts): boolean => {
         const queueIsThere = all.hasQueue(guestTopology(instanceId));
         return partsOf(admin, instanceId).every((part) => part.holds(facts, queueIsThere));

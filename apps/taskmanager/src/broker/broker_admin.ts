@@ -33,7 +33,7 @@ export interface BrokerFacts {
 export interface BrokerAdmin {
   readAccount(user: string): Promise<AccountFacts | undefined>;
   /** What `readAccount` and `hasQueue` say of every guest, for the price of a few of them. */
-  readAll(): Promise<BrokerFacts>;
+  readAll(signal?: AbortSignal): Promise<BrokerFacts>;
   /** Without a password nobody can log in; without tags in any case. */
   putUser(user: string, password: Secret | undefined): Promise<void>;
   putTopicPermission(user: string, exchange: string, permission: TopicPermission): Promise<void>;

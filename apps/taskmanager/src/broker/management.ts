@@ -8,8 +8,8 @@ const NOT_FOUND = 404;
 export interface Management {
   /** Undefined where there is no such thing. */
   get<Answer>(path: string): Promise<Answer | undefined>;
-  /** All of something, which may take the broker a while. Rejects with `BUS_UNAVAILABLE` where there is no such list. */
-  list<Item>(path: string): Promise<readonly Item[]>;
+  /** All of something, which may take the broker a while; `signal` gives it up. Rejects with `BUS_UNAVAILABLE` where there is no such list. */
+  list<Item>(path: string, signal?: AbortSignal): Promise<readonly Item[]>;
   put(path: string, body: object): Promise<void>;
   post(path: string, body: object): Promise<void>;
   /** Not there is success. */
@@ -27,13 +27,13 @@ export function createManagement(url: Secret, fetch: PlainFetch): Management {
     method: string,
     path: string,
     body?: object,
-    withinMs = ANSWER_WITHIN_MS,
+    signal = AbortSignal.timeout(ANSWER_WITHIN_MS),
   ): Promise<PlainResponse> => {
     try {
       return await fetch(base + path, {
         method,
         headers: { authorization, 'content-type': 'application/json' },
-        signal: AbortSignal.timeout(withinMs),
+        signal,
         ...(body !== undefined && { body: JSON.stringify(body) }),
       });
     } catch (error) {
@@ -56,8 +56,10 @@ export function createManagement(url: Secret, fetch: PlainFetch): Management {
       if (response.status === NOT_FOUND) return undefined;
       throw refusal('GET', response);
     },
-    async list<Item>(path: string) {
-      const response = await ask('GET', path, undefined, LIST_WITHIN_MS);
+    async list<Item>(path: string, signal?: AbortSignal) {
+      const within = AbortSignal.timeout(LIST_WITHIN_MS);
+      const either = signal === undefined ? within : AbortSignal.any([signal, within]);
+      const response = await ask('GET', path, undefined, either);
       if (response.ok) return (await response.json()) as Item[];
       await response.text();
       throw refusal('GET', response);

@@ -20,7 +20,7 @@ export function createRabbitmqAdmin(options: RabbitmqAdminOptions): BrokerAdmin 
   const vhost = segment(options.vhost);
   return {
     readAccount: (user) => readAccount(api, options.vhost, user),
-    readAll: () => readAll(api, options.vhost),
+    readAll: (signal) => readAll(api, options.vhost, signal),
     async putUser(user, password) {
       // An empty hash is how the broker writes "no password".
       const secret = password === undefined ? { password_hash: '' } : { password: password.reveal() };
@@ -80,13 +80,14 @@ async function readAccount(api: Management, vhost: string, user: string): Promis
 }
 
 /** Six lists. Asked one by one, the broker walks over all accounts for each. */
-async function readAll(api: Management, vhost: string): Promise<BrokerFacts> {
-  const users = await api.list<UserAnswer>('users');
-  const permissions = Map.groupBy(await api.list<VhostEntry>('permissions'), ({ user }) => user);
-  const topics = Map.groupBy(await api.list<TopicEntry>('topic-permissions'), ({ user }) => user);
-  const limits = Map.groupBy(await api.list<LimitsEntry>('user-limits'), ({ user }) => user);
-  const queues = await api.list<{ name: string }>(`queues/${segment(vhost)}?disable_stats=true&columns=name`);
-  const bindings = await api.list<BindingEntry>(`bindings/${segment(vhost)}?columns=source,destination,routing_key`);
+async function readAll(api: Management, vhost: string, signal?: AbortSignal): Promise<BrokerFacts> {
+  const list = <Item>(path: string): Promise<readonly Item[]> => api.list<Item>(path, signal);
+  const users = await list<UserAnswer>('users');
+  const permissions = Map.groupBy(await list<VhostEntry>('permissions'), ({ user }) => user);
+  const topics = Map.groupBy(await list<TopicEntry>('topic-permissions'), ({ user }) => user);
+  const limits = Map.groupBy(await list<LimitsEntry>('user-limits'), ({ user }) => user);
+  const queues = await list<{ name: string }>(`queues/${segment(vhost)}?disable_stats=true&columns=name`);
+  const bindings = await list<BindingEntry>(`bindings/${segment(vhost)}?columns=source,destination,routing_key`);
   const queueNames = new Set(queues.map(({ name }) => name));
   const bound = new Set(bindings.map((entry) => boundName(entry.source, entry.destination, entry.routing_key)));
   return {

@@ -92,6 +92,20 @@ test('an account that a worker which was thought dead makes after the delete is 
   expect(said).toHaveLength(1);
 });
 
+test('a stop does not wait for a broker that takes its time', async () => {
+  const stopping = new AbortController();
+  const slow = createRabbitmqAdmin({
+    managementUrl: new Secret(broker.managementUrl),
+    vhost: broker.vhost,
+    fetch: (_url, options) =>
+      new Promise((_, reject) => {
+        options?.signal?.addEventListener('abort', () => reject(new Error('given up')));
+        stopping.abort();
+      }),
+  });
+  await expect(createBrokerAccounts(slow).survey(stopping.signal)).rejects.toMatchObject({ code: 'BUS_UNAVAILABLE' });
+});
+
 test('so is a queue alone', async () => {
   const { id } = await guest();
   await deleted(id);

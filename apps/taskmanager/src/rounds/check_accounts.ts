@@ -22,7 +22,7 @@ export interface CheckAccountsDeps {
 export function createAccountCheck(deps: CheckAccountsDeps, pageSize = PAGE): (signal: AbortSignal) => Promise<void> {
   const { catalog, accounts } = deps;
   return async (signal) => {
-    const survey = await accounts.survey();
+    const survey = await accounts.survey(signal);
     const known = new Set<string>();
     for (let after: string | undefined = ''; after !== undefined && !signal.aborted; ) {
       const page = await accountsToCheck(catalog.knex, { after, limit: pageSize, atWork: false });
