@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 const BIN = join(import.meta.dirname, '../bin/trove-manage.js');
@@ -33,3 +34,29 @@ test('a compute driver of a later release is told with its name', () => {
   writeFileSync(config, '[DEFAULT]\ncompute_driver = nova\n');
   expect(() => run('--config-file', config, 'image-list')).toThrow('"nova" is not part of this release');
 });
+
+test('a change of an instance key is filed for the taskmanagers, once, and refused where there is none to change', () => {
+  const config = join(folder, 'keys.conf');
+  const database = join(folder, 'catalog.sqlite');
+  writeFileSync(config, `[database]\nconnection = sqlite:///${database}\n`);
+  run('--config-file', config, 'db_sync');
+  const catalog = new DatabaseSync(database);
+  const insert = catalog.prepare(
+    'INSERT INTO instances (id, name, tenant_id, deleted, rpc_policy) VALUES (?, ?, ?, 0, ?)',
+  );
+  for (const [id, policy] of [
+    ['clear', 0],
+    ['old', 1],
+    ['sealed', 2],
+  ] as const)
+    insert.run(id, id, 'p', policy);
+  const rotate = (id: string): string => run('--config-file', config, 'keys', 'rotate-instance', id);
+  expect(() => rotate('nobody')).toThrow('Instance nobody cannot be found.');
+  expect(() => rotate('clear')).toThrow('has no key; an upgrade gives it one.');
+  expect(() => rotate('old')).toThrow("speaks Trove's own protocol");
+  expect(rotate('sealed')).toMatch(/^The key of instance sealed is being changed: task [0-9a-f-]{36}\.\n$/);
+  expect(() => rotate('sealed')).toThrow('is busy');
+  const tasks = catalog.prepare('SELECT kind, instance_id, project_id, state FROM tasks').all();
+  catalog.close();
+  expect(tasks).toEqual([{ kind: 'rotate_key', instance_id: 'sealed', project_id: 'p', state: 'pending' }]);
+}, 180_000);

@@ -1,5 +1,5 @@
 import { newUuid, Secret, silentLogger } from '@trove/common';
-import { type Bus, createAmqpBus, createMemoryBroker, guestAccount } from '@trove/crypto-rpc';
+import { type Bus, createAmqpBus, createMemoryBroker, guestAccount, type PasswordChoice } from '@trove/crypto-rpc';
 import { testBroker } from '@trove/testkit';
 import type { BrokerAdmin } from '../src/broker/broker_admin.ts';
 import { createMemoryAdmin } from '../src/broker/memory_admin.ts';
@@ -11,7 +11,7 @@ export interface WalledBroker {
   /** A connection of the control plane. */
   readonly service: Bus;
   /** A guest's connection; it may never stand. */
-  login(instanceId: string, password: Secret): Promise<Bus>;
+  login(instanceId: string, password: Secret, passwords?: PasswordChoice): Promise<Bus>;
   dispose(): Promise<void>;
 }
 
@@ -32,7 +32,8 @@ async function memory(): Promise<WalledBroker> {
   return {
     admin,
     service: open(),
-    login: async (instanceId, password) => open({ user: guestAccount(instanceId), secret: password }),
+    login: async (instanceId, password, passwords) =>
+      open({ user: guestAccount(instanceId), secret: password, passwords }),
     dispose: async () => {
       await Promise.all([...buses.map((bus) => bus.close()), admin.close()]);
     },
@@ -47,8 +48,9 @@ async function rabbitmq(): Promise<WalledBroker> {
     fetch,
   });
   const buses: Bus[] = [];
-  const open = async (url: string): Promise<Bus> => {
+  const open = async (url: string, passwords?: PasswordChoice): Promise<Bus> => {
     const bus = await createAmqpBus({
+      passwords,
       transportUrl: new Secret(url),
       connectionName: `test-${newUuid()}`,
       logger: silentLogger,
@@ -59,7 +61,7 @@ async function rabbitmq(): Promise<WalledBroker> {
   return {
     admin,
     service: await open(broker.url),
-    login: (instanceId, password) => open(guestUrl(broker.url, instanceId, password)),
+    login: (instanceId, password, passwords) => open(guestUrl(broker.url, instanceId, password), passwords),
     dispose: async () => {
       await Promise.all(buses.map((bus) => bus.close()));
       await broker.dispose();

@@ -38,6 +38,7 @@ export { type CatalogKeyStore, createKeyStore } from './keys/key_store.ts';
 export type { KeyRings } from './keys/rings.ts';
 export type { AllRings } from './keys/sealed_cells.ts';
 export { openTaskSecret, sealTaskSecret } from './keys/task_secret.ts';
+export { type UnsettledKey, unsettledKeys } from './keys/unsettled_keys.ts';
 export { instanceIdCollation } from './operations/batch_rows.ts';
 export {
   accountState,

@@ -19,7 +19,13 @@ afterEach(() => rmSync(folder, { recursive: true }));
 async function certs(...argv: string[]) {
   const out: string[] = [];
   const write = (text: string) => out.push(text);
-  const manage = createManage({ stdout: { write }, stderr: { write }, env: {}, images: async () => [] });
+  const manage = createManage({
+    stdout: { write },
+    stderr: { write },
+    env: {},
+    images: async () => [],
+    rotate: async () => '',
+  });
   return { code: await manage.run(['certs', join(folder, 'tls'), ...argv]), out: out.join('') };
 }
 

@@ -27,7 +27,14 @@ async function manage(argv: readonly string[], io: Partial<ManageIo> = {}) {
   const err: string[] = [];
   const stdout = { write: (text: string) => out.push(text) };
   const stderr = { write: (text: string) => err.push(text) };
-  const code = await createManage({ stdout, stderr, env: {}, images: async () => [], ...io }).run(argv);
+  const code = await createManage({
+    stdout,
+    stderr,
+    env: {},
+    images: async () => [],
+    rotate: async () => '',
+    ...io,
+  }).run(argv);
   return { code, out: out.join(''), err: err.join('') };
 }
 

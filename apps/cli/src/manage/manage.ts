@@ -52,10 +52,12 @@ function tell(error: unknown): Told | undefined {
   return undefined;
 }
 
+const NOT_FOUND: readonly string[] = ['NOT_FOUND', 'DATASTORE_NOT_FOUND', 'DATASTORE_VERSION_NOT_FOUND'];
+
 function troveExit({ code }: TroveError): ExitCode {
   if (code === 'CONFIG_INVALID') return EXIT.usage;
   if (code === 'CATALOG_UNAVAILABLE') return EXIT.unreachable;
-  return code === 'DATASTORE_NOT_FOUND' || code === 'DATASTORE_VERSION_NOT_FOUND' ? EXIT.notFound : EXIT.refused;
+  return NOT_FOUND.includes(code) ? EXIT.notFound : EXIT.refused;
 }
 
 function withCause(error: TroveError): string {

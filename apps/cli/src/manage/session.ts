@@ -22,12 +22,18 @@ export interface ManageIo extends Outputs {
    * assembles it hands this in.
    */
   readonly images: (config: ManageConfig) => Promise<readonly ManagedImage[]>;
+  /**
+   * Files the task that changes an instance's key; resolves with its id. Rejects with `NOT_FOUND` or `UNPROCESSABLE`. Handed
+   * in like `images`: the program itself knows no tasks.
+   */
+  readonly rotate: (catalog: Catalog, instanceId: string) => Promise<string>;
 }
 
 /** One command's view: where it prints, and the catalog for as long as it needs it. */
 export interface ManageSession {
   print(text: string): void;
   images(): Promise<readonly ManagedImage[]>;
+  rotate: ManageIo['rotate'];
   withCatalog<T>(work: (catalog: Catalog) => Promise<T>): Promise<T>;
   /** The keys of the files. Throws where they hold none, or one that Trove published and that is not allowed. */
   keyRings(): AllRings;
@@ -52,6 +58,7 @@ export function createManageSession(io: ManageIo, givenFiles: () => readonly str
   return {
     print: (text) => void io.stdout.write(text),
     images: async () => io.images(readConfig(files(), io.env)),
+    rotate: io.rotate,
     withCatalog,
     keyRings: () => keyRingsOf(files(), io.env),
     withCurrentCatalog: (work) =>

@@ -1,18 +1,21 @@
-import { type AllRings, type KeyStatus, keyStatus, rewrapKeys } from '@trove/catalog';
+import { type AllRings, type KeyStatus, keyStatus, rewrapKeys, type UnsettledKey, unsettledKeys } from '@trove/catalog';
 import type { Command } from 'commander';
 import { renderTable } from '../../table.ts';
 import type { ManageSession } from '../session.ts';
+import { addRotate } from './rotate.ts';
 
-/** `keys status`, `keys rewrap`. */
+/** `keys status`, `keys rewrap`, and what changes instances' own keys. */
 export function addKeys(program: Command, session: ManageSession): void {
   const keys = program
     .command('keys')
-    .description('The keys that the catalog rests under. Needs the keys: give the files that have them.')
+    .description('The keys that the catalog rests under, and those of instances. Give the files that have the former.')
     .addHelpText('after', HELP);
 
   keys
     .command('status')
-    .description('Show each key of each ring by its id, what rests under it, and whether it may go.')
+    .description(
+      'Show each key of each ring by its id, what rests under it, and whether it may go; keys of instances that are being changed.',
+    )
     .action(() =>
       session.withCurrentCatalog(async (catalog) => {
         const rings = session.keyRings();
@@ -23,6 +26,9 @@ export function addKeys(program: Command, session: ManageSession): void {
             status.map((key) => rowOf(key, status)),
           ),
         );
+        const unsettled = await unsettledKeys(catalog);
+        if (unsettled.length === 0) return;
+        session.print(renderTable(['Instance', 'Version', 'State', 'Means'], unsettled.map(unsettledRow)));
       }),
     );
 
@@ -38,6 +44,18 @@ export function addKeys(program: Command, session: ManageSession): void {
         );
       }),
     );
+
+  addRotate(keys, session);
+}
+
+function unsettledRow({ instanceId, version, state, injected }: UnsettledKey): string[] {
+  return [instanceId, String(version), state, unsettledMeaning(injected)];
+}
+
+function unsettledMeaning(injected: UnsettledKey['injected']): string {
+  if (injected === 'valid') return 'injected into a server that is being made';
+  if (injected === 'over') return 'injected, half an hour ago or more: opens nothing';
+  return 'agreed on, not proven yet: "keys rotate-instance" brings it to an end';
 }
 
 const HELP = `
