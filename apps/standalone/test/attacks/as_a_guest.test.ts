@@ -187,6 +187,17 @@ test('A19: while one guest floods, another is heard within 5 s', async () => {
   await settled(1000);
 }, 60_000);
 
+test('A19: whomever it claims to be, and whether it names its account or not, it makes nobody derive a key for another', async () => {
+  const claims = [guest(victim.id), guest(newUuid()), API, TASKMANAGER, CONDUCTOR];
+  for (const userId of [guestAccount(thief.id), undefined])
+    for (const sender of claims)
+      for (let count = 0; count < 20; count += 1) await tell(report('{}', { sender }), { userId });
+  await refused(2 * claims.length * 20);
+  const derived = scene.reasons.filter((reason) => ['commitment', 'open', 'content', 'rate'].includes(reason));
+  expect(derived).toEqual([]);
+  await unharmed();
+}, 60_000);
+
 test('A21: a sequence from far ahead moves no watermark but its own', async () => {
   await settled(2000);
   await tell(report(heartbeatOf(victim.id), { sequence: 2n ** 60n }));

@@ -19,7 +19,7 @@ let accounts: BrokerAccounts;
 let asked: string[];
 let said: Record<string, unknown>[];
 beforeAll(async () => {
-  catalog = await testCatalog('sqlite');
+  catalog = await testCatalog('mysql');
 });
 beforeEach(async () => {
   broker = await testBroker();
