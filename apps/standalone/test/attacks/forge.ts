@@ -10,6 +10,8 @@ export interface Forgery {
   readonly requestId?: Buffer;
   readonly requestHash?: Buffer;
   readonly livesMs?: number;
+  /** Of the guest's key; default 1. */
+  readonly keyVersion?: number;
   /** JSON text, well formed or not. */
   readonly text: string;
 }
@@ -45,7 +47,7 @@ export function forge(root: Buffer, forgery: Forgery): Buffer {
   const header = Buffer.alloc(210);
   header.write('TRV2');
   header.set([2, 1, KINDS[forgery.kind]], 4);
-  header.writeUInt32BE(1, 8);
+  header.writeUInt32BE(forgery.keyVersion ?? 1, 8);
   header.set(sender, 12);
   header.set(receiver, 29);
   header.set(randomBytes(16), 46);

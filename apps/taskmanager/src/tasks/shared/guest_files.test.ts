@@ -1,6 +1,6 @@
 import { Secret } from '@trove/common';
 import { expect, test } from 'vitest';
-import { BROKER_AUTHORITY_FILE, GUEST_AGENT_FILE, GUEST_INFO_FILE, guestFiles } from './guest_files.ts';
+import { BROKER_AUTHORITY_FILE, filesWithKey, GUEST_AGENT_FILE, GUEST_INFO_FILE, guestFiles } from './guest_files.ts';
 
 const identity = {
   instanceId: '7a3f0a0e-0000-4000-8000-000000000001',
@@ -40,4 +40,27 @@ test('a guest with a key is told the sealed bus only, and the version of a key t
   expect(first[GUEST_AGENT_FILE]).not.toMatch(/^transport_url/m);
   const second = guestFiles({ ...identity, key: { text: new Secret('K'.repeat(32)), version: 2 } }, agent);
   expect(second[GUEST_INFO_FILE]).toContain('instance_rpc_key_version=2\n');
+});
+
+test('a key that is to be replaced is told until when it is good', () => {
+  const key = { text: new Secret('K'.repeat(32)), version: 1, bootstrapUntil: 1_700_000_000_000 };
+  expect(guestFiles({ ...identity, key }, agent)[GUEST_INFO_FILE]).toContain(
+    'instance_rpc_bootstrap_until=1700000000000\n',
+  );
+});
+
+test('old files that are put back have the key and the password of now, whatever the guest had made of them', () => {
+  const account = { user: 'guest-7a3f', password: new Secret('first') };
+  const first = { text: new Secret('K'.repeat(32)), version: 1, bootstrapUntil: 1_700_000_000_000 };
+  const files = guestFiles({ ...identity, key: first, account }, { ...agent, brokerAuthority: 'CA' });
+  const meanwhile = {
+    ...files,
+    [GUEST_INFO_FILE]: `${files[GUEST_INFO_FILE]}instance_rpc_pending_key=${'P'.repeat(32)}\ninstance_rpc_pending_version=2\n`,
+    [GUEST_AGENT_FILE]: (files[GUEST_AGENT_FILE] ?? '').replace('report', 'sealed_transport_passwords=x,y\nreport'),
+  };
+  const now = { text: new Secret('N'.repeat(32)), version: 3 };
+  const changed = { ...account, password: new Secret('third') };
+  expect(filesWithKey(meanwhile, now, changed)).toEqual({
+    ...guestFiles({ ...identity, key: now, account: changed }, { ...agent, brokerAuthority: 'CA' }),
+  });
 });
