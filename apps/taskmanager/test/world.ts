@@ -1,13 +1,17 @@
 import type { Catalog } from '@trove/catalog';
 import { newUuid, TroveError, uuidV5 } from '@trove/common';
-import type { ComputeDriver, CreateServer, Flavor, InjectedFiles, Server } from '@trove/compute';
+import type { ComputeDriver, CreateServer, Flavor, InjectedFiles, OwnedThing, Server } from '@trove/compute';
 import type { MemoryBroker } from '@trove/crypto-rpc';
 import { type FakeGuest, type GuestFaults, startFakeGuest, type Volume } from './fake_guest.ts';
 
 export const FLAVOR: Flavor = { id: '25', name: 'm1.rd-tiny', ram: 512, vcpus: 1, disk: 5, ephemeral: 0 };
 
+/** What carries a deployment's id. */
+type Tag = Pick<OwnedThing, 'deploymentId' | 'instanceId' | 'clientToken'>;
+
 interface FakeServer {
   id: string;
+  deploymentId: string;
   instanceId: string;
   clientToken: string;
   generation: string;
@@ -20,8 +24,8 @@ interface FakeServer {
 
 export interface World extends ComputeDriver {
   readonly servers: Map<string, FakeServer>;
-  readonly volumes: Map<string, Volume & { token: string }>;
-  readonly snapshots: Map<string, Volume>;
+  readonly volumes: Map<string, Volume & { token: string; tag: Tag }>;
+  readonly snapshots: Map<string, Volume & { tag: Tag }>;
   /** Calls of this name fail so many times with this error. */
   readonly scripted: Map<keyof ComputeDriver, { times: number; error: Error }>;
   readonly guestFaults: GuestFaults;
@@ -34,7 +38,7 @@ export interface World extends ComputeDriver {
 export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): World {
   const servers = new Map<string, FakeServer>();
   const volumes: World['volumes'] = new Map();
-  const snapshots = new Map<string, Volume>();
+  const snapshots: World['snapshots'] = new Map();
   const scripted: World['scripted'] = new Map();
   const guestFaults: GuestFaults = { fail: new Map(), deaf: false };
   const calls: string[] = [];
@@ -81,7 +85,9 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
     async createVolume(request) {
       maybeFail('createVolume');
       const id = uuidV5(request.clientToken, 'volume');
-      if (!volumes.has(id)) volumes.set(id, { id, token: request.clientToken, prepared: false, data: '', effects: [] });
+      const { clientToken: token, deploymentId, instanceId } = request;
+      const tag = { deploymentId, instanceId, clientToken: token };
+      if (!volumes.has(id)) volumes.set(id, { id, token, tag, prepared: false, data: '', effects: [] });
       return { volumeId: id };
     },
     async findVolume(token) {
@@ -97,23 +103,25 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
       const volume = volumes.get(volumeId);
       if (volume === undefined) throw new TroveError('COMPUTE_ERROR', 'no volume');
       const id = uuidV5(token, 'snapshot');
-      if (!snapshots.has(id)) snapshots.set(id, structuredClone({ ...volume }));
+      const tag = { ...volume.tag, clientToken: token };
+      if (!snapshots.has(id)) snapshots.set(id, structuredClone({ ...volume, tag }));
       return { snapshotId: id };
     },
     async restoreVolume(volumeId, snapshotId) {
       maybeFail('restoreVolume');
       const [volume, snapshot] = [volumes.get(volumeId), snapshots.get(snapshotId)];
       if (volume === undefined || snapshot === undefined) throw new TroveError('COMPUTE_ERROR', 'nothing to restore');
-      Object.assign(volume, structuredClone(snapshot));
+      Object.assign(volume, structuredClone({ ...snapshot, tag: volume.tag }));
     },
     async deleteSnapshot(id) {
       snapshots.delete(id);
     },
     async createServer(request: CreateServer) {
       maybeFail('createServer');
-      const { clientToken, instanceId, imageId, volumeId, files } = request;
+      const { clientToken, deploymentId, instanceId, imageId, volumeId, files } = request;
       const server = {
         id: newUuid(),
+        deploymentId,
         instanceId,
         clientToken,
         generation: clientToken,
@@ -153,8 +161,20 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
       servers.delete(id);
     },
     injectedFiles: async (id) => need(id).files,
+    async listOwned(deploymentId) {
+      const things: OwnedThing[] = [
+        ...[...servers.values()].map((server) => ({ kind: 'server' as const, ...tagOf(server), id: server.id })),
+        ...[...volumes].map(([id, { tag }]) => ({ kind: 'volume' as const, ...tag, id })),
+        ...[...snapshots].map(([id, { tag }]) => ({ kind: 'snapshot' as const, ...tag, id })),
+      ];
+      return things.filter((thing) => thing.deploymentId === deploymentId);
+    },
     async close() {
       for (const server of servers.values()) await stop(server);
     },
   };
+}
+
+function tagOf({ deploymentId, instanceId, clientToken }: Tag): Tag {
+  return { deploymentId, instanceId, clientToken };
 }

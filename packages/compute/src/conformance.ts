@@ -1,6 +1,6 @@
 import { newUuid } from '@trove/common';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ComputeDriver, CreateServer, Server } from './driver.ts';
+import type { ComputeDriver, CreateServer, OwnedThing, Server } from './driver.ts';
 
 /** The inside of a server, reached by other ways than the driver. */
 export interface ServerInside {
@@ -63,6 +63,10 @@ export function computeConformance(name: string, options: ConformanceOptions): v
     describeRebuild(world);
     describeVolumes(world);
   });
+}
+
+function byKind(one: OwnedThing, other: OwnedThing): number {
+  return one.kind < other.kind ? -1 : 1;
 }
 
 function describeServers({ driver, signal, request }: World): void {
@@ -213,6 +217,28 @@ function describeVolumes({ driver, inside, signal, request }: World): void {
       volumeId: create.volumeId,
     });
     await compute.deleteVolume(create.volumeId ?? '', signal);
+  }, 60_000);
+
+  test('what a deployment owns is listed, and nothing of another', async () => {
+    const compute = await driver();
+    const { deploymentId, ...create } = await request();
+    const stranger = await request();
+    const server = await compute.createServer({ ...create, deploymentId }, signal);
+    await compute.stopServer(server.id, signal);
+    const { snapshotId } = await compute.snapshotVolume(create.volumeId ?? '', `snapshot-${server.id}`, signal);
+    const { instanceId, clientToken } = create;
+    const common = { deploymentId, instanceId };
+    const volume = { ...common, kind: 'volume', id: create.volumeId, clientToken: `volume-${instanceId}` };
+    const snapshot = { ...common, kind: 'snapshot', id: snapshotId, clientToken: `snapshot-${server.id}` };
+    const listed = async () => (await (await driver()).listOwned(deploymentId)).toSorted(byKind);
+    expect(await listed()).toEqual([{ ...common, kind: 'server', id: server.id, clientToken }, snapshot, volume]);
+    await compute.deleteServer(server.id, signal);
+    await compute.deleteVolume(create.volumeId ?? '', signal);
+    expect(await listed(), 'a snapshot outlives its volume').toEqual([snapshot]);
+    await compute.deleteSnapshot(snapshotId, signal);
+    expect(await listed()).toEqual([]);
+    expect(await compute.listOwned(stranger.deploymentId)).toHaveLength(1);
+    await compute.deleteVolume(stranger.volumeId ?? '', signal);
   }, 60_000);
 
   test('an aborted signal stops a request before it has made anything', async () => {

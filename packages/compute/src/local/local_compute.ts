@@ -8,6 +8,7 @@ import type {
   Flavor,
   Image,
   InjectedFiles,
+  OwnedThing,
   RebuildServer,
   Server,
 } from '../driver.ts';
@@ -19,6 +20,7 @@ import { keepFlavorsFile, readFlavors } from './flavors.ts';
 import { type InstallationSource, type LocalImage, listLocalImages } from './images.ts';
 import { readInjectedFiles } from './injected_files.ts';
 import { Layout } from './layout.ts';
+import { ownedThings } from './owned_things.ts';
 import { ServerLocks } from './server_lock.ts';
 import { readRecord, type ServerRecord, toServer, writeRecord } from './server_record.ts';
 import { Servers } from './servers.ts';
@@ -221,6 +223,10 @@ export class LocalCompute implements ComputeDriver {
 
   async injectedFiles(serverId: string): Promise<InjectedFiles> {
     return readInjectedFiles(this.#layout.filesDir(this.#need(serverId).instance_id));
+  }
+
+  async listOwned(deploymentId: string): Promise<readonly OwnedThing[]> {
+    return ownedThings(this.#layout).filter((thing) => thing.deploymentId === deploymentId);
   }
 
   /** Where a server's parts lie on this machine; for the operator, the demo and tests. */

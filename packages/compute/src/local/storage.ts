@@ -8,7 +8,7 @@ import { type Account, makeGuestFolder } from './account.ts';
 import { readJson, writeJson } from './json_file.ts';
 import type { Layout } from './layout.ts';
 
-interface VolumeRecord {
+export interface VolumeRecord {
   readonly id: string;
   readonly client_token: string;
   readonly deployment_id: string;
@@ -16,10 +16,12 @@ interface VolumeRecord {
   readonly size: number;
 }
 
-interface SnapshotRecord {
+export interface SnapshotRecord {
   readonly id: string;
   readonly client_token: string;
   readonly volume_id: string;
+  /** Its volume's; absent in what older releases made. */
+  readonly deployment_id?: string | undefined;
 }
 
 interface Found {
@@ -76,7 +78,8 @@ export class Storage {
     mkdirSync(dirname(folder), { recursive: true, mode: 0o755 });
     rmSync(folder, { recursive: true, force: true });
     await copyFolder(volume.folder, folder, signal);
-    const record: SnapshotRecord = { id, client_token: clientToken, volume_id: volumeId };
+    const deployment_id = readJson<VolumeRecord>(`${volume.folder}.json`)?.deployment_id;
+    const record: SnapshotRecord = { id, client_token: clientToken, volume_id: volumeId, deployment_id };
     writeJson(`${folder}.json`, record);
     return { snapshotId: id };
   }
