@@ -12,6 +12,10 @@ export { toBigint } from './bigint.ts';
 export { type Catalog, type CatalogOptions, openCatalog } from './catalog.ts';
 export { type CatalogClock, createCatalogClock } from './catalog_clock.ts';
 export { checkCatalogAtStart } from './check_at_start.ts';
+export { checkInvariants, type InvariantDeps, type InvariantReport } from './checks/check_invariants.ts';
+export type { GuestEffects } from './checks/effects.ts';
+export type { BrokerReading, OutsideThing } from './checks/outside.ts';
+export type { NamedSecret } from './checks/secret_scan.ts';
 export { requireCurrentCatalog } from './current_catalog.ts';
 export { dbNow, troveNow } from './database_time.ts';
 export { isDuplicate, isUnavailable } from './errors.ts';
@@ -67,6 +71,13 @@ export {
   readDatastoreVersion,
 } from './operations/read_datastores.ts';
 export { type InstanceReading, listInstances, readInstance } from './operations/read_instances.ts';
+export {
+  listTasks,
+  readInstanceOwner,
+  readTask,
+  type TaskReading,
+  type TaskStepReading,
+} from './operations/read_tasks.ts';
 export { clearFaults, recordFault } from './operations/record_fault.ts';
 export { ensureReportRow, forgetBoot, type Hello, type HelloOutcome, recordHello } from './operations/record_hello.ts';
 export { type LegacyReport, recordLegacyReports } from './operations/record_legacy_reports.ts';

@@ -128,6 +128,8 @@ export interface TaskRow {
   params: string;
   state: 'pending' | 'running' | 'waiting' | 'compensating' | 'done' | 'failed' | 'cancelled';
   step: string | null;
+  /** JSON: the names of all its steps, in order, as the release knows them that last worked on it. */
+  step_names: string | null;
   attempt: number;
   lease_owner: string | null;
   lease_until: DatabaseBigint | null;

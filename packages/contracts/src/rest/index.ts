@@ -25,5 +25,6 @@ export {
   PatchInstanceBody,
   PutInstanceBody,
 } from './instances.ts';
+export { TASK_HEADER, Task, TaskBody, TaskListBody } from './tasks.ts';
 export { CreateUsersBody, NewUser, UserListBody } from './users.ts';
 export { VersionListBody } from './versions.ts';

@@ -66,10 +66,10 @@ async function changeStep(tx: Knex.Transaction, { lease }: Held, name: string, c
   await tx('task_steps').where({ task_id: lease.taskId, name }).update(changes);
 }
 
-/** Before the first try of a step. */
-export function writeIntent(held: Held, name: string, token: string): Promise<void> {
+/** Before the first try of a step. `stepNames` are those of the whole task, for whoever follows it. */
+export function writeIntent(held: Held, name: string, token: string, stepNames: readonly string[]): Promise<void> {
   return journalled(held, async (tx) => {
-    await changeTask(tx, held, { step: name, attempt: 1 });
+    await changeTask(tx, held, { step: name, attempt: 1, step_names: JSON.stringify(stepNames) });
     const times = { started: dbNow(tx), finished: null };
     await tx('task_steps').insert({
       task_id: held.lease.taskId,

@@ -30,7 +30,8 @@ async function beginStep(work: Work, step: Step): Promise<JournalEntry> {
   const begun = work.journal.get(step.name);
   if (begun !== undefined) return begun;
   const token = stepToken(work.task.id, step.name);
-  await writeIntent(work.held, step.name, token);
+  const stepNames = work.steps.map(({ name }) => name);
+  await writeIntent(work.held, step.name, token, stepNames);
   const entry: JournalEntry = { name: step.name, state: 'intent', token, output: null, attempts: 0 };
   work.journal.set(step.name, entry);
   return entry;
