@@ -5,6 +5,7 @@ import type { MemoryBroker } from '@trove/crypto-rpc';
 import { type FakeGuest, type GuestFaults, startFakeGuest, type Volume } from './fake_guest.ts';
 
 export const FLAVOR: Flavor = { id: '25', name: 'm1.rd-tiny', ram: 512, vcpus: 1, disk: 5, ephemeral: 0 };
+export const LARGER: Flavor = { ...FLAVOR, id: '26', name: 'm1.rd-smaller', ram: 768 };
 
 /** What carries a deployment's id. */
 type Tag = Pick<OwnedThing, 'deploymentId' | 'instanceId' | 'clientToken'>;
@@ -16,6 +17,7 @@ interface FakeServer {
   clientToken: string;
   generation: string;
   imageId: string;
+  flavorId: string;
   volumeId: string | null;
   files: InjectedFiles;
   agent: FakeGuest | undefined;
@@ -24,7 +26,7 @@ interface FakeServer {
 
 export interface World extends ComputeDriver {
   readonly servers: Map<string, FakeServer>;
-  readonly volumes: Map<string, Volume & { token: string; tag: Tag }>;
+  readonly volumes: Map<string, Volume & { token: string; tag: Tag; size: number }>;
   readonly snapshots: Map<string, Volume & { tag: Tag }>;
   /** Calls of this name fail so many times with this error. */
   readonly scripted: Map<keyof ComputeDriver, { times: number; error: Error }>;
@@ -60,6 +62,7 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
     status: server.running ? 'ACTIVE' : 'SHUTDOWN',
     host: 'here',
     imageId: server.imageId,
+    flavorId: server.flavorId,
     volumeId: server.volumeId,
     addresses: [{ address: '127.64.0.9', type: 'private' }],
     generation: server.generation,
@@ -79,7 +82,7 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
   return {
     name: 'local',
     ...{ servers, volumes, snapshots, scripted, guestFaults, calls },
-    flavors: async () => [FLAVOR],
+    flavors: async () => [FLAVOR, LARGER],
     images: async () => [],
     hosts: async () => [],
     async createVolume(request) {
@@ -87,13 +90,21 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
       const id = uuidV5(request.clientToken, 'volume');
       const { clientToken: token, deploymentId, instanceId } = request;
       const tag = { deploymentId, instanceId, clientToken: token };
-      if (!volumes.has(id)) volumes.set(id, { id, token, tag, prepared: false, data: '', effects: [] });
+      const { size } = request;
+      if (!volumes.has(id)) volumes.set(id, { id, token, tag, size, prepared: false, data: '', effects: [] });
       return { volumeId: id };
     },
     async findVolume(token) {
       const found = [...volumes.values()].find((volume) => volume.token === token);
       return found && { volumeId: found.id };
     },
+    async extendVolume(id, size) {
+      maybeFail('extendVolume');
+      const volume = volumes.get(id);
+      if (volume === undefined) throw new TroveError('COMPUTE_ERROR', 'no volume');
+      volume.size = Math.max(volume.size, size);
+    },
+    volumeSize: async (id) => volumes.get(id)?.size,
     async deleteVolume(id) {
       maybeFail('deleteVolume');
       volumes.delete(id);
@@ -113,7 +124,12 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
       if (volume === undefined || snapshot === undefined) throw new TroveError('COMPUTE_ERROR', 'nothing to restore');
       Object.assign(volume, structuredClone({ ...snapshot, tag: volume.tag }));
     },
+    async findSnapshot(token) {
+      const id = uuidV5(token, 'snapshot');
+      return snapshots.has(id) ? { snapshotId: id } : undefined;
+    },
     async deleteSnapshot(id) {
+      maybeFail('deleteSnapshot');
       snapshots.delete(id);
     },
     async createServer(request: CreateServer) {
@@ -126,6 +142,7 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
         clientToken,
         generation: clientToken,
         imageId,
+        flavorId: request.flavor.id,
         volumeId,
         files,
         agent: undefined,
@@ -151,6 +168,14 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
       if (server.generation === request.clientToken && server.running) return shown(server);
       await stop(server);
       Object.assign(server, { generation: request.clientToken, imageId: request.imageId, files: request.files });
+      await start(server);
+      return shown(server);
+    },
+    async resizeServer({ serverId, flavor }) {
+      maybeFail('resizeServer');
+      const server = need(serverId);
+      if (server.flavorId !== flavor.id) await stop(server);
+      server.flavorId = flavor.id;
       await start(server);
       return shown(server);
     },

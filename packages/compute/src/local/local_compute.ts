@@ -10,6 +10,7 @@ import type {
   InjectedFiles,
   OwnedThing,
   RebuildServer,
+  ResizeServer,
   Server,
 } from '../driver.ts';
 import type { Account } from './account.ts';
@@ -148,6 +149,19 @@ export class LocalCompute implements ComputeDriver {
     return this.#storage.findVolume(clientToken);
   }
 
+  async extendVolume(volumeId: string, size: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const instanceId = this.#storage.extendVolume(volumeId, size);
+    await this.#locks.run(instanceId, signal, async () => {
+      const record = readRecord(this.#layout, instanceId);
+      if (record?.volume_id === volumeId) this.#servers.tellSize(record);
+    });
+  }
+
+  async volumeSize(volumeId: string): Promise<number | undefined> {
+    return this.#storage.sizeOf(volumeId);
+  }
+
   async deleteVolume(volumeId: string, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     this.#storage.deleteVolume(volumeId);
@@ -157,8 +171,20 @@ export class LocalCompute implements ComputeDriver {
     return this.#storage.snapshotVolume(volumeId, clientToken, signal);
   }
 
+  /** Refused under a server that runs: one whom nobody waits for any more may come with an old snapshot. */
   restoreVolume(volumeId: string, snapshotId: string, signal: AbortSignal): Promise<void> {
-    return this.#storage.restoreVolume(volumeId, snapshotId, signal);
+    return this.#storage.restoreVolume(volumeId, snapshotId, signal, (instanceId, swap) =>
+      this.#locks.run(instanceId, signal, async () => {
+        const record = readRecord(this.#layout, instanceId);
+        if (record?.volume_id === volumeId && this.#agents.serverAlive(record))
+          throw new TroveError('COMPUTE_ERROR', 'The volume is in use.');
+        swap();
+      }),
+    );
+  }
+
+  async findSnapshot(clientToken: string): Promise<{ snapshotId: string } | undefined> {
+    return this.#storage.findSnapshot(clientToken);
   }
 
   async deleteSnapshot(snapshotId: string, signal: AbortSignal): Promise<void> {
@@ -168,9 +194,7 @@ export class LocalCompute implements ComputeDriver {
 
   async createServer(request: CreateServer, signal: AbortSignal): Promise<Server> {
     const image = await this.#image(request.imageId);
-    if (!(await this.flavors()).some((flavor) => flavor.id === request.flavor.id)) {
-      throw new TroveError('FLAVOR_NOT_FOUND', 'The flavor is not known to this compute driver.');
-    }
+    await this.#checkFlavor(request.flavor);
     const record = await this.#locks.run(request.instanceId, signal, () =>
       this.#servers.create(request, image, signal),
     );
@@ -210,6 +234,11 @@ export class LocalCompute implements ComputeDriver {
       this.#servers.rebuild(found, request, image),
     );
     return this.#shown(record);
+  }
+
+  async resizeServer({ serverId, flavor }: ResizeServer, signal: AbortSignal): Promise<Server> {
+    await this.#checkFlavor(flavor);
+    return this.#shown(await this.#underLock(serverId, signal, (record) => this.#servers.resize(record, flavor)));
   }
 
   async deleteServer(serverId: string, signal: AbortSignal): Promise<void> {
@@ -275,6 +304,11 @@ export class LocalCompute implements ComputeDriver {
 
   #ownRecords(): readonly ServerRecord[] {
     return this.#records().filter((record) => record.host === this.#options.host);
+  }
+
+  async #checkFlavor({ id }: Flavor): Promise<void> {
+    if ((await this.flavors()).some((flavor) => flavor.id === id)) return;
+    throw new TroveError('FLAVOR_NOT_FOUND', 'The flavor is not known to this compute driver.');
   }
 
   async #image(imageId: string): Promise<LocalImage> {
