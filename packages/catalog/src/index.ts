@@ -13,9 +13,13 @@ export { type Catalog, type CatalogOptions, openCatalog } from './catalog.ts';
 export { type CatalogClock, createCatalogClock } from './catalog_clock.ts';
 export { checkCatalogAtStart } from './check_at_start.ts';
 export { checkInvariants, type InvariantDeps, type InvariantReport } from './checks/check_invariants.ts';
+export { leftoversOfBuilds, ownershipOf, unsettledResources } from './checks/differences.ts';
 export type { GuestEffects } from './checks/effects.ts';
+export { type CatalogFacts, readFacts } from './checks/facts.ts';
 export type { BrokerReading, OutsideThing } from './checks/outside.ts';
+export { type RamOf } from './checks/quota_difference.ts';
 export type { NamedSecret } from './checks/secret_scan.ts';
+export { isTransient } from './checks/transient_status.ts';
 export { requireCurrentCatalog } from './current_catalog.ts';
 export { dbNow, troveNow } from './database_time.ts';
 export { isDuplicate, isUnavailable } from './errors.ts';
@@ -91,6 +95,24 @@ export { updateDatastore } from './operations/update_datastore.ts';
 export { type DatastoreVersionUpdate, updateDatastoreVersion } from './operations/update_datastore_version.ts';
 export { type InstanceValues, writeInstance } from './operations/write_instance.ts';
 export { writeServiceStatus } from './operations/write_service_status.ts';
+export { eraseDeadKeys, freeDeadSlot, settleGone } from './reconcile/act_on_rows.ts';
+export { compare } from './reconcile/compare.ts';
+export { correctQuota } from './reconcile/correct_quota.ts';
+export { RECONCILE_KIND_NAMES, RECONCILE_KINDS, type ReconcileKind } from './reconcile/kinds.ts';
+export {
+  approveFindings,
+  type ReconcileState,
+  type RecordedFinding,
+  readReconcileState,
+  recordDifferences,
+} from './reconcile/reconcile_findings.ts';
+export {
+  endReconcilerTurn,
+  holdReconciler,
+  type ReconcilerTurn,
+  renewReconcilerTurn,
+  takeReconcilerTurn,
+} from './reconcile/reconciler_lease.ts';
 export type {
   ConductorLastseenRow,
   DatabaseBigint,

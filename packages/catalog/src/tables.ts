@@ -214,3 +214,27 @@ export interface DeploymentRow {
   deployment_id: string;
   created: DatabaseBigint;
 }
+
+export interface ReconcilerRow {
+  /** Always 1: the table has one row. */
+  id: number;
+  lease_owner: string | null;
+  lease_until: DatabaseBigint | null;
+  /** Counts the runs; it goes down only where the catalog was restored. */
+  run: DatabaseBigint;
+  /** When the last run ended. */
+  ran_at: DatabaseBigint | null;
+  /** Since when nothing is deleted, because a running taskmanager saw the catalog restored. */
+  held_since: DatabaseBigint | null;
+}
+
+export interface ReconcileFindingRow {
+  kind: string;
+  subject: string;
+  instance_id: string | null;
+  detail: string;
+  /** When it was first seen, and seen in each run ever since. */
+  since: DatabaseBigint;
+  /** By an operator: to be acted on whatever its age. */
+  approved: Flag;
+}

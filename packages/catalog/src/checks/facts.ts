@@ -63,6 +63,8 @@ export interface CatalogFacts {
   /** Instances with an unfinished task, its slot or not. */
   readonly atWork: ReadonlySet<string>;
   readonly usages: readonly QuotaUsageRow[];
+  /** Instances that are deleted, or were never here, and whose keys rest here all the same. */
+  readonly deadKeys: readonly string[];
   /** Amounts that are still reserved, by the reservation's id. */
   readonly reserved: ReadonlyMap<string, number>;
 }
@@ -71,6 +73,10 @@ export interface CatalogFacts {
 export interface Asked {
   readonly tokens: readonly string[];
   readonly instanceIds: readonly string[];
+  /** This instance alone, without quota: cheap enough to be read before each act. */
+  readonly only?: string;
+  /** The task that asks: it does not count as one at work. */
+  readonly except?: string;
 }
 
 /** Reads all of it in one snapshot, without locking anything on MySQL. */
@@ -78,12 +84,13 @@ export async function readFacts(catalog: Catalog, asked: Asked): Promise<Catalog
   return await readInSnapshot(catalog, async (tx) => {
     const { now }: { now: DatabaseBigint } = await tx.select({ now: dbNow(tx) }).first();
     const deployment = await tx<DeploymentRow>('deployment').first('deployment_id', 'created');
+    const { only } = asked;
     const instances = await tx<InstanceRow>('instances')
-      .where({ deleted: 0 })
+      .where({ deleted: 0, ...(only !== undefined && { id: only }) })
       .select(...INSTANCE_COLUMNS);
-    const resources = await readResources(tx, asked.tokens);
-    const tasks = await readTasks(tx, resources);
-    const unfinished = tasks.filter(isUnfinished);
+    const resources = await readResources(tx, asked);
+    const tasks = await readTasks(tx, resources, only);
+    const unfinished = tasks.filter((task) => isUnfinished(task) && task.id !== asked.except);
     return {
       now: toBigint(now),
       deploymentId: deployment?.deployment_id ?? '',
@@ -93,10 +100,21 @@ export async function readFacts(catalog: Catalog, asked: Asked): Promise<Catalog
       tasks: new Map(tasks.map((task) => [task.id, task])),
       resources: new Map(resources.map((row) => [row.token, row])),
       atWork: new Set(unfinished.map((task) => task.instance_id)),
-      usages: await tx<QuotaUsageRow>('quota_usages').select(),
-      reserved: await readReserved(tx),
+      ...(only === undefined ? await readTheRest(tx) : NO_REST),
     };
   });
+}
+
+type Rest = Pick<CatalogFacts, 'deadKeys' | 'usages' | 'reserved'>;
+
+const NO_REST: Rest = { deadKeys: [], usages: [], reserved: new Map() };
+
+async function readTheRest(tx: Knex.Transaction): Promise<Rest> {
+  return {
+    deadKeys: await readDeadKeys(tx),
+    usages: await tx<QuotaUsageRow>('quota_usages').select(),
+    reserved: await readReserved(tx),
+  };
 }
 
 /** One moment of the catalog: SQLite's only writer waits meanwhile. */
@@ -119,8 +137,11 @@ async function inChunks<T>(values: readonly string[], read: (chunk: string[]) =>
   return rows;
 }
 
-async function readResources(tx: Knex.Transaction, tokens: readonly string[]): Promise<ResourceRow[]> {
-  const held = await tx<ResourceRow>('resources').whereNot({ state: 'gone' }).select();
+async function readResources(tx: Knex.Transaction, { tokens, only }: Asked): Promise<ResourceRow[]> {
+  const held = await tx<ResourceRow>('resources')
+    .whereNot({ state: 'gone' })
+    .where(only === undefined ? {} : { instance_id: only })
+    .select();
   const asked = await inChunks(tokens, (chunk) => tx<ResourceRow>('resources').whereIn('token', chunk).select());
   return [...held, ...asked];
 }
@@ -132,10 +153,15 @@ async function readDeleted(tx: Knex.Transaction, instanceIds: readonly string[])
   return rows.map((row) => row.id);
 }
 
-async function readTasks(tx: Knex.Transaction, resources: readonly ResourceRow[]): Promise<TaskFacts[]> {
+async function readTasks(
+  tx: Knex.Transaction,
+  resources: readonly ResourceRow[],
+  only: string | undefined,
+): Promise<TaskFacts[]> {
   const columns = [...TASK_COLUMNS, 'deadline', 'created', 'updated'] as const;
   const unfinished = await tx<TaskRow>('tasks')
     .whereIn('state', UNFINISHED)
+    .where(only === undefined ? {} : { instance_id: only })
     .select(...columns);
   const owners = resources.flatMap(({ task_id }) => task_id ?? []);
   const owning = await inChunks(owners, (chunk) =>
@@ -154,4 +180,13 @@ async function readTasks(tx: Knex.Transaction, resources: readonly ResourceRow[]
 async function readReserved(tx: Knex.Transaction): Promise<Map<string, number>> {
   const rows = await tx<ReservationRow>('reservations').where({ status: 'Reserved' }).select('id', 'delta');
   return new Map(rows.map((row) => [row.id, row.delta]));
+}
+
+async function readDeadKeys(tx: Knex.Transaction): Promise<string[]> {
+  const rows: { instance_id: string }[] = await tx('instance_keys as k')
+    .leftJoin('instances as i', (join) => join.on('i.id', 'k.instance_id').andOnVal('i.deleted', 0))
+    .whereNot({ 'k.state': 'retired' })
+    .whereNull('i.id')
+    .distinct('k.instance_id');
+  return rows.map((row) => row.instance_id);
 }
