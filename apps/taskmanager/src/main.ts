@@ -40,6 +40,7 @@ await runService({
         format: defaults.at_rest_format,
       },
       settings: { ...defaults, host },
+      reconcile: defaults,
       guestTransport: {
         clear: guestTransport(urls.clear, 'transport_url', seenByGuests),
         sealed: guestTransport(urls.sealed, 'sealed_transport_url', seenByGuests),

@@ -17,6 +17,8 @@ import { createGuestHello } from './guests/guest_hello.ts';
 import { createGuestKeys } from './guests/guest_keys.ts';
 import { brokenParts } from './health.ts';
 import { measuredGuests, showCatalog } from './measure.ts';
+import { reconcileInstance } from './reconcile/reconcile_instance.ts';
+import { reconcileRounds } from './reconcile/reconcile_rounds.ts';
 import { createRounds } from './rounds/rounds.ts';
 import { createInstance } from './tasks/create_instance/index.ts';
 import { deleteInstance } from './tasks/delete_instance/index.ts';
@@ -89,7 +91,10 @@ export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
     onRefused,
   });
   const server = startWhenReachable(calls, { logger, clock });
-  const rounds = createRounds({ ...tools, logger, adoptUplinks: () => storeAdoptedUplinks(catalog, keyRings) });
+  const rounds = [
+    ...createRounds({ ...tools, logger, adoptUplinks: () => storeAdoptedUplinks(catalog, keyRings) }),
+    ...reconcileRounds(tools, { ...deps, metrics }),
+  ];
 
   return {
     async start() {
@@ -111,7 +116,13 @@ export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
 }
 
 function taskKinds(tools: TaskTools): readonly TaskKind[] {
-  return [createInstance(tools), deleteInstance(tools), upgradeInstance(tools), restartInstance(tools)];
+  return [
+    createInstance(tools),
+    deleteInstance(tools),
+    upgradeInstance(tools),
+    restartInstance(tools),
+    reconcileInstance(tools),
+  ];
 }
 
 function taskSettingsOf({ settings, guestTransport }: TaskmanagerDeps): TaskSettings {
