@@ -16,10 +16,13 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
+const NOWHERE = { notChecked: 'nothing is outside of this test' };
+
 async function certs(...argv: string[]) {
   const out: string[] = [];
   const write = (text: string) => out.push(text);
-  const manage = createManage({ stdout: { write }, stderr: { write }, env: {}, images: async () => [] });
+  const outside = () => ({ things: NOWHERE, flavors: NOWHERE, broker: NOWHERE, secrets: [] });
+  const manage = createManage({ stdout: { write }, stderr: { write }, env: {}, images: async () => [], outside });
   return { code: await manage.run(['certs', join(folder, 'tls'), ...argv]), out: out.join('') };
 }
 

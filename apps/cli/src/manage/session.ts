@@ -1,6 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type AllRings, type Catalog, openCatalog, requireCurrentCatalog } from '@trove/catalog';
+import {
+  type AllRings,
+  type Catalog,
+  type InvariantDeps,
+  type NamedSecret,
+  openCatalog,
+  requireCurrentCatalog,
+} from '@trove/catalog';
 import { checkPublishedKeys, loadConfig } from '@trove/common';
 import { CliError, EXIT } from '../exit.ts';
 import type { Outputs } from '../program.ts';
@@ -14,6 +21,18 @@ export interface ManagedImage {
   readonly version: string;
 }
 
+/** What there is besides the catalog, as far as it can be seen from here. */
+export interface Outside extends Pick<InvariantDeps, 'things' | 'flavors' | 'broker'> {
+  /** Of these files: what must not be in a log. */
+  readonly secrets: readonly NamedSecret[];
+}
+
+/** Where configuration comes from. */
+export interface ConfigSources {
+  readonly files: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
 /** What the program touches. */
 export interface ManageIo extends Outputs {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -22,12 +41,15 @@ export interface ManageIo extends Outputs {
    * assembles it hands this in.
    */
   readonly images: (config: ManageConfig) => Promise<readonly ManagedImage[]>;
+  /** Compute and broker, for `check`; handed in likewise. */
+  readonly outside: (sources: ConfigSources) => Outside;
 }
 
 /** One command's view: where it prints, and the catalog for as long as it needs it. */
 export interface ManageSession {
   print(text: string): void;
   images(): Promise<readonly ManagedImage[]>;
+  outside(): Outside;
   withCatalog<T>(work: (catalog: Catalog) => Promise<T>): Promise<T>;
   /** The keys of the files. Throws where they hold none, or one that Trove published and that is not allowed. */
   keyRings(): AllRings;
@@ -52,6 +74,7 @@ export function createManageSession(io: ManageIo, givenFiles: () => readonly str
   return {
     print: (text) => void io.stdout.write(text),
     images: async () => io.images(readConfig(files(), io.env)),
+    outside: () => io.outside({ files: files(), env: io.env }),
     withCatalog,
     keyRings: () => keyRingsOf(files(), io.env),
     withCurrentCatalog: (work) =>
