@@ -45,7 +45,7 @@ export interface StepContext {
   readonly noted: Json | undefined;
   /**
    * Writes a note for later tries into the journal, under the fence. Before a call that must not be repeated and whose effect
-   * cannot be looked up by the token: who finds the note knows that it may have been made. An undo notes nothing.
+   * cannot be looked up by the token: who finds the note knows that it may have been made. In an undo nothing is noted.
    */
   note(value: Json): Promise<void>;
 }

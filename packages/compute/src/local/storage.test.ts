@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newUuid } from '@trove/common';
@@ -36,13 +45,33 @@ test('half a copy of a killed try is no snapshot, is not taken for one, and goes
   expect(readdirSync(join(place, '..')).toSorted()).toEqual([snapshotId, `${snapshotId}.json`]);
 });
 
+test('half a copy goes with its volume; a snapshot stays', async () => {
+  const { instanceId, volumeId } = newVolume();
+  const { snapshotId } = await storage.snapshotVolume(volumeId, newUuid(), signal);
+  mkdirSync(`${layout.snapshotDir(instanceId, newUuid())}.deadbeef.partial/database`, { recursive: true });
+  mkdirSync(layout.snapshotDir(instanceId, newUuid()));
+  storage.deleteVolume(volumeId);
+  const left = readdirSync(layout.instanceDir(instanceId), { recursive: true }).map(String);
+  expect(left.toSorted()).toEqual([
+    'snapshots',
+    `snapshots/${snapshotId}`,
+    `snapshots/${snapshotId}.json`,
+    `snapshots/${snapshotId}/database`,
+    `snapshots/${snapshotId}/database/rows`,
+  ]);
+  storage.deleteSnapshot(snapshotId);
+  expect(existsSync(layout.instanceDir(instanceId))).toBe(false);
+});
+
 test('a snapshot that stands is not replaced by that of a slower try, whose volume is in use again', async () => {
   const { instanceId, volumeId, folder } = newVolume();
-  const slow = storage.snapshotVolume(volumeId, 'same', signal);
   const { snapshotId } = await storage.snapshotVolume(volumeId, 'same', signal);
-  writeFileSync(join(folder, 'database/rows'), 'in use again');
-  expect(await slow).toEqual({ snapshotId });
   const place = layout.snapshotDir(instanceId, snapshotId);
+  renameSync(`${place}.json`, `${place}.later`);
+  writeFileSync(join(folder, 'database/rows'), 'in use again');
+  const slow = storage.snapshotVolume(volumeId, 'same', signal);
+  renameSync(`${place}.later`, `${place}.json`);
+  expect(await slow).toEqual({ snapshotId });
   expect(readFileSync(join(place, 'database/rows'), 'utf8')).toBe('before');
   expect(readdirSync(join(place, '..'))).toHaveLength(2);
 });

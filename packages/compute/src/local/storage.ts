@@ -1,5 +1,5 @@
-import { existsSync, mkdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { syncFolder, TroveError, uuidV5 } from '@trove/common';
 import type { CreateVolume } from '../driver.ts';
 import { type Account, makeGuestFolder } from './account.ts';
@@ -79,7 +79,9 @@ export class Storage {
 
   deleteVolume(volumeId: string): void {
     const found = this.#locate('volume', volumeId);
-    if (found !== undefined) this.#remove(found);
+    if (found === undefined) return;
+    this.#sweepHalves(found.instanceId);
+    this.#remove(found);
   }
 
   async snapshotVolume(volumeId: string, clientToken: string, signal: AbortSignal): Promise<{ snapshotId: string }> {
@@ -165,6 +167,15 @@ export class Storage {
       if (existsSync(`${folder}.json`)) return { instanceId, folder };
     }
     return undefined;
+  }
+
+  /** Removes copies that never became snapshots. */
+  #sweepHalves(instanceId: string): void {
+    const folder = dirname(this.#layout.snapshotDir(instanceId, 'any'));
+    const whole = new Set(this.#layout.recordedIds(instanceId, 'snapshots').flatMap((id) => [id, `${id}.json`]));
+    for (const entry of existsSync(folder) ? readdirSync(folder) : [])
+      if (!whole.has(entry)) rmSync(join(folder, entry), { recursive: true, force: true });
+    removeIfEmpty(folder);
   }
 
   /** The record goes last: what is half removed is found again by a repeat. */

@@ -55,7 +55,7 @@ function contextOf(work: Work, step: Step, signal: AbortSignal): StepContext {
     async note(value) {
       signal.throwIfAborted();
       const now = work.journal.get(step.name);
-      if (now?.state !== 'intent') throw new RangeError('an undo notes nothing');
+      if (now?.state !== 'intent') return;
       await writeNote(work.held, step.name, value);
       work.journal.set(step.name, { ...now, noted: value ?? undefined });
     },
