@@ -9,7 +9,7 @@ import {
 } from '@trove/catalog';
 import { type BrokenPart, createMetrics, showBuses, systemClock, TroveError } from '@trove/common';
 import { createGuestClient, createRefusalAudit, createTaskmanagerServer, startWhenReachable } from '@trove/crypto-rpc';
-import { createTaskEngine, type TaskKind } from '@trove/tasks';
+import { createTaskEngine } from '@trove/tasks';
 import { taskmanagerHandlers } from './calls/pass_on.ts';
 import { checkInstances } from './check_instances.ts';
 import type { TaskmanagerDeps } from './deps.ts';
@@ -17,14 +17,10 @@ import { createGuestHello } from './guests/guest_hello.ts';
 import { createGuestKeys } from './guests/guest_keys.ts';
 import { brokenParts } from './health.ts';
 import { measuredGuests, showCatalog } from './measure.ts';
-import { reconcileInstance } from './reconcile/reconcile_instance.ts';
 import { reconcileRounds } from './reconcile/reconcile_rounds.ts';
 import { createRounds } from './rounds/rounds.ts';
-import { createInstance } from './tasks/create_instance/index.ts';
-import { deleteInstance } from './tasks/delete_instance/index.ts';
-import { restartInstance } from './tasks/restart_instance/index.ts';
 import type { TaskSettings, TaskTools } from './tasks/shared/tools.ts';
-import { upgradeInstance } from './tasks/upgrade_instance/index.ts';
+import { taskKinds } from './tasks/task_kinds.ts';
 
 /** A taskmanager as a value: any number of them share one catalog and one bus. */
 export interface Taskmanager {
@@ -113,16 +109,6 @@ export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
     },
     health: () => brokenParts({ catalog, sealedBus, legacyBus, engine }),
   };
-}
-
-function taskKinds(tools: TaskTools): readonly TaskKind[] {
-  return [
-    createInstance(tools),
-    deleteInstance(tools),
-    upgradeInstance(tools),
-    restartInstance(tools),
-    reconcileInstance(tools),
-  ];
 }
 
 function taskSettingsOf({ settings, guestTransport }: TaskmanagerDeps): TaskSettings {

@@ -1,0 +1,18 @@
+import type { TaskKind } from '@trove/tasks';
+import { reconcileInstance } from '../reconcile/reconcile_instance.ts';
+import { createInstance } from './create_instance/index.ts';
+import { deleteInstance } from './delete_instance/index.ts';
+import { restartInstance } from './restart_instance/index.ts';
+import type { TaskTools } from './shared/tools.ts';
+import { upgradeInstance } from './upgrade_instance/index.ts';
+
+/** Every kind of task that this release can do. */
+export function taskKinds(tools: TaskTools): readonly TaskKind[] {
+  return [
+    createInstance(tools),
+    deleteInstance(tools),
+    upgradeInstance(tools),
+    restartInstance(tools),
+    reconcileInstance(tools),
+  ];
+}
