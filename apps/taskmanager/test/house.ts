@@ -10,6 +10,7 @@ import {
 } from '@trove/catalog';
 import { type TestCatalog, testCatalog } from '@trove/catalog/testing';
 import { createLogger, newUuid, Secret, silentLogger } from '@trove/common';
+import type { ComputeDriver } from '@trove/compute';
 import {
   type Bus,
   createMemoryBroker,
@@ -42,6 +43,8 @@ export interface House {
     secure?: boolean;
     own?: boolean;
     faults?: TaskEngineOptions['faults'];
+    /** Default: the house's world. */
+    compute?: ComputeDriver;
   }): Promise<Taskmanager>;
   dispose(): Promise<void>;
 }
@@ -66,13 +69,13 @@ export function openHouse(catalog: TestCatalog): House {
   const open: Taskmanager[] = [];
   return {
     ...{ catalog, project, api, broker, bus, world, rings },
-    async taskmanager({ secure = true, own = true, faults } = {}) {
+    async taskmanager({ secure = true, own = true, faults, compute = world } = {}) {
       const taskmanager = buildTaskmanager({
         ...{
           catalog,
           sealedBus: bus,
           legacyBus: bus,
-          compute: world,
+          compute,
           accounts: own ? accounts : undefined,
           keyRings: rings,
           logger: LOGGER,

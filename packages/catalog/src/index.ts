@@ -19,7 +19,7 @@ export { type CatalogFacts, readFacts } from './checks/facts.ts';
 export type { BrokerReading, OutsideThing } from './checks/outside.ts';
 export { type RamOf } from './checks/quota_difference.ts';
 export type { NamedSecret } from './checks/secret_scan.ts';
-export { isTransient } from './checks/transient_status.ts';
+export { showsAction } from './checks/transient_status.ts';
 export { requireCurrentCatalog } from './current_catalog.ts';
 export { dbNow, troveNow } from './database_time.ts';
 export { isDuplicate, isUnavailable } from './errors.ts';

@@ -89,7 +89,7 @@ test('reconcile shows what differs and what follows, and changes nothing before 
   ]);
   await catalog.knex('reconciler').update({ ran_at: Date.now() * 1000, held_since: 1 });
   const { out } = await run('reconcile');
-  expect(out).toMatch(/^Compared at .*Z\. 3 differ\.\n/);
+  expect(out).toMatch(/^Compared at .*Z\. Differences: 3\.\n/);
   expect(out).toMatch(/\| unheard +\| volume:v1 .*\| would remove it, after --apply +\|/);
   expect(out).toMatch(/\| unowned +\| server:s1 .*\| removes it, after --apply +\|/);
   expect(out).toMatch(/\| status +\|.*\| settles the status by the server's, with a fault, after reconcile_grace +\|/);

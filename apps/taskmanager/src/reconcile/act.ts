@@ -3,7 +3,6 @@ import {
   correctQuota,
   eraseDeadKeys,
   freeDeadSlot,
-  isTransient,
   ownershipOf,
   type RamOf,
   type RecordedFinding,
@@ -11,18 +10,19 @@ import {
   settleGone,
   withTransaction,
 } from '@trove/catalog';
-import { isTroveError, type Logger } from '@trove/common';
+import { isTroveError } from '@trove/common';
 import type { ComputeDriver, OwnedThing } from '@trove/compute';
 import { fileReconcile } from './file_reconcile.ts';
-import { removeThing } from './remove_thing.ts';
+import { removeThing, subjectOf } from './remove_thing.ts';
 
 export interface ActDeps {
   readonly catalog: Catalog;
   readonly compute: ComputeDriver;
   readonly ramOf: RamOf;
+  /** Everything that is acted on in this run: a task gets all that is its instance's. */
+  readonly acts: readonly RecordedFinding[];
   /** Ends the act in the middle; it is found again. */
   readonly signal: AbortSignal;
-  readonly logger: Logger;
   deploymentId(): Promise<string>;
 }
 
@@ -46,7 +46,7 @@ export async function actOn(deps: ActDeps, finding: RecordedFinding): Promise<Ac
     case 'dead_key':
       return outcomeOf(await withTransaction(catalog, (tx) => eraseDeadKeys(tx, finding.subject)));
     case 'status':
-      return await file(deps, finding, isTransient);
+      return await file(deps, finding);
     default:
       return await removeOrFile(deps, finding);
   }
@@ -57,15 +57,11 @@ async function correct({ catalog, ramOf }: ActDeps, subject: string): Promise<Ac
   return outcomeOf((await withTransaction(catalog, (tx) => correctQuota(tx, { projectId, ramOf }))).length > 0);
 }
 
-async function file(
-  { catalog }: ActDeps,
-  { instanceId, kind, approved }: RecordedFinding,
-  still?: Parameters<typeof fileReconcile>[1]['still'],
-): Promise<ActOutcome> {
+async function file({ catalog, acts }: ActDeps, { instanceId }: RecordedFinding): Promise<ActOutcome> {
   if (instanceId === null) return 'not any more';
+  const own = acts.filter((finding) => finding.instanceId === instanceId);
   try {
-    const allowUnheard = kind === 'unheard' && approved;
-    const filed = await withTransaction(catalog, (tx) => fileReconcile(tx, { instanceId, allowUnheard, still }));
+    const filed = await withTransaction(catalog, (tx) => fileReconcile(tx, { instanceId, findings: own }));
     return filed ? 'filed' : 'not any more';
   } catch (error) {
     if (isTroveError(error, 'UNPROCESSABLE')) return 'not any more';
@@ -77,14 +73,12 @@ async function removeOrFile(deps: ActDeps, finding: RecordedFinding): Promise<Ac
   const { catalog, compute, signal } = deps;
   const { kind, subject, instanceId } = finding;
   const things = await compute.listOwned(await deps.deploymentId());
-  const thing = kind === 'unsettled' ? undefined : things.find((each) => `${each.kind}:${each.id}` === subject);
+  const thing = kind === 'unsettled' ? undefined : things.find((each) => subjectOf(each) === subject);
   const tokens = [subject, ...(thing === undefined ? [] : [thing.clientToken])];
   const facts = await readFacts(catalog, { tokens, instanceIds: [], only: instanceId ?? '' });
   if (facts.instances.size > 0) return await file(deps, finding);
   if (kind === 'unsettled') return await settleRow(deps, things, facts.resources.get(subject));
-  if (thing === undefined) return 'not any more';
-  const ownership = ownershipOf(facts, thing);
-  if (ownership !== 'unowned' && !(ownership === 'unheard' && finding.approved)) return 'not any more';
+  if (thing === undefined || ownershipOf(facts, thing) !== kind) return 'not any more';
   await removeThing(compute, thing, signal);
   const row = facts.resources.get(thing.clientToken);
   if (row !== undefined) await settleGone(catalog.knex, row);

@@ -18,18 +18,18 @@ import { SERVICE_STATUSES } from '@trove/contracts';
 import type { Json, Step, StepContext, TaskEnd, TaskKind } from '@trove/tasks';
 import type { Transaction } from '../guests/guest_keys.ts';
 import { closeAccount } from '../tasks/shared/guest_accounts.ts';
-import { memberOf, optionalText } from '../tasks/shared/outputs.ts';
+import { optionalText } from '../tasks/shared/outputs.ts';
 import { recordFailure } from '../tasks/shared/record_failure.ts';
 import { COMPUTE_TIMEOUT_MS, PERSISTENT_RETRY, type TaskTools } from '../tasks/shared/tools.ts';
-import { RECONCILE_DEADLINE_MS, RECONCILE_INSTANCE, RECONCILE_VERSION } from './file_reconcile.ts';
-import { removeThing } from './remove_thing.ts';
+import { isFiledFor, RECONCILE_DEADLINE_MS, RECONCILE_INSTANCE, RECONCILE_VERSION } from './file_reconcile.ts';
+import { removeThing, subjectOf } from './remove_thing.ts';
 import { settledStatus } from './settle_status.ts';
 
 const SETTLE = 'settle';
 
 /**
  * Puts one instance right under its slot: looks again, removes what it has too much, settles what was left in the middle, and
- * ends an action that nobody is at work on. It finds out by itself what there is to do, and may find nothing.
+ * ends an action that nobody is at work on; of all that only what it was filed for, and only where it is still so.
  */
 export function reconcileInstance(tools: TaskTools): TaskKind {
   const steps = [settle(tools)];
@@ -58,7 +58,9 @@ function settle(tools: TaskTools): Step {
         ...(await removeUnowned(tools, context, facts, things)),
         ...(await removeLeftovers(tools, context, facts, things)),
       ];
-      for (const row of unsettledResources(facts)) await settleRow(tools, context, facts, { row, things });
+      for (const row of unsettledResources(facts))
+        if (isFiledFor(context.task.params, 'unsettled', row.token))
+          await settleRow(tools, context, facts, { row, things });
       const serverId = facts.instances.get(instanceId)?.compute_instance_id ?? null;
       const server = serverId === null ? undefined : await tools.compute.getServer(serverId);
       if (removed.length > 0) context.logger.info('removed what an instance had too much', { removed });
@@ -89,13 +91,14 @@ async function removeUnowned(
   facts: CatalogFacts,
   things: readonly OwnedThing[],
 ): Promise<string[]> {
-  const allowUnheard = memberOf(context.task.params, 'allow_unheard') === true;
+  const { params } = context.task;
   const removed: string[] = [];
   for (const thing of things) {
     const ownership = ownershipOf(facts, thing);
-    if (ownership !== 'unowned' && !(ownership === 'unheard' && allowUnheard)) continue;
+    if (ownership !== 'unowned' && ownership !== 'unheard') continue;
+    if (!isFiledFor(params, ownership, subjectOf(thing))) continue;
     await removeThing(compute, thing, context.signal);
-    removed.push(`${thing.kind}:${thing.id}`);
+    removed.push(subjectOf(thing));
   }
   return removed;
 }
@@ -107,15 +110,17 @@ async function removeLeftovers(
   facts: CatalogFacts,
   things: readonly OwnedThing[],
 ): Promise<string[]> {
+  const { params, instanceId } = context.task;
+  if (!isFiledFor(params, 'leftover', instanceId)) return [];
   const rows = leftoversOfBuilds(facts).toSorted(serversFirst);
   const removed: string[] = [];
   for (const row of rows) {
     const made = things.filter((thing) => thing.clientToken === row.token);
     if (row.kind === 'broker_account') await closeAccount(tools, context);
-    else if (row.kind === 'queue') await tools.guests.deleteGuest(context.task.instanceId);
+    else if (row.kind === 'queue') await tools.guests.deleteGuest(instanceId);
     for (const thing of made) await removeThing(tools.compute, thing, context.signal);
     await forget(context, row);
-    removed.push(...made.map((thing) => `${thing.kind}:${thing.id}`));
+    removed.push(...made.map(subjectOf));
   }
   return removed;
 }
@@ -157,7 +162,8 @@ async function settleRow(
 }
 
 async function settleStatus(tx: Transaction, { task, outputs }: TaskEnd): Promise<void> {
-  const { instanceId, fence } = task;
+  const { instanceId, fence, params } = task;
+  if (!isFiledFor(params, 'status', instanceId)) return;
   const row = await tx<InstanceRow>('instances').where({ id: instanceId }).first('task_id', 'server_status');
   const output: Json | undefined = outputs[SETTLE];
   const settled = row && settledStatus(row, optionalText(output, 'server_status') ?? null);

@@ -12,7 +12,7 @@ import {
 } from '@trove/catalog';
 import type { Logger, Metrics } from '@trove/common';
 import { COMPUTE_TIMEOUT_MS, type TaskTools } from '../tasks/shared/tools.ts';
-import { type ActDeps, actOn } from './act.ts';
+import { type ActDeps, type ActOutcome, actOn } from './act.ts';
 import { planRun, type ReconcileLimits } from './plan.ts';
 
 /** Longer than any one act, and renewed before each. */
@@ -72,22 +72,26 @@ async function reconcileOnce(deps: ReconcilerDeps, signal: AbortSignal): Promise
   const state = await recordDifferences(catalog, compare({ before, things, after }, ramOf));
   const { acts, held } = planRun(state, limits);
   if (held) logger.warn('nothing is removed: was the catalog restored?', heldFields(state));
+  const filed = new Set<string | null>();
   for (const finding of acts) {
     if (signal.aborted || !(await isMine())) return;
-    await actAndSay(
-      { ...deps, ramOf, signal: AbortSignal.any([signal, AbortSignal.timeout(COMPUTE_TIMEOUT_MS)]) },
-      finding,
-    );
+    if (filed.has(finding.instanceId)) continue;
+    const within = AbortSignal.any([signal, AbortSignal.timeout(COMPUTE_TIMEOUT_MS)]);
+    const outcome = await actAndSay({ ...deps, ramOf, acts, signal: within }, finding);
+    if (outcome === 'filed') filed.add(finding.instanceId);
   }
   metrics.count('trove_reconcile_runs_total', 'Comparisons of the catalog with the world that came to their end.', {});
 }
 
 /** One line per act, and one act that fails stops no other. */
-async function actAndSay(deps: ActDeps & { metrics: Metrics }, finding: RecordedFinding): Promise<void> {
+async function actAndSay(
+  deps: ActDeps & Pick<ReconcilerDeps, 'logger' | 'metrics'>,
+  finding: RecordedFinding,
+): Promise<ActOutcome | 'failed'> {
   const { logger, metrics } = deps;
   const { kind, subject, instanceId, detail, approved } = finding;
   const fields = { kind, subject, instance_id: instanceId, detail, approved };
-  let outcome = 'failed';
+  let outcome: ActOutcome | 'failed' = 'failed';
   try {
     outcome = await actOn(deps, finding);
     logger.info('reconciled', { ...fields, outcome });
@@ -98,6 +102,7 @@ async function actAndSay(deps: ActDeps & { metrics: Metrics }, finding: Recorded
     kind,
     outcome,
   });
+  return outcome;
 }
 
 async function flavorsOf({ compute }: ReconcilerDeps): Promise<RamOf> {

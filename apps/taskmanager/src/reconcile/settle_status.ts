@@ -1,4 +1,4 @@
-import { type InstanceRow, type InstanceValues, isTransient } from '@trove/catalog';
+import { type InstanceRow, type InstanceValues, showsAction } from '@trove/catalog';
 import { TASK_STATUSES, taskStatusByCode } from '@trove/contracts';
 import { taskValues } from '../tasks/shared/task_values.ts';
 
@@ -19,7 +19,7 @@ export function settledStatus(
   row: Pick<InstanceRow, 'task_id' | 'server_status'>,
   observed: string | null,
 ): SettledStatus | undefined {
-  if (!isTransient(row)) return undefined;
+  if (!showsAction(row)) return undefined;
   const status = taskStatusByCode(row.task_id);
   const at_rest = { task_start_time: null };
   if (status === TASK_STATUSES.BUILDING) {

@@ -1,7 +1,7 @@
 import type { ResourceRow } from '../tables.ts';
 import { type CatalogFacts, type InstanceFacts, isUnfinished } from './facts.ts';
 import type { OutsideThing } from './outside.ts';
-import { isFailedBuild, isTransient } from './transient_status.ts';
+import { isFailedBuild, showsAction } from './transient_status.ts';
 
 /** The task kind that makes instances: what it leaves when it fails holds no data of anybody's. */
 const CREATE_KIND = 'create_instance';
@@ -57,7 +57,7 @@ export function leftoversOfBuilds(facts: CatalogFacts): readonly ResourceRow[] {
 
 /** Instances that show an action which no task is at work on. */
 export function stuckInstances(facts: CatalogFacts): readonly InstanceFacts[] {
-  return [...facts.instances.values()].filter((row) => isTransient(row) && !facts.atWork.has(row.id));
+  return [...facts.instances.values()].filter((row) => showsAction(row) && !facts.atWork.has(row.id));
 }
 
 /** Instances whose slot is held by a task that has ended or never was: nothing else could begin. */

@@ -5,7 +5,7 @@ import type { KeyRings } from '../keys/rings.ts';
 import type { InstanceKeyRow, InstanceRow } from '../tables.ts';
 import type { CatalogFacts } from './facts.ts';
 import type { Finding } from './findings.ts';
-import { isFailedBuild, isTransient } from './transient_status.ts';
+import { isFailedBuild, showsAction } from './transient_status.ts';
 
 type KeyedRow = Pick<InstanceRow, 'id' | 'encrypted_key' | 'rpc_policy' | 'task_id' | 'server_status'>;
 
@@ -92,7 +92,7 @@ function isActive({ state }: InstanceKeyRow): boolean {
 
 /** A build that failed has given its key back. */
 function isUnderWay(facts: CatalogFacts, row: KeyedRow): boolean {
-  return facts.atWork.has(row.id) || isTransient(row) || isFailedBuild(row) || row.server_status === 'ERROR';
+  return facts.atWork.has(row.id) || showsAction(row) || isFailedBuild(row) || row.server_status === 'ERROR';
 }
 
 function tryOpen(open: () => Secret): Secret | undefined {

@@ -20,7 +20,7 @@ const WORKED_ON: readonly TaskStatusName[] = [
  * Whether the instance shows that something is being done to it. A build or a delete that failed shows ERROR by its server's
  * status, and keeps its task.
  */
-export function isTransient({ task_id, server_status }: Pick<InstanceRow, 'task_id' | 'server_status'>): boolean {
+export function showsAction({ task_id, server_status }: Pick<InstanceRow, 'task_id' | 'server_status'>): boolean {
   const status = taskStatusByCode(task_id);
   if (status === TASK_STATUSES.DELETING || status === TASK_STATUSES.BUILDING) return server_status !== 'ERROR';
   return WORKED_ON.some((name) => TASK_STATUSES[name] === status);

@@ -3,7 +3,7 @@ import { type CatalogFacts } from '../checks/facts.ts';
 import { countQuota, type RamOf } from '../checks/quota_difference.ts';
 import { troveNow } from '../database_time.ts';
 import { dialectOf } from '../dialect.ts';
-import { QUOTA_RESOURCES, type QuotaResource, reservationId } from '../operations/quota.ts';
+import { QUOTA_RESOURCES, type QuotaResource } from '../operations/quota.ts';
 import type { InstanceRow, QuotaUsageRow, ReservationRow } from '../tables.ts';
 
 /**
@@ -23,7 +23,7 @@ export async function correctQuota(
   const instances = await tx<InstanceRow>('instances')
     .where({ tenant_id: projectId, deleted: 0 })
     .select('id', 'flavor_id', 'volume_size');
-  const counted = countQuota(instances, await reservedBy(tx, instances), ramOf);
+  const counted = countQuota(instances, await reservedOf(tx, usages), ramOf);
   const corrected: QuotaResource[] = [];
   for (const resource of QUOTA_RESOURCES) {
     const [usage, right] = [usages.find((row) => row.resource === resource), counted[resource]];
@@ -36,13 +36,16 @@ export async function correctQuota(
   return corrected;
 }
 
-async function reservedBy(
+/** All that is reserved of these usages; what instances of the project stand behind it is for the count to say. */
+async function reservedOf(
   tx: Knex.Transaction,
-  instances: readonly Pick<InstanceRow, 'id'>[],
+  usages: readonly Pick<QuotaUsageRow, 'id'>[],
 ): Promise<CatalogFacts['reserved']> {
-  const ids = instances.flatMap(({ id }) => QUOTA_RESOURCES.map((resource) => reservationId(id, resource)));
   const rows = await tx<ReservationRow>('reservations')
-    .whereIn('id', ids)
+    .whereIn(
+      'usage_id',
+      usages.map((usage) => usage.id),
+    )
     .where({ status: 'Reserved' })
     .select('id', 'delta');
   return new Map(rows.map((row) => [row.id, row.delta]));

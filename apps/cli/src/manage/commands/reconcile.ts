@@ -37,7 +37,7 @@ by itself from a catalog that is younger than that, or that was restored: then l
 function whenCompared({ ranAt, now, findings }: ReconcileState): string {
   if (ranAt === null) return 'No taskmanager has compared anything yet.';
   const late = now - ranAt > LATE_MICROS ? ' No taskmanager has compared since: the list may be old.' : '';
-  const found = findings.length === 0 ? 'Nothing differs.' : `${findings.length} differ.`;
+  const found = findings.length === 0 ? 'Nothing differs.' : `Differences: ${findings.length}.`;
   return `Compared at ${timeOf(ranAt)}. ${found}${late}`;
 }
 
