@@ -87,10 +87,10 @@ export { ensureReportRow, forgetBoot, type Hello, type HelloOutcome, recordHello
 export { type LegacyReport, recordLegacyReports } from './operations/record_legacy_reports.ts';
 export { recordSealedReports, type SealedReport } from './operations/record_sealed_reports.ts';
 export { replaceTaskParams } from './operations/replace_task_params.ts';
-export { type ReserveQuota, reserveQuota } from './operations/reserve_quota.ts';
+export { type ReserveQuota, reserveGrowth, reserveQuota } from './operations/reserve_quota.ts';
 export { intendResource, markResource, resourcesOfInstance } from './operations/resources.ts';
 export { type Arrival, claimArrival, purgeArrivals } from './operations/rpc_inbox.ts';
-export { commitQuota, type QuotaOfInstance, releaseQuota } from './operations/settle_quota.ts';
+export { commitQuota, type QuotaOfInstance, releaseQuota, settleGrowth } from './operations/settle_quota.ts';
 export { updateDatastore } from './operations/update_datastore.ts';
 export { type DatastoreVersionUpdate, updateDatastoreVersion } from './operations/update_datastore_version.ts';
 export { type InstanceValues, writeInstance } from './operations/write_instance.ts';

@@ -2,6 +2,8 @@ import type { TaskKind } from '@trove/tasks';
 import { reconcileInstance } from '../reconcile/reconcile_instance.ts';
 import { createInstance } from './create_instance/index.ts';
 import { deleteInstance } from './delete_instance/index.ts';
+import { resizeFlavor } from './resize_flavor/index.ts';
+import { resizeVolume } from './resize_volume/index.ts';
 import { restartInstance } from './restart_instance/index.ts';
 import type { TaskTools } from './shared/tools.ts';
 import { upgradeInstance } from './upgrade_instance/index.ts';
@@ -13,6 +15,8 @@ export function taskKinds(tools: TaskTools): readonly TaskKind[] {
     deleteInstance(tools),
     upgradeInstance(tools),
     restartInstance(tools),
+    resizeFlavor(tools),
+    resizeVolume(tools),
     reconcileInstance(tools),
   ];
 }

@@ -1,4 +1,10 @@
-import { QUOTA_RESOURCES, type QuotaAmounts, type QuotaResource, reservationId } from '../operations/quota.ts';
+import {
+  growthReservationId,
+  QUOTA_RESOURCES,
+  type QuotaAmounts,
+  type QuotaResource,
+  reservationId,
+} from '../operations/quota.ts';
 import type { CatalogFacts, InstanceFacts } from './facts.ts';
 
 /** A flavor's MB; undefined where the compute driver does not know it. */
@@ -14,8 +20,8 @@ export interface QuotaDifference {
 type Amounts = Readonly<Record<QuotaResource, { inUse: number; reserved: number }>>;
 
 /**
- * What a project's instances come to: reserved while their create is under way, in use afterwards. Memory is undefined where
- * a flavor is not known, as in an adopted deployment: then nobody can count it.
+ * What a project's instances come to: reserved while their create is under way, in use afterwards, and reserved again what a
+ * resize under way takes more. Memory is undefined where a flavor is not known, as in an adopted deployment: then nobody can count it.
  */
 export function countQuota(
   instances: readonly Pick<InstanceFacts, 'id' | 'flavor_id' | 'volume_size'>[],
@@ -23,12 +29,13 @@ export function countQuota(
   ramOf: RamOf,
 ): Partial<Amounts> {
   const count = (resource: QuotaResource): { inUse: number; reserved: number } => {
-    let [total, held] = [0, 0];
+    let [total, held, growth] = [0, 0, 0];
     for (const instance of instances) {
       total += amountOf(instance, resource, ramOf);
       held += reserved.get(reservationId(instance.id, resource)) ?? 0;
+      growth += reserved.get(growthReservationId(instance.id, resource)) ?? 0;
     }
-    return { inUse: Math.max(0, total - held), reserved: held };
+    return { inUse: Math.max(0, total - held), reserved: held + growth };
   };
   const known = instances.every(({ flavor_id }) => ramOf(flavor_id ?? '') !== undefined);
   const counted = { instances: count('instances'), volumes: count('volumes') };

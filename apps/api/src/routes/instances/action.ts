@@ -10,7 +10,7 @@ import { InstancePath } from '../addresses.ts';
 import { ACCEPTED, answers } from '../answers.ts';
 
 /** Parts of Trove's actions that do not exist here yet. */
-const UNBUILT = ['resize', 'promote_to_replica_source', 'eject_replica_source', 'reset_status'];
+const UNBUILT = ['promote_to_replica_source', 'eject_replica_source', 'reset_status'];
 
 /** `POST /instances/{id}/action`: the body's one member says what to do. */
 export const actOnInstance: Route = (app, work) => {
@@ -20,7 +20,12 @@ export const actOnInstance: Route = (app, work) => {
     let filed = await repeatedOnInstance(work.deps, request, instanceId);
     if (filed === undefined) {
       const { action, argument } = actionOf(request.body);
-      const instance = await instanceOfCaller(work.deps, request, instanceId, action?.rule ?? 'instance:show');
+      const instance = await instanceOfCaller(
+        work.deps,
+        request,
+        instanceId,
+        action?.rule(argument) ?? 'instance:show',
+      );
       refuseUnbuilt(request.body, UNBUILT);
       if (action === undefined) throw new TroveError('BAD_REQUEST', 'The body does not name an action that exists.');
       filed = await action.file(work, request, instance, argument);
