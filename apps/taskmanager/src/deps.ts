@@ -31,6 +31,8 @@ export interface TaskmanagerDeps {
   /** Default: one that nobody reads. */
   readonly metrics?: Metrics;
   readonly clock?: Clock;
+  /** How long steps and calls go on once it closes, before they are given up. Default 20 000 ms. */
+  readonly graceMs?: number;
   /** For tests: faults at step boundaries, and a quicker poll. */
   readonly engine?: Pick<TaskEngineOptions, 'faults' | 'pollMs' | 'leaseMs'>;
 }

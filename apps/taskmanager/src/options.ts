@@ -9,6 +9,7 @@ export const taskmanagerOptions = defineOptions([
   sharedOptions.host,
   sharedOptions.debug,
   sharedOptions.log_level,
+  sharedOptions.graceful_shutdown_timeout,
   sharedOptions.report_interval,
   sharedOptions.agent_call_low_timeout,
   sharedOptions.agent_call_high_timeout,

@@ -6,6 +6,7 @@ import {
   createKeyStore,
   type DeploymentRow,
   storeAdoptedUplinks,
+  unavailableCatalog,
 } from '@trove/catalog';
 import { type BrokenPart, createMetrics, showBuses, systemClock, TroveError } from '@trove/common';
 import { createGuestClient, createRefusalAudit, createTaskmanagerServer, startWhenReachable } from '@trove/crypto-rpc';
@@ -30,9 +31,12 @@ export interface Taskmanager {
   health(): Promise<readonly BrokenPart[]>;
 }
 
+const DEFAULT_GRACE_MS = 20_000;
+
 export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
   const { catalog, sealedBus, legacyBus, controlKeys, keyRings, settings, logger } = deps;
   const clock = deps.clock ?? systemClock;
+  const graceMs = deps.graceMs ?? DEFAULT_GRACE_MS;
   const taskSettings = taskSettingsOf(deps);
   const keyStore = createKeyStore(catalog, keyRings, { role: 'taskmanager', clock });
   const wireClock = createCatalogClock(catalog, { clock, logger });
@@ -65,6 +69,7 @@ export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
     owner: `${settings.host}/${process.pid}/${randomBytes(4).toString('hex')}`,
     logger,
     clock,
+    graceMs,
     ...deps.engine,
   });
   const calls = createTaskmanagerServer({
@@ -81,7 +86,9 @@ export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
       patienceMs: { low: taskSettings.lowMs, high: taskSettings.highMs },
     }),
     firstArrival: ({ role, messageId, expiresMs }) =>
-      claimArrival(catalog.knex, { sender: role, messageId, expiresMs: expiresMs ?? wireClock.now() }),
+      claimArrival(catalog.knex, { sender: role, messageId, expiresMs: expiresMs ?? wireClock.now() }).catch(
+        unavailableCatalog,
+      ),
     logger,
     clock: wireClock,
     onRefused,
@@ -101,9 +108,10 @@ export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
       await server.start();
     },
     async close() {
-      await server.close();
-      await Promise.all(rounds.map((round) => round.stop()));
-      await engine.close();
+      // Side by side: leases are to be free at once, and a call to a guest may take minutes.
+      const graceOver = setTimeout(() => void guests.close(), graceMs);
+      await Promise.all([server.close(), engine.close(), ...rounds.map((round) => round.stop())]);
+      clearTimeout(graceOver);
       await guests.close();
       wireClock.stop();
     },

@@ -9,7 +9,8 @@ export {
   syncCatalog,
 } from '@trove/migrations';
 export { toBigint } from './bigint.ts';
-export { type Catalog, type CatalogOptions, openCatalog } from './catalog.ts';
+export { type Catalog, type CatalogOptions, openCatalog, openServiceCatalog } from './catalog.ts';
+export { catalogAnswers } from './catalog_answers.ts';
 export { type CatalogClock, createCatalogClock } from './catalog_clock.ts';
 export { checkCatalogAtStart } from './check_at_start.ts';
 export { checkInvariants, type InvariantDeps, type InvariantReport } from './checks/check_invariants.ts';
@@ -22,7 +23,7 @@ export type { NamedSecret } from './checks/secret_scan.ts';
 export { showsAction } from './checks/transient_status.ts';
 export { requireCurrentCatalog } from './current_catalog.ts';
 export { dbNow, troveNow } from './database_time.ts';
-export { isDuplicate, isUnavailable } from './errors.ts';
+export { isDuplicate, isUnavailable, unavailableCatalog } from './errors.ts';
 export { storeAdoptedUplinks } from './keys/adopted_uplinks.ts';
 export {
   acceptOnlyPendingKey,

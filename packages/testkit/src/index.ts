@@ -1,4 +1,5 @@
 export { type Boundary, withBoundaries } from './boundaries.ts';
+export { type BreakableServer, breakableBroker, breakableDatabase } from './breakable_servers.ts';
 export { between, type FaultProxy, openFaultProxy } from './fault_proxy.ts';
 export { freePort } from './free_ports.ts';
 export { type ProvidedServers, provideServers, type ServerUrls } from './provide_servers.ts';
