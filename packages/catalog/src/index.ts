@@ -97,7 +97,7 @@ export { type DatastoreVersionUpdate, updateDatastoreVersion } from './operation
 export { type InstanceValues, writeInstance } from './operations/write_instance.ts';
 export { writeServiceStatus } from './operations/write_service_status.ts';
 export { eraseDeadKeys, freeDeadSlot, settleGone } from './reconcile/act_on_rows.ts';
-export { compare } from './reconcile/compare.ts';
+export { compare, subjectOf } from './reconcile/compare.ts';
 export { correctQuota } from './reconcile/correct_quota.ts';
 export { RECONCILE_KIND_NAMES, RECONCILE_KINDS, type ReconcileKind } from './reconcile/kinds.ts';
 export {

@@ -8,12 +8,13 @@ import {
   type RecordedFinding,
   readFacts,
   settleGone,
+  subjectOf,
   withTransaction,
 } from '@trove/catalog';
 import { isTroveError } from '@trove/common';
 import type { ComputeDriver, OwnedThing } from '@trove/compute';
 import { fileReconcile } from './file_reconcile.ts';
-import { removeThing, subjectOf } from './remove_thing.ts';
+import { removeThing } from './remove_thing.ts';
 
 export interface ActDeps {
   readonly catalog: Catalog;

@@ -8,6 +8,7 @@ import {
   type ResourceRow,
   readFacts,
   recordFault,
+  subjectOf,
   troveNow,
   unsettledResources,
   writeInstance,
@@ -22,7 +23,7 @@ import { optionalText } from '../tasks/shared/outputs.ts';
 import { recordFailure } from '../tasks/shared/record_failure.ts';
 import { COMPUTE_TIMEOUT_MS, PERSISTENT_RETRY, type TaskTools } from '../tasks/shared/tools.ts';
 import { isFiledFor, RECONCILE_DEADLINE_MS, RECONCILE_INSTANCE, RECONCILE_VERSION } from './file_reconcile.ts';
-import { removeThing, subjectOf } from './remove_thing.ts';
+import { removeThing } from './remove_thing.ts';
 import { settledStatus } from './settle_status.ts';
 
 const SETTLE = 'settle';

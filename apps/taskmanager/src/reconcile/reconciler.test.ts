@@ -1,7 +1,7 @@
 import { newUuid, TroveError } from '@trove/common';
 import { TASK_STATUSES } from '@trove/contracts';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { booksOf, ended, faultOf, fileCreate, instanceOf } from '../../test/house.ts';
+import { booksOf, ended, faultOf, file, fileCreate, instanceOf } from '../../test/house.ts';
 import { ReconciledHouse, STAYS } from '../../test/reconciled_house.ts';
 import { observeServers } from '../rounds/observe_servers.ts';
 
@@ -22,6 +22,8 @@ describe.each(['mysql', 'sqlite'] as const)('a reconciler on %s', (dialect) => {
     await here.catalog
       .knex('instances')
       .insert({ id: newUuid(), deleted: 0, rpc_policy: 0, tenant_id: 'old', ...adopted });
+    const charged = { tenant_id: 'old', resource: 'ram', in_use: 777, reserved: 0 };
+    await here.catalog.knex('quota_usages').insert({ id: newUuid(), ...charged });
     here.house.world.guestFaults.deaf = true;
     const building = await fileCreate(here.house);
     const [volumeId] = here.house.world.volumes.keys();
@@ -48,6 +50,7 @@ describe.each(['mysql', 'sqlite'] as const)('a reconciler on %s', (dialect) => {
       /running|waiting/,
     );
     expect(await here.catalog.knex('tasks').where({ kind: 'reconcile_instance' })).toEqual([]);
+    expect(await here.catalog.knex('quota_usages').where(charged), 'of flavors that nobody knows here').toHaveLength(1);
   });
 
   it("removes what a zombie made after its task's undo, beside an instance and after one", async () => {
@@ -60,6 +63,26 @@ describe.each(['mysql', 'sqlite'] as const)('a reconciler on %s', (dialect) => {
     expect(here.volumes).toEqual(new Set([own]));
     expect([extra, left, orphan].filter((each) => here.volumes.has(each))).toEqual([]);
     expect(await here.invariants()).toEqual([]);
+  });
+
+  it('removes what compute made after it had been given up on', async () => {
+    const { world } = here.house;
+    const { createVolume } = world;
+    const late: (() => Promise<unknown>)[] = [];
+    world.createVolume = async (request, signal) => {
+      late.push(() => createVolume(request, signal));
+      await file(here.house, 'delete_instance', request.instanceId);
+      throw new TroveError('COMPUTE_ERROR', 'no answer', { retryable: true });
+    };
+    const { id } = await fileCreate(here.house);
+    await here.house.taskmanager();
+    await expect.poll(async () => (await instanceOf(here.house, id)).deleted, { timeout: 20_000 }).toBe(1);
+    for (const make of late) await make();
+    expect(here.volumes.size).toBe(1);
+    await here.run();
+    expect(here.volumes.size).toBe(0);
+    await here.run();
+    expect(await here.found()).toEqual([]);
   });
 
   it('removes what a build past both its deadlines has left', async () => {

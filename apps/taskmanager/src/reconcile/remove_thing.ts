@@ -1,10 +1,5 @@
 import type { ComputeDriver, OwnedThing } from '@trove/compute';
 
-/** As findings name it. */
-export function subjectOf({ kind, id }: Pick<OwnedThing, 'kind' | 'id'>): string {
-  return `${kind}:${id}`;
-}
-
 /** Not there is success. */
 export async function removeThing(
   compute: Pick<ComputeDriver, 'deleteServer' | 'deleteVolume' | 'deleteSnapshot'>,
