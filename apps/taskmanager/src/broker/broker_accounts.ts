@@ -14,6 +14,8 @@ export interface BrokerAccounts {
    * nobody has it, it stays closed, and `password` is among the names.
    */
   repair(instanceId: string, findPassword: () => Promise<Secret | undefined>): Promise<readonly string[]>;
+  /** As `repair`, of an account that has its password; one that has none, or is not there, is left alone: somebody is at it. */
+  repairWalls(instanceId: string): Promise<readonly string[]>;
   /** Ends the account and with it its connections; the queue stays. Not there is success. */
   cutOff(instanceId: string): Promise<void>;
   /** `cutOff`, then the queue. */
@@ -70,6 +72,12 @@ export function createBrokerAccounts(admin: BrokerAdmin): BrokerAccounts {
       if (password !== undefined) await makeAll(instanceId, password);
       else if (facts !== undefined) await admin.putUser(guestAccount(instanceId), undefined);
       return [...names, 'password'];
+    },
+
+    async repairWalls(instanceId) {
+      const facts = await admin.readAccount(guestAccount(instanceId));
+      if (facts?.hasPassword !== true) return [];
+      return await accounts.repair(instanceId, async () => undefined);
     },
 
     cutOff: (instanceId) => admin.deleteUser(guestAccount(instanceId)),

@@ -15,13 +15,13 @@ export interface CheckAccountsDeps {
 }
 
 /**
- * Each turn reads back the accounts of the next `perTurn` instances that no task works on, and makes right what differs.
- * A lost account comes back with the password that stands in its server's file.
+ * Each turn reads back the accounts of the next `perTurn` instances and makes right what differs. A lost account comes back
+ * with the password that stands in its server's file; not while a task works on the instance, which may be giving it another.
  */
 export function createAccountCheck(deps: CheckAccountsDeps, perTurn: number): (signal: AbortSignal) => Promise<void> {
   let after = '';
   return async () => {
-    const page = await accountsToCheck(deps.catalog.knex, { after, limit: perTurn, atWork: false });
+    const page = await accountsToCheck(deps.catalog.knex, { after, limit: perTurn });
     after = page.length < perTurn ? '' : (page.at(-1)?.instanceId ?? '');
     await forEachOf(page, AT_ONCE, (counted) => check(deps, counted));
   };
@@ -32,7 +32,7 @@ const PAGE = 200;
 /** All accounts at once, before anything runs: for a broker in memory, which starts without any. */
 export async function restoreAccounts(deps: CheckAccountsDeps): Promise<void> {
   for (let after = ''; ; ) {
-    const page = await accountsToCheck(deps.catalog.knex, { after, limit: PAGE, atWork: true });
+    const page = await accountsToCheck(deps.catalog.knex, { after, limit: PAGE });
     await forEachOf(page, AT_ONCE, async (counted) => {
       await deps.accounts.repair(counted.instanceId, () => passwordOf(deps.compute, counted));
     });
@@ -46,9 +46,11 @@ async function check(
   { catalog, compute, accounts, logger }: CheckAccountsDeps,
   counted: CountedAccount,
 ): Promise<void> {
-  const { instanceId } = counted;
+  const { instanceId, atWork } = counted;
   try {
-    const repaired = await accounts.repair(instanceId, () => passwordOf(compute, counted));
+    const repaired = atWork
+      ? await accounts.repairWalls(instanceId)
+      : await accounts.repair(instanceId, () => passwordOf(compute, counted));
     if (repaired.length === 0) return;
     logger.warn("a guest's broker account was not as it should be", { instance_id: instanceId, repaired });
     // A delete may have cut it off meanwhile; it gives the account up in the catalog before it does.
