@@ -9,7 +9,7 @@ import {
   withTransaction,
 } from '@trove/catalog';
 import { type TestCatalog, testCatalog } from '@trove/catalog/testing';
-import { createLogger, newUuid, Secret, silentLogger } from '@trove/common';
+import { createLogger, type Metrics, newUuid, Secret, silentLogger } from '@trove/common';
 import type { ComputeDriver } from '@trove/compute';
 import {
   type Bus,
@@ -19,7 +19,7 @@ import {
   type TaskmanagerClient,
 } from '@trove/crypto-rpc';
 import { fileDelete, fileTask, type JsonObject, type TaskEngineOptions } from '@trove/tasks';
-import { buildTaskmanager, memoryBrokerAccounts, type Taskmanager } from '../src/index.ts';
+import { buildTaskmanager, memoryBrokerAccounts, type Taskmanager, type TaskmanagerDeps } from '../src/index.ts';
 import { createWorld, FLAVOR, type World } from './world.ts';
 
 const VERSION = 'b81ccb84-4f1d-4a51-a7ad-4f9b7e8f9f10';
@@ -45,6 +45,9 @@ export interface House {
     faults?: TaskEngineOptions['faults'];
     /** Default: the house's world. */
     compute?: ComputeDriver;
+    /** Default: it never compares the catalog with the world. */
+    reconcile?: NonNullable<TaskmanagerDeps['reconcile']>;
+    metrics?: Metrics;
   }): Promise<Taskmanager>;
   dispose(): Promise<void>;
 }
@@ -69,13 +72,14 @@ export function openHouse(catalog: TestCatalog): House {
   const open: Taskmanager[] = [];
   return {
     ...{ catalog, project, api, broker, bus, world, rings },
-    async taskmanager({ secure = true, own = true, faults, compute = world } = {}) {
+    async taskmanager({ secure = true, own = true, faults, compute = world, ...others } = {}) {
       const taskmanager = buildTaskmanager({
         ...{
           catalog,
           sealedBus: bus,
           legacyBus: bus,
           compute,
+          ...others,
           accounts: own ? accounts : undefined,
           keyRings: rings,
           logger: LOGGER,

@@ -29,6 +29,7 @@ export {
   acceptOnlyPendingKey,
   activateKey,
   activeKeyVersion,
+  eraseDeadKeys,
   type FencedKey,
   nextKeyVersion,
   type PendingKey,
@@ -96,7 +97,7 @@ export { updateDatastore } from './operations/update_datastore.ts';
 export { type DatastoreVersionUpdate, updateDatastoreVersion } from './operations/update_datastore_version.ts';
 export { type InstanceValues, writeInstance } from './operations/write_instance.ts';
 export { writeServiceStatus } from './operations/write_service_status.ts';
-export { eraseDeadKeys, freeDeadSlot, settleGone } from './reconcile/act_on_rows.ts';
+export { freeDeadSlot, settleGone } from './reconcile/act_on_rows.ts';
 export { compare, subjectOf } from './reconcile/compare.ts';
 export { correctQuota } from './reconcile/correct_quota.ts';
 export { RECONCILE_KIND_NAMES, RECONCILE_KINDS, type ReconcileKind } from './reconcile/kinds.ts';

@@ -1,5 +1,5 @@
 import { approveFindings } from '@trove/catalog';
-import { newUuid } from '@trove/common';
+import { createMetrics, newUuid } from '@trove/common';
 import { TASK_STATUSES } from '@trove/contracts';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { booksOf, instanceOf } from '../../test/house.ts';
@@ -96,6 +96,23 @@ describe.each(['mysql', 'sqlite'] as const)('a reconciler that holds back on %s'
     expect(here.volumes.size).toBe(2);
     await here.run({ maxActions: 1 });
     expect(here.volumes.size).toBe(1);
+  });
+
+  it('is a round of each taskmanager, and its page of metrics says what it found and did', async () => {
+    const left = await here.volume(await here.deletedInstance(), 'gone');
+    const unheard = await here.volume(newUuid());
+    const metrics = createMetrics();
+    const settings = { reconcile_grace: 0, reconcile_max_actions: 10, reconcile_dry_run: false };
+    const reconcile = { ...settings, reconcile_interval: 1 };
+    await Promise.all([here.house.taskmanager({ reconcile, metrics }), here.house.taskmanager({ reconcile })]);
+    await expect.poll(() => here.found(), { timeout: 20_000 }).toEqual(['unheard', 'unowned']);
+    const page = async (): Promise<string> => (await metrics.page()).text;
+    await expect.poll(async () => (await here.state()).ranAt, { timeout: 20_000 }).not.toBeNull();
+    expect(await page()).toContain('trove_reconcile_findings{kind="unheard"} 1');
+    expect(await page()).toMatch(/^trove_reconcile_last_run_seconds \d{10}/m);
+    await approveFindings(here.catalog, (await here.state()).findings);
+    await expect.poll(() => here.volumes.size, { timeout: 20_000 }).toBe(0);
+    expect([left, unheard].filter((each) => here.volumes.has(each))).toEqual([]);
   });
 
   it('is one at a time, however many there are, and one whose lease is lost does not act', async () => {

@@ -96,7 +96,7 @@ export function ownersOnBroker({ before, after }: Around, broker: BrokerReading)
         instanceId,
         what: `${kind} ${name} is there, and its instance is deleted`,
         since: null,
-        todo: 'Taskmanagers remove it within hours where broker_management_url is set; else delete it on the broker.',
+        todo: 'Taskmanagers remove it where they have broker_management_url; else delete it on the broker.',
       };
     });
   const accounts = new Set(broker.accounts);
@@ -115,7 +115,7 @@ export function ownersOnBroker({ before, after }: Around, broker: BrokerReading)
       instanceId: row.instance_id,
       what: `broker account ${row.external_id} counts in the catalog and is not on the broker`,
       since: null,
-      todo: "Taskmanagers make it again from its server's file where broker_management_url is set.",
+      todo: "Taskmanagers make it again, with the password in its server's file, where they have broker_management_url.",
     })),
   ];
 }

@@ -1,16 +1,5 @@
 import type { Knex } from 'knex';
-import type { InstanceKeyRow, InstanceRow, ResourceRow, TaskRow } from '../tables.ts';
-
-/** Erases the keys of an instance that is deleted, or that the catalog does not have. False where there was none, or it lives. */
-export async function eraseDeadKeys(tx: Knex.Transaction, instanceId: string): Promise<boolean> {
-  const instance = await tx<InstanceRow>('instances').where({ id: instanceId, deleted: 0 }).first('id');
-  if (instance !== undefined) return false;
-  const erased = await tx<InstanceKeyRow>('instance_keys')
-    .where({ instance_id: instanceId })
-    .whereNot({ state: 'retired' })
-    .update({ state: 'retired', sealed_key: '', uplink: '', exclusive_since: null });
-  return erased > 0;
-}
+import type { InstanceRow, ResourceRow, TaskRow } from '../tables.ts';
 
 /** Frees a slot whose task has ended or was never there. False where it is held by one that lives, or by none. */
 export async function freeDeadSlot(tx: Knex.Transaction, instanceId: string): Promise<boolean> {
