@@ -56,7 +56,7 @@ export interface CatalogFacts {
   readonly instances: ReadonlyMap<string, InstanceFacts>;
   /** Of the ids that were asked about: those that the catalog has, and has deleted. */
   readonly deleted: ReadonlySet<string>;
-  /** That have not ended, and that the resources below belong to, by id. */
+  /** That have not ended, and those that failed or were cancelled and left resources, by id. */
   readonly tasks: ReadonlyMap<string, TaskFacts>;
   /** Of every token that was asked about, and all that are not gone, by token. */
   readonly resources: ReadonlyMap<string, ResourceRow>;
@@ -88,15 +88,16 @@ export async function readFacts(catalog: Catalog, asked: Asked): Promise<Catalog
     const instances = await tx<InstanceRow>('instances')
       .where({ deleted: 0, ...(only !== undefined && { id: only }) })
       .select(...INSTANCE_COLUMNS);
+    const live = new Set(instances.map((row) => row.id));
     const resources = await readResources(tx, asked);
-    const tasks = await readTasks(tx, resources, only);
+    const tasks = await readTasks(tx, only);
     const unfinished = tasks.filter((task) => isUnfinished(task) && task.id !== asked.except);
     return {
       now: toBigint(now),
       deploymentId: deployment?.deployment_id ?? '',
       createdAt: toBigint(deployment?.created ?? 0),
       instances: new Map(instances.map((row) => [row.id, row])),
-      deleted: new Set(await readDeleted(tx, asked.instanceIds)),
+      deleted: new Set(await readDeleted(tx, without(asked.instanceIds, live))),
       tasks: new Map(tasks.map((task) => [task.id, task])),
       resources: new Map(resources.map((row) => [row.token, row])),
       atWork: new Set(unfinished.map((task) => task.instance_id)),
@@ -127,6 +128,11 @@ export function isUnfinished({ state }: Pick<TaskRow, 'state'>): boolean {
   return UNFINISHED.includes(state);
 }
 
+/** What is left to ask about; in the usual case nothing. */
+function without(values: readonly string[], known: ReadonlySet<string>): readonly string[] {
+  return values.filter((value) => !known.has(value));
+}
+
 const CHUNK = 500;
 
 async function inChunks<T>(values: readonly string[], read: (chunk: string[]) => Promise<T[]>): Promise<T[]> {
@@ -142,7 +148,8 @@ async function readResources(tx: Knex.Transaction, { tokens, only }: Asked): Pro
     .whereNot({ state: 'gone' })
     .where(only === undefined ? {} : { instance_id: only })
     .select();
-  const asked = await inChunks(tokens, (chunk) => tx<ResourceRow>('resources').whereIn('token', chunk).select());
+  const others = without(tokens, new Set(held.map((row) => row.token)));
+  const asked = await inChunks(others, (chunk) => tx<ResourceRow>('resources').whereIn('token', chunk).select());
   return [...held, ...asked];
 }
 
@@ -153,23 +160,23 @@ async function readDeleted(tx: Knex.Transaction, instanceIds: readonly string[])
   return rows.map((row) => row.id);
 }
 
-async function readTasks(
-  tx: Knex.Transaction,
-  resources: readonly ResourceRow[],
-  only: string | undefined,
-): Promise<TaskFacts[]> {
+/** The unfinished ones, and those that ended badly and left something. */
+async function readTasks(tx: Knex.Transaction, only: string | undefined): Promise<TaskFacts[]> {
   const columns = [...TASK_COLUMNS, 'deadline', 'created', 'updated'] as const;
+  const of = only === undefined ? {} : { instance_id: only };
   const unfinished = await tx<TaskRow>('tasks')
     .whereIn('state', UNFINISHED)
-    .where(only === undefined ? {} : { instance_id: only })
+    .where(of)
     .select(...columns);
-  const owners = resources.flatMap(({ task_id }) => task_id ?? []);
-  const owning = await inChunks(owners, (chunk) =>
-    tx<TaskRow>('tasks')
-      .whereIn('id', chunk)
-      .select(...columns),
-  );
-  return [...owning, ...unfinished].map((row) => ({
+  const left = tx('resources as r')
+    .select('r.token')
+    .whereRaw("r.instance_id = tasks.instance_id AND r.task_id = tasks.id AND r.state <> 'gone'");
+  const failed = await tx<TaskRow>('tasks')
+    .whereIn('state', ['failed', 'cancelled'])
+    .where(of)
+    .whereExists(left)
+    .select(...columns);
+  return [...failed, ...unfinished].map((row) => ({
     ...row,
     deadline: toBigint(row.deadline),
     created: toBigint(row.created),
