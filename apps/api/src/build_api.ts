@@ -10,6 +10,7 @@ import { addErrorAnswers, errorAnswerer } from './plugins/error_answers.ts';
 import { addOpenapi } from './plugins/openapi.ts';
 import { addRequestLog, newRequestId } from './plugins/request_log.ts';
 import { addRequestMetrics } from './plugins/request_metrics.ts';
+import { addStopping } from './plugins/stopping.ts';
 import { PROJECT_ROUTES, SERVICE_ROUTES } from './routes/index.ts';
 import { createComputeChoices } from './work/compute_choices.ts';
 import { createDoorbell } from './work/doorbell.ts';
@@ -25,7 +26,7 @@ export interface Api {
    */
   listen(address: { host: string; port: number }): Promise<string>;
   readonly health: HealthCheck;
-  /** Takes no more, answers what it has, rings the last doorbells. What it was given stays open. */
+  /** Takes no more (503 on connections that stand), answers what it has, rings the last doorbells. What it was given stays open. */
   close(): Promise<void>;
 }
 
@@ -42,6 +43,8 @@ export async function buildApi(deps: ApiDeps): Promise<Api> {
     logger: false,
     bodyLimit: BODY_LIMIT,
     exposeHeadRoutes: false,
+    // Ours says it in the API's own words.
+    return503OnClosing: false,
     genReqId: newRequestId,
     frameworkErrors: (error, request, reply) => {
       void answerError(error, request, reply);
@@ -63,6 +66,7 @@ export async function buildApi(deps: ApiDeps): Promise<Api> {
   const work = { deps: { ...deps, taskmanager }, choices: createComputeChoices(deps.compute), doorbell };
   addErrorAnswers(app, deps.logger);
   addRequestLog(app, deps.logger);
+  const stopping = addStopping(app);
   addRequestMetrics(app, metrics);
   addBodyParsers(app);
   addAuthentication(app, deps.identity);
@@ -80,6 +84,7 @@ export async function buildApi(deps: ApiDeps): Promise<Api> {
     listen: (address) => listen(app, address),
     health: () => brokenParts(deps),
     close: async () => {
+      stopping.begin();
       await app.close();
       await doorbell.settled();
     },

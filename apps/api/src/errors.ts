@@ -61,17 +61,21 @@ const TITLES: Readonly<Record<number, string>> = {
   404: 'Not Found',
   413: 'Request Entity Too Large',
   415: 'Unsupported Media Type',
+  503: 'Service Unavailable',
 };
 
 /** What a client hears of an error. `acceptsJson`: it has sent `Accept: application/json`. */
 export function answerTo(error: unknown, acceptsJson: boolean): ErrorAnswer {
   if (error instanceof EdgeRefusal)
-    return { httpCode: error.httpCode, headers: {}, body: edgeBody(error, acceptsJson) };
+    return { httpCode: error.httpCode, headers: headersOf(error.httpCode), body: edgeBody(error, acceptsJson) };
   if (!isTroveError(error)) return incident();
   const httpCode = HTTP_CODES[error.code];
   if (httpCode === 500) return incident();
-  const headers: Record<string, string> = httpCode === 503 ? { 'retry-after': String(RETRY_AFTER) } : {};
-  return { httpCode, headers, body: faultBody(httpCode, publicText(error)) };
+  return { httpCode, headers: headersOf(httpCode), body: faultBody(httpCode, publicText(error)) };
+}
+
+function headersOf(httpCode: number): Record<string, string> {
+  return httpCode === 503 ? { 'retry-after': String(RETRY_AFTER) } : {};
 }
 
 /** Trove's own shape: one member, named by the HTTP code. */

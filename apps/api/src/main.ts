@@ -1,4 +1,4 @@
-import { checkCatalogAtStart, createCatalogClock, openCatalog } from '@trove/catalog';
+import { checkCatalogAtStart, createCatalogClock, openServiceCatalog } from '@trove/catalog';
 import {
   busUrls,
   checkPublishedKeys,
@@ -22,7 +22,7 @@ const NAME = 'trove-api';
 await runService({
   name: NAME,
   options: apiOptions,
-  async start(config, { logger, metrics }) {
+  async start(config, { logger, metrics, graceMs }) {
     const defaults = config.DEFAULT;
     const controlRing = controlRingOf(defaults);
     const identity = await openIdentity(config, logger);
@@ -30,7 +30,7 @@ await runService({
     const urls = busUrls(defaults, config.oslo_messaging_rabbit);
     const transportUrl = controlRing.length > 0 ? urls.sealed : urls.clear;
     const tls = loadBrokerTls(config.oslo_messaging_rabbit, [transportUrl]);
-    const catalog = openCatalog({ connection: sharedCatalogUrl(config) });
+    const catalog = openServiceCatalog(sharedCatalogUrl(config), { acquireTimeoutMs: 5000 });
     await checkCatalogAtStart(catalog, logger, (answering) => checkInstances(answering, controlRing));
     const bus = await createAmqpBus({ transportUrl, tls, connectionName: NAME, logger });
     const clock = createCatalogClock(catalog, { logger });
@@ -61,7 +61,10 @@ await runService({
       health: api.health,
       readyText: `on ${address}`,
       async close() {
+        // Calls to guests may take minutes: they are answered with 503 then.
+        const graceOver = setTimeout(() => void taskmanager.close(), graceMs);
         await api.close();
+        clearTimeout(graceOver);
         await taskmanager.close();
         clock.stop();
         await bus.close();

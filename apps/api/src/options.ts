@@ -12,6 +12,7 @@ export const apiOptions = defineOptions([
   sharedOptions.os_region_name,
   sharedOptions.debug,
   sharedOptions.log_level,
+  sharedOptions.graceful_shutdown_timeout,
   sharedOptions.agent_heartbeat_expiry,
   sharedOptions.agent_call_low_timeout,
   sharedOptions.agent_call_high_timeout,

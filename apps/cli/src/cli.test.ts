@@ -1,58 +1,7 @@
-import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
+import { harness, ID, instance, listed, OTHER } from '../test/harness.ts';
 import { createCli } from './cli.ts';
 import { EXIT } from './exit.ts';
-
-const ID = '0f4a3d56-7b0c-4b0e-9b61-0c0f5f7e9a01';
-const OTHER = '1f4a3d56-7b0c-4b0e-9b61-0c0f5f7e9a02';
-
-type Route = (body: unknown) => { status?: number; body?: unknown };
-
-/** A server of fixed answers that writes down what it was asked. */
-function harness(routes: Record<string, Route>, stdinText?: string) {
-  const asked: { request: string; body: unknown; token: string | null }[] = [];
-  const out: string[] = [];
-  const err: string[] = [];
-  const fetchFunction: typeof fetch = async (input, init) => {
-    const url = new URL(input instanceof Request ? input.url : input);
-    const request = `${init?.method ?? 'GET'} ${url.pathname.replace('/v1.0/p1', '')}${url.search}`;
-    const body: unknown = typeof init?.body === 'string' ? JSON.parse(init.body) : undefined;
-    asked.push({ request, body, token: new Headers(init?.headers).get('x-auth-token') });
-    const answer = routes[request]?.(body) ?? {
-      status: 404,
-      body: { itemNotFound: { code: 404, message: 'not here' } },
-    };
-    return new Response(answer.body === undefined ? null : JSON.stringify(answer.body), {
-      status: answer.status ?? 200,
-    });
-  };
-  const cli = createCli({
-    fetch: fetchFunction,
-    stdout: { write: (text) => out.push(text) },
-    stderr: { write: (text) => err.push(text) },
-    ...(stdinText === undefined ? {} : { stdin: Readable.from([stdinText]) }),
-    env: { TROVE_URL: 'http://trove.test:8779', TROVE_TOKEN: 't1', TROVE_PROJECT_ID: 'p1', TROVE_HOME: '/nowhere' },
-  });
-  return { asked, run: (...argv: string[]) => cli.run(argv), out: () => out.join(''), err: () => err.join('') };
-}
-
-const instance = (members: object = {}) => ({
-  id: ID,
-  name: 'm2',
-  status: 'ACTIVE',
-  operating_status: 'HEALTHY',
-  flavor: { id: '25', links: [] },
-  datastore: { type: 'mysql', version: '5.6' },
-  volume: { size: 3, used: 0.12 },
-  region: 'RegionOne',
-  links: [{ rel: 'self', href: 'x' }],
-  server_id: null,
-  encrypted_rpc_messaging: false,
-  addresses: [{ address: '127.0.0.1', type: 'private', port: 40001 }],
-  ...members,
-});
-
-const listed = (...instances: object[]) => ({ 'GET /instances': () => ({ body: { instances } }) });
 
 describe('tables', () => {
   test('a list is a table with one rule under its head and a column per field', async () => {
@@ -200,28 +149,6 @@ describe('create', () => {
         nics: [{ 'net-id': OTHER }],
       },
     });
-  });
-
-  test('--wait polls until it is ACTIVE and healthy, with a line per change', async () => {
-    const states = [{ status: 'BUILD', operating_status: '' }, { operating_status: 'NEW' }, {}];
-    const { run, err, out } = harness({
-      ...routes(() => {}),
-      [`GET /instances/${ID}`]: () => ({ body: { instance: instance(states.shift()) } }),
-    });
-    expect(await run('create', 'm2', '25', '--wait')).toBe(EXIT.ok);
-    expect(err()).toBe('m2: BUILD\nm2: ACTIVE, NEW\nm2: ACTIVE, HEALTHY\n');
-    expect(out()).toContain('HEALTHY');
-  });
-
-  test('--wait that ends in ERROR shows the fault and is exit code 5', async () => {
-    const { run, err } = harness({
-      ...routes(() => {}),
-      [`GET /instances/${ID}`]: () => ({
-        body: { instance: instance({ status: 'ERROR', fault: { message: 'no room' } }) },
-      }),
-    });
-    expect(await run('create', 'm2', '25', '--wait')).toBe(EXIT.waitFailed);
-    expect(err()).toContain('no room');
   });
 });
 

@@ -4,6 +4,7 @@ import { addCreate } from './commands/create.ts';
 import { addDatabases } from './commands/databases.ts';
 import { addDatastores } from './commands/datastores.ts';
 import { addInstances } from './commands/instances.ts';
+import { addTasks } from './commands/tasks.ts';
 import { addUsers } from './commands/users.ts';
 import type { Environment } from './connection.ts';
 import { CliError } from './exit.ts';
@@ -17,11 +18,15 @@ export interface CliIo {
   readonly stderr: Output;
   readonly stdin?: NodeJS.ReadableStream;
   readonly env: Environment;
+  /** Calls the listener at Ctrl-C, instead of ending the process, until what it returns is called. */
+  readonly onInterrupt?: (listener: () => void) => () => void;
 }
 
 export interface Output {
   write(text: string): unknown;
   readonly isTTY?: boolean;
+  /** Of a terminal: how many characters a line holds. */
+  readonly columns?: number;
 }
 
 /** The `trove` program as a value. */
@@ -45,6 +50,7 @@ function addCommands(program: Command, io: CliIo): void {
   addInstances(program, session);
   addCreate(program, session);
   addChanges(program, session);
+  addTasks(program, session);
   addDatabases(program, session);
   addUsers(program, session);
   addDatastores(program, session);
@@ -59,4 +65,5 @@ Environment:
   TROVE_USER                                 which user of its tokens.json to be, default the first (an admin)
 
 Exit codes:
-  0 done, 1 refused by the server, 2 wrong usage, 3 not found, 4 no server reached, 5 --wait ended otherwise`;
+  0 done, 1 refused by the server, 2 wrong usage, 3 not found, 4 no server reached, 5 --wait ended otherwise,
+  130 --wait was interrupted and the work goes on`;

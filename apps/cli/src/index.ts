@@ -1,3 +1,4 @@
 export { type CliIo, createCli } from './cli.ts';
 export { EXIT, type ExitCode } from './exit.ts';
 export { createManage } from './manage/manage.ts';
+export type { ConfigSources, Outside } from './manage/session.ts';

@@ -17,6 +17,11 @@ export async function findInstanceId(client: TroveClient, idOrName: string): Pro
   return asText((await findInstance(client, idOrName)).id);
 }
 
+/** The id of an instance that may be gone meanwhile, so one that looks like an id is taken as it is. */
+export async function onceInstanceId(client: TroveClient, idOrName: string): Promise<string> {
+  return looksLikeId(idOrName) ? idOrName.toLowerCase() : await findInstanceId(client, idOrName);
+}
+
 /** A flavor's id from its id or name. */
 export async function findFlavorId(client: TroveClient, idOrName: string): Promise<string> {
   const direct = await client.find(`/flavors/${encodeURIComponent(idOrName)}`);

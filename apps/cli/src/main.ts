@@ -6,4 +6,8 @@ process.exitCode = await createCli({
   stderr: process.stderr,
   stdin: process.stdin,
   env: process.env,
+  onInterrupt: (listener) => {
+    process.once('SIGINT', listener);
+    return () => process.off('SIGINT', listener);
+  },
 }).run(process.argv.slice(2));

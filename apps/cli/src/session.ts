@@ -11,13 +11,18 @@ export interface CliOptions extends TlsOptions {
   as?: string;
 }
 
+export interface Parts {
+  readonly items: readonly JsonObject[];
+  readonly columns: Columns;
+}
+
 /** What each command has: a client, made when first asked for, and how to print. */
 export interface Session {
   readonly io: CliIo;
   client(): TroveClient;
   printList(items: readonly JsonObject[], columns: Columns): void;
-  /** One thing: its properties as a table, or the object itself as JSON. */
-  printOne(object: JsonObject, properties: Readonly<Record<string, string>>): void;
+  /** One thing: its properties as a table, with one of its parts below, or the object itself as JSON. */
+  printOne(object: JsonObject, properties: Readonly<Record<string, string>>, parts?: Parts): void;
   /** A line for people; nothing with `--json`. */
   say(line: string): void;
 }
@@ -28,16 +33,17 @@ export function createSession(io: CliIo, options: () => CliOptions): Session {
   return {
     io,
     client() {
-      client ??= createTroveClient(findConnection(io.env, options().as), troveFetch(io, options()));
+      client ??= createTroveClient(findConnection(io.env, options().as), troveFetch(io, options()), io);
       return client;
     },
     printList(items, columns) {
       if (options().json) printJson([...items]);
       else io.stdout.write(listTable(items, columns));
     },
-    printOne(object, properties) {
-      if (options().json) printJson(object);
-      else io.stdout.write(propertyTable(properties));
+    printOne(object, properties, parts) {
+      if (options().json) return void printJson(object);
+      io.stdout.write(propertyTable(properties));
+      if (parts !== undefined) io.stdout.write(listTable(parts.items, parts.columns));
     },
     say(line) {
       if (!options().json) io.stdout.write(`${line}\n`);

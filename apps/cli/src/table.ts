@@ -29,7 +29,7 @@ export function renderTable(head: readonly string[], rows: readonly (readonly st
 }
 
 /** A name from a database may hold anything; a terminal must not obey it. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return Array.from(text, (character) => (isControl(character) ? escaped(character) : character)).join('');
 }
 

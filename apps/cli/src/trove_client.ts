@@ -1,4 +1,5 @@
-import type { PlainFetch, PlainResponse } from '@trove/common';
+import { setTimeout as delay } from 'node:timers/promises';
+import { newUuid, type PlainFetch, type PlainResponse } from '@trove/common';
 import type { Connection } from './connection.ts';
 import { CliError, EXIT } from './exit.ts';
 
@@ -9,9 +10,17 @@ export interface TroveClient {
   get(path: string): Promise<JsonObject>;
   /** The object, or undefined where the answer is 404. */
   find(path: string): Promise<JsonObject | undefined>;
-  send(method: 'POST' | 'PATCH' | 'DELETE', path: string, body?: Json): Promise<JsonObject>;
+  send(method: 'POST' | 'DELETE', path: string, body?: Json): Promise<JsonObject>;
+  /** A request that files a task. It goes under one `Idempotency-Key`, so it is sent again where nothing came back or the server could not serve. */
+  file(method: 'POST' | 'PATCH' | 'DELETE', path: string, body?: Json): Promise<Filed>;
   /** The items under `member` of every page, or of one page where `limit` is given. */
   list(path: string, member: string, page?: PageOptions): Promise<JsonObject[]>;
+}
+
+export interface Filed {
+  readonly answer: JsonObject;
+  /** Undefined from a server that does not name its tasks. */
+  readonly taskId: string | undefined;
 }
 
 export interface PageOptions {
@@ -19,26 +28,59 @@ export interface PageOptions {
   readonly marker?: string | undefined;
 }
 
+interface Answer {
+  readonly status: number;
+  readonly headers: PlainResponse['headers'];
+  readonly body: Json;
+}
+
+const TRIES = 4;
+const BROKEN = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
+const BROKEN_MS = 500;
+const LONGEST_PAUSE_S = 10;
+/** The contracts have it too; without their schemas this program starts in half the time. */
+const TASK_HEADER = 'x-trove-task-id';
+
 /** Requests to one project of one control plane. Throws `CliError` with the server's own text. */
-export function createTroveClient(connection: Connection, fetchFunction: PlainFetch): TroveClient {
-  const request = async (method: string, path: string, body?: Json) => {
-    const response = await call(connection, fetchFunction, method, path, body);
-    return { status: response.status, body: parse(await response.text(), response.headers.get('content-type')) };
+export function createTroveClient(
+  connection: Connection,
+  fetchFunction: PlainFetch,
+  outputs: { readonly stderr: { write(text: string): unknown } },
+): TroveClient {
+  const request = async (method: string, path: string, body?: Json, key?: string): Promise<Answer> => {
+    const { status, headers, text } = await call(connection, fetchFunction, { method, path, body, key });
+    return { status, headers, body: parse(text, headers.get('content-type')) };
   };
   const checked = async (method: string, path: string, body?: Json): Promise<JsonObject> => {
     const answer = await request(method, path, body);
-    if (answer.status >= 400) throw refusal(answer.status, answer.body);
+    if (answer.status >= 400) throw refusal(answer);
     return asObject(answer.body);
+  };
+  const file: TroveClient['file'] = async (method, path, body) => {
+    const key = newUuid();
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const answer = await request(method, path, body, key);
+        if (answer.status >= 400) throw refusal(answer);
+        return { answer: asObject(answer.body), taskId: answer.headers.get(TASK_HEADER) ?? undefined };
+      } catch (error) {
+        const againAfterMs = error instanceof CliError && attempt < TRIES ? error.againAfterMs : undefined;
+        if (againAfterMs === undefined) throw error;
+        outputs.stderr.write(`trove: ${(error as CliError).message} Trying again.\n`);
+        await delay(againAfterMs);
+      }
+    }
   };
   return {
     get: (path) => checked('GET', path),
     async find(path) {
       const answer = await request('GET', path);
       if (answer.status === 404) return undefined;
-      if (answer.status >= 400) throw refusal(answer.status, answer.body);
+      if (answer.status >= 400) throw refusal(answer);
       return asObject(answer.body);
     },
     send: checked,
+    file,
     list: (path, member, page = {}) => collect((pagePath) => checked('GET', pagePath), path, member, page),
   };
 }
@@ -74,37 +116,55 @@ function nextMarker(links: Json | undefined): string | undefined {
   return undefined;
 }
 
+interface Asked {
+  readonly method: string;
+  readonly path: string;
+  readonly body: Json | undefined;
+  readonly key: string | undefined;
+}
+
 async function call(
   connection: Connection,
   fetchFunction: PlainFetch,
-  method: string,
-  path: string,
-  body: Json | undefined,
-): Promise<PlainResponse> {
+  { method, path, body, key }: Asked,
+): Promise<Pick<PlainResponse, 'status' | 'headers'> & { text: string }> {
   const headers: Record<string, string> = { 'X-Auth-Token': connection.token.reveal(), Accept: 'application/json' };
   if (body !== undefined) headers['Content-Type'] = 'application/json';
+  if (key !== undefined) headers['Idempotency-Key'] = key;
   try {
-    return await fetchFunction(`${connection.base}${path}`, {
+    const response = await fetchFunction(`${connection.base}${path}`, {
       method,
       headers,
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
+    return { status: response.status, headers: response.headers, text: await response.text() };
   } catch (error) {
     if (error instanceof CliError) throw error;
-    throw new CliError(EXIT.unreachable, unreachable(connection.base, error));
+    throw unreachable(connection.base, error);
   }
 }
 
-function unreachable(base: string, error: unknown): string {
+/** A connection that nobody takes is told at once; one that broke is worth another try. */
+function unreachable(base: string, error: unknown): CliError {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
+  const { origin } = new URL(base);
+  if (BROKEN.has(code))
+    return new CliError(EXIT.unreachable, `The connection to ${origin} broke (${code}).`, BROKEN_MS);
   const why = code === 'ECONNREFUSED' ? 'nothing listens there' : code;
-  return `Cannot reach ${new URL(base).origin}: ${why}.\n  Start a control plane on this machine with \`npm start\`, or set TROVE_URL to one that runs.`;
+  const start = 'Start a control plane on this machine with `npm start`, or set TROVE_URL to one that runs.';
+  return new CliError(EXIT.unreachable, `Cannot reach ${origin}: ${why}.\n  ${start}`);
 }
 
-function refusal(status: number, body: Json): CliError {
+function refusal({ status, headers, body }: Answer): CliError {
   const exitCode = status === 404 ? EXIT.notFound : EXIT.refused;
-  return new CliError(exitCode, `${messageOf(body) ?? 'The server gave no reason.'} (HTTP ${status})`);
+  const text = `${messageOf(body) ?? 'The server gave no reason.'} (HTTP ${status})`;
+  return new CliError(exitCode, text, status === 503 ? pauseMs(headers.get('retry-after')) : undefined);
+}
+
+function pauseMs(retryAfter: string | null): number {
+  const seconds = retryAfter !== null && /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : 1;
+  return Math.min(seconds, LONGEST_PAUSE_S) * 1000;
 }
 
 /** Trove's error text: `message` at the top, else in the first member. */

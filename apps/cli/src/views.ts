@@ -32,6 +32,42 @@ export const USER_COLUMNS: Columns = {
   databases: (item) => names(item.databases),
 };
 
+export const TASK_COLUMNS: Columns = {
+  id: field('id'),
+  kind: field('kind'),
+  state: field('state'),
+  steps: (task) => stepCount(task),
+  step: (task) => asText(task.step ?? '-'),
+  created: field('created'),
+  updated: field('updated'),
+};
+export const STEP_COLUMNS: Columns = {
+  name: field('name'),
+  state: field('state'),
+  attempts: field('attempts'),
+  started: (step) => asText(step.started ?? '-'),
+  finished: (step) => asText(step.finished ?? '-'),
+  progress: (step) => asText(step.progress ?? '-'),
+};
+
+/** `3 of 9`; nothing while the steps are not known. */
+export function stepCount(task: JsonObject): string {
+  return task.steps_total === 0 ? '-' : `${asText(task.steps_done)} of ${asText(task.steps_total)}`;
+}
+
+/** The lines of `trove task-show` above its steps. */
+export function taskProperties({
+  steps: _steps,
+  steps_done: _done,
+  steps_total: _total,
+  ...task
+}: JsonObject): Record<string, string> {
+  const { error, ...others } = task;
+  const lines = Object.entries(others).map(([name, value]) => [name, asText(value)]);
+  const reason = error === undefined ? {} : { error: asText(asObject(error).message) };
+  return { ...Object.fromEntries(lines), ...reason };
+}
+
 /** The lines of `trove show`: each member of the instance, the nested ones by what matters of them, links left out. */
 export function instanceProperties(instance: JsonObject): Record<string, string> {
   const lines: Record<string, string> = {};

@@ -1,12 +1,22 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CliIo } from './cli.ts';
 import { CliError, EXIT } from './exit.ts';
-import { asObject, asText, type JsonObject, type TroveClient } from './trove_client.ts';
+import { progressLine } from './progress_line.ts';
+import { asArray, asObject, asText, type JsonObject, type TroveClient } from './trove_client.ts';
+import { stepCount } from './views.ts';
 
 export interface WaitOptions {
   readonly wait?: boolean;
   /** Seconds, as typed. */
   readonly timeout?: string;
+}
+
+/** Work that a request has started. */
+export interface Work {
+  /** The instance as the user calls it. */
+  readonly name: string;
+  readonly instanceId: string;
+  readonly taskId: string | undefined;
 }
 
 const POLL_MS = 500;
@@ -15,83 +25,77 @@ const DEFAULT_TIMEOUT_S = '600';
 export const WAIT_FLAG = ['--wait', 'wait until it is done'] as const;
 export const TIMEOUT_FLAG = ['--timeout <seconds>', 'give up waiting after this long', DEFAULT_TIMEOUT_S] as const;
 
-/** Waits until the instance is ACTIVE and its database healthy. A fault, or the time-out, is exit code 5. */
-export async function waitUntilReady(
-  io: CliIo,
-  client: TroveClient,
-  id: string,
-  options: WaitOptions,
-): Promise<JsonObject> {
-  const last = await poll(io, client, id, options, (instance) => isReady(instance) || instance.status === 'ERROR');
-  const instance = last ?? {};
-  if (instance.status !== 'ERROR' && last !== undefined) return instance;
-  const fault = asObject(instance.fault).message;
-  throw new CliError(
-    EXIT.waitFailed,
-    last === undefined ? 'The instance is gone.' : `The instance is in ERROR: ${asText(fault ?? 'no fault given')}`,
-  );
-}
-
-/** Waits until the instance is no longer found. */
-export async function waitUntilGone(io: CliIo, client: TroveClient, id: string, options: WaitOptions): Promise<void> {
-  await poll(io, client, id, options, (instance) => instance.status === 'ERROR');
-}
-
-function isReady(instance: JsonObject): boolean {
-  return instance.status === 'ACTIVE' && (instance.operating_status ?? 'HEALTHY') === 'HEALTHY';
-}
-
-async function poll(
-  io: CliIo,
-  client: TroveClient,
-  id: string,
-  options: WaitOptions,
-  isEnd: (instance: JsonObject) => boolean,
-): Promise<JsonObject | undefined> {
-  const started = performance.now();
+/**
+ * Follows the task until it is done, with a line per change. Failed, cancelled or not ended within the time-out is exit code
+ * 5, Ctrl-C 130; the work itself goes on in both cases. A server that is away for a while is waited for.
+ */
+export async function waitForTask(io: CliIo, client: TroveClient, work: Work, options: WaitOptions): Promise<void> {
+  if (work.taskId === undefined) throw new CliError(EXIT.waitFailed, 'The server does not say which task to wait for.');
   const limitMs = seconds(options.timeout ?? DEFAULT_TIMEOUT_S) * 1000;
-  const progress = progressLine(io);
+  const started = performance.now();
+  const line = progressLine(io.stderr);
+  const interrupt = new AbortController();
+  const stopListening = io.onInterrupt?.(() => interrupt.abort());
   try {
     for (;;) {
-      const answer = await client.find(`/instances/${id}`);
-      if (answer === undefined) return undefined;
-      const instance = asObject(answer.instance);
+      const task = await look(client, work);
       const elapsedMs = performance.now() - started;
-      progress.show(instance, elapsedMs);
-      if (isEnd(instance)) return instance;
+      line.show(`${work.name}: ${task === undefined ? 'the server does not answer' : describe(task)}`, elapsedMs);
+      if (task !== undefined && hasEnded(task)) return;
       if (elapsedMs > limitMs)
-        throw new CliError(
-          EXIT.waitFailed,
-          `Still ${asText(instance.status)} after ${options.timeout ?? DEFAULT_TIMEOUT_S} s.`,
-        );
-      await delay(POLL_MS);
+        throw goesOn(work, EXIT.waitFailed, `Not done after ${options.timeout ?? DEFAULT_TIMEOUT_S} s.`);
+      await delay(POLL_MS, undefined, { signal: interrupt.signal }).catch(() => undefined);
+      if (interrupt.signal.aborted) throw goesOn(work, EXIT.interrupted, 'Not waiting any more.');
     }
   } finally {
-    progress.end();
+    line.end();
+    stopListening?.();
   }
+}
+
+/** Undefined while the server cannot be asked. */
+async function look(client: TroveClient, { instanceId, taskId }: Work): Promise<JsonObject | undefined> {
+  try {
+    return asObject((await client.get(`/instances/${instanceId}/tasks/${taskId ?? ''}`)).task);
+  } catch (error) {
+    if (error instanceof CliError && (error.exitCode === EXIT.unreachable || error.againAfterMs !== undefined))
+      return undefined;
+    throw error;
+  }
+}
+
+/** True for done; throws for another end. */
+function hasEnded(task: JsonObject): boolean {
+  const kind = asText(task.kind);
+  if (task.state === 'cancelled') throw new CliError(EXIT.waitFailed, `${kind} was cancelled.`);
+  if (task.state !== 'failed') return task.state === 'done';
+  const step = asArray(task.steps)
+    .map(asObject)
+    .find(({ state }) => state === 'failed');
+  const where = step === undefined ? '' : ` at step ${asText(step.name)}`;
+  const reason = asText(asObject(task.error).message ?? 'no reason given');
+  throw new CliError(EXIT.waitFailed, `${kind} failed${where}: ${reason}`);
+}
+
+function describe(task: JsonObject): string {
+  const { kind, state, step } = task;
+  const present = asArray(task.steps)
+    .map(asObject)
+    .find(({ name }) => name === step);
+  const progress = present?.progress ?? null;
+  const count = stepCount(task);
+  const words = [asText(kind), count === '-' ? '' : count].filter((word) => word !== '').join(' ');
+  if (state !== 'running' && state !== 'waiting') return `${words}, ${asText(state)}`;
+  return `${words}, ${asText(step)}${progress === null ? '' : `: ${asText(progress)}`}`;
+}
+
+function goesOn({ name, instanceId, taskId }: Work, exitCode: 5 | 130, reason: string): CliError {
+  const command = `trove task-show ${instanceId} ${taskId ?? ''}`;
+  return new CliError(exitCode, `${reason} The work on ${name} goes on; \`${command}\` shows it.`);
 }
 
 function seconds(text: string): number {
   const value = Number(text);
   if (Number.isFinite(value) && value > 0) return value;
   throw new CliError(EXIT.usage, `--timeout takes a number of seconds, not '${text}'.`);
-}
-
-/** On a terminal one line that is written over; elsewhere a line per change, on standard error. */
-function progressLine(io: CliIo): { show(instance: JsonObject, elapsedMs: number): void; end(): void } {
-  let shown = '';
-  return {
-    show(instance, elapsedMs) {
-      const state = [asText(instance.status), asText(instance.operating_status)]
-        .filter((word) => word !== '')
-        .join(', ');
-      const line = `${asText(instance.name)}: ${state}`;
-      if (io.stderr.isTTY === true) io.stderr.write(`\r\u001b[K${line} (${(elapsedMs / 1000).toFixed(0)} s)`);
-      else if (line !== shown) io.stderr.write(`${line}\n`);
-      shown = line;
-    },
-    end() {
-      if (io.stderr.isTTY === true && shown !== '') io.stderr.write('\n');
-    },
-  };
 }

@@ -1,4 +1,4 @@
-import { type Catalog, createCatalogClock, createKeyStore, type KeyRings } from '@trove/catalog';
+import { type Catalog, catalogAnswers, createCatalogClock, createKeyStore, type KeyRings } from '@trove/catalog';
 import {
   type BrokenPart,
   type Clock,
@@ -66,11 +66,7 @@ export function buildConductor(deps: ConductorDeps): Conductor {
 
 async function brokenParts({ catalog, sealedBus, legacyBus }: ConductorDeps): Promise<readonly BrokenPart[]> {
   const broken: BrokenPart[] = [];
-  try {
-    await catalog.knex.raw('SELECT 1');
-  } catch {
-    broken.push({ part: 'catalog', reason: 'does not answer' });
-  }
+  if (!(await catalogAnswers(catalog))) broken.push({ part: 'catalog', reason: 'no answer' });
   if (sealedBus.state !== 'connected') broken.push({ part: 'bus', reason: `sealed bus is ${sealedBus.state}` });
   if (legacyBus !== sealedBus && legacyBus.state !== 'connected') {
     broken.push({ part: 'bus', reason: `clear bus is ${legacyBus.state}` });

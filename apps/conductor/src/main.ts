@@ -1,4 +1,4 @@
-import { checkCatalogAtStart, openCatalog } from '@trove/catalog';
+import { checkCatalogAtStart, openServiceCatalog } from '@trove/catalog';
 import { busUrls, loadBrokerTls, runService, sharedCatalogUrl } from '@trove/common';
 import { createAmqpBuses } from '@trove/crypto-rpc';
 import { checkKeys } from './check_keys.ts';
@@ -15,7 +15,7 @@ await runService({
     const urls = busUrls(defaults, config.oslo_messaging_rabbit);
     const tls = loadBrokerTls(config.oslo_messaging_rabbit, [urls.clear, urls.sealed]);
     checkKeys(defaults, logger);
-    const catalog = openCatalog({ connection: sharedCatalogUrl(config) });
+    const catalog = openServiceCatalog(sharedCatalogUrl(config), { acquireTimeoutMs: 20_000 });
     await checkCatalogAtStart(catalog, logger);
     const buses = await createAmqpBuses(urls, { connectionName: NAME, logger, tls });
     const conductor = buildConductor({

@@ -8,6 +8,7 @@ export const conductorOptions = defineOptions([
   sharedOptions.host,
   sharedOptions.debug,
   sharedOptions.log_level,
+  sharedOptions.graceful_shutdown_timeout,
   sharedOptions.enable_secure_rpc_messaging,
   sharedOptions.inst_rpc_key_encr_key,
   sharedOptions.inst_rpc_uplink_encr_key,

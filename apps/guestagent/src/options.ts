@@ -81,6 +81,7 @@ export const guestOptions = defineOptions([
   sharedOptions.rabbit_ssl_ca_file,
   sharedOptions.debug,
   sharedOptions.log_level,
+  sharedOptions.graceful_shutdown_timeout,
 ]);
 
 export type GuestConfig = ConfigOf<typeof guestOptions>;

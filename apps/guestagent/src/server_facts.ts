@@ -8,8 +8,8 @@ export interface ServerFacts {
   readonly address: string;
   readonly port: number;
   readonly volume_dir: string;
-  /** GB; null where there is no volume. */
-  readonly volume_size: number | null;
+  /** GB; null where there is no volume. Read anew each time: a volume grows under a running server. */
+  volumeSize(): number | null;
   readonly root_dir: string;
   readonly bin_dir: string;
   readonly manager: Installation['manager'];
@@ -18,21 +18,27 @@ export interface ServerFacts {
   readonly account: { readonly uid: number; readonly gid: number } | null;
 }
 
+type WrittenFacts = Omit<ServerFacts, 'volumeSize'> & { readonly volume_size?: number | null };
+
 /** The facts in a file. `CONFIG_INVALID` where it cannot be read or lacks one. */
 export function readServerFacts(file: string): ServerFacts {
-  let facts: Partial<ServerFacts>;
-  try {
-    facts = JSON.parse(readFileSync(file, 'utf8')) as Partial<ServerFacts>;
-  } catch (error) {
-    throw new TroveError('CONFIG_INVALID', `${file}: cannot be read as JSON`, { cause: error });
-  }
+  const facts = readWrittenFacts(file);
   const texts = ['address', 'volume_dir', 'root_dir', 'bin_dir', 'manager', 'version'] as const;
   const missing = [
     ...texts.filter((name) => typeof facts[name] !== 'string'),
     ...(Number.isInteger(facts.port) ? [] : ['port']),
   ];
   if (missing.length > 0) throw new TroveError('CONFIG_INVALID', `${file}: ${missing.join(', ')} missing`);
-  return { volume_size: null, account: null, ...facts } as ServerFacts;
+  const volumeSize = (): number | null => readWrittenFacts(file).volume_size ?? null;
+  return { account: null, ...facts, volumeSize } as ServerFacts;
+}
+
+function readWrittenFacts(file: string): Partial<WrittenFacts> {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Partial<WrittenFacts>;
+  } catch (error) {
+    throw new TroveError('CONFIG_INVALID', `${file}: cannot be read as JSON`, { cause: error });
+  }
 }
 
 /** Where the database lives: its data on the volume, its socket and log on the root. */

@@ -22,7 +22,8 @@ const GB = 1024 ** 3;
 export async function volumeStats(facts: ServerFacts): Promise<VolumeStats> {
   const system = await statfs(facts.volume_dir);
   const isMounted = (await stat(facts.volume_dir)).dev !== (await stat(dirname(facts.volume_dir))).dev;
-  const size = isMounted || facts.volume_size === null ? system.blocks * system.bsize : facts.volume_size * GB;
+  const asked = facts.volumeSize();
+  const size = isMounted || asked === null ? system.blocks * system.bsize : asked * GB;
   const used = isMounted ? (system.blocks - system.bfree) * system.bsize : await folderBytes(facts.volume_dir);
   const free = Math.max(0, size - used);
   return {

@@ -1,8 +1,10 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { openCatalog } from '@trove/catalog';
+import { newUuid } from '@trove/common';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 const BIN = join(import.meta.dirname, '../bin/trove-manage.js');
@@ -27,6 +29,37 @@ test('image-list prints id, name, manager and version of what the configured com
   const [, heading, , ...rows] = run('--config-file', config, 'image-list').trim().split('\n');
   expect(heading).toMatch(/^\| ID +\| Name +\| Manager +\| Version +\|$/);
   expect(rows.join('\n')).toMatch(/^\| [0-9a-f-]{36} +\| [^|]+ \| postgresql +\| [0-9.]+ +\|$/m);
+});
+
+test('check sees the folder of local compute, and looks for the secrets of its files in logs', {
+  timeout: 120_000,
+}, async () => {
+  const connection = `sqlite:///${folder}/catalog.sqlite`;
+  const [config, log, instance] = [join(folder, 'checked.conf'), join(folder, 'log'), newUuid()];
+  const password = 'p4ssword-of-this-test';
+  const urls = `transport_url = rabbit://trove:${password}@127.0.0.1:1/\n`;
+  writeFileSync(
+    config,
+    `[DEFAULT]\n${urls}[database]\nconnection = ${connection}\n[compute_local]\nroot = ${folder}/checked\n`,
+  );
+  run('--config-file', config, 'db_sync');
+  const absent = JSON.parse(run('--config-file', config, 'check', '--json'));
+  expect(absent).toMatchObject({ findings: 0 });
+  expect(absent.results[2].notChecked[0]).toContain('is not on this machine');
+  const catalog = openCatalog({ connection });
+  const { deployment_id } = await catalog.knex('deployment').first('deployment_id');
+  await catalog.close();
+  mkdirSync(join(folder, 'checked', instance, 'volumes/v1'), { recursive: true });
+  const record = { id: 'v1', client_token: 't1', deployment_id, instance_id: instance, size: 1 };
+  writeFileSync(join(folder, 'checked', instance, 'volumes/v1.json'), JSON.stringify(record));
+  writeFileSync(log, `connecting to ${encodeURIComponent(password)}\n`);
+  const checked = spawnSync(process.execPath, [BIN, '--config-file', config, 'check', '--logs', log], {
+    encoding: 'utf8',
+  });
+  expect(checked.status).toBe(1);
+  expect(checked.stdout).toContain(`${instance}: volume v1 carries this deployment's id and has no owner`);
+  expect(checked.stdout).toContain(`${log}, line 1: holds the password of transport_url`);
+  expect(checked.stdout + checked.stderr).not.toContain(password);
 });
 
 test('a compute driver of a later release is told with its name', () => {

@@ -4,7 +4,7 @@ import type { ComputeDriver } from '@trove/compute';
 import type { Bus, ControlKeys } from '@trove/crypto-rpc';
 import type { TaskEngineOptions } from '@trove/tasks';
 import type { BrokerAccounts } from './broker/broker_accounts.ts';
-import type { TaskmanagerSettings } from './options.ts';
+import type { ReconcileSettings, TaskmanagerSettings } from './options.ts';
 
 /** All that a taskmanager works with. Whoever opened it closes it, after the taskmanager. */
 export interface TaskmanagerDeps {
@@ -18,6 +18,8 @@ export interface TaskmanagerDeps {
   /** Undefined: sealed guests share one account. Closed by whoever opened it, after the taskmanager. */
   readonly accounts?: BrokerAccounts | undefined;
   readonly settings: TaskmanagerSettings;
+  /** Absent: this one never compares the catalog with the world. */
+  readonly reconcile?: ReconcileSettings;
   /** The bus as guests reach it: what stands in their file. */
   readonly guestTransport: {
     readonly clear: Secret;
@@ -29,6 +31,8 @@ export interface TaskmanagerDeps {
   /** Default: one that nobody reads. */
   readonly metrics?: Metrics;
   readonly clock?: Clock;
+  /** How long steps and calls go on once it closes, before they are given up. Default 20 000 ms. */
+  readonly graceMs?: number;
   /** For tests: faults at step boundaries, and a quicker poll. */
   readonly engine?: Pick<TaskEngineOptions, 'faults' | 'pollMs' | 'leaseMs'>;
 }

@@ -1,4 +1,4 @@
-import type { Catalog } from '@trove/catalog';
+import { type Catalog, catalogAnswers } from '@trove/catalog';
 import type { BrokenPart } from '@trove/common';
 import type { Bus } from '@trove/crypto-rpc';
 import type { TaskEngine } from '@trove/tasks';
@@ -13,11 +13,7 @@ export interface Parts {
 /** What does not work now: the catalog, either bus, the engine. */
 export async function brokenParts(parts: Parts): Promise<readonly BrokenPart[]> {
   const broken: BrokenPart[] = [];
-  try {
-    await parts.catalog.knex.raw('SELECT 1');
-  } catch {
-    broken.push({ part: 'catalog', reason: 'does not answer' });
-  }
+  if (!(await catalogAnswers(parts.catalog))) broken.push({ part: 'catalog', reason: 'no answer' });
   if (parts.sealedBus.state !== 'connected')
     broken.push({ part: 'bus', reason: `sealed bus is ${parts.sealedBus.state}` });
   if (parts.legacyBus !== parts.sealedBus && parts.legacyBus.state !== 'connected') {

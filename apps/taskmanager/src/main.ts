@@ -1,4 +1,4 @@
-import { openCatalog } from '@trove/catalog';
+import { openServiceCatalog } from '@trove/catalog';
 import { busUrls, loadBrokerTls, runService, sharedCatalogUrl, transportUrlWithTls } from '@trove/common';
 import { createAmqpBuses } from '@trove/crypto-rpc';
 import { openBrokerAccounts } from './broker/open_broker_accounts.ts';
@@ -13,7 +13,7 @@ const NAME = 'trove-taskmanager';
 await runService({
   name: NAME,
   options: taskmanagerOptions,
-  async start(config, { logger, metrics }) {
+  async start(config, { logger, metrics, graceMs }) {
     const defaults = config.DEFAULT;
     const urls = busUrls(defaults, config.oslo_messaging_rabbit);
     const tls = loadBrokerTls(config.oslo_messaging_rabbit, [
@@ -22,7 +22,7 @@ await runService({
       ...(defaults.guest_transport_url === undefined ? [] : [defaults.guest_transport_url]),
     ]);
     checkKeys(defaults, urls, logger);
-    const catalog = openCatalog({ connection: sharedCatalogUrl(config) });
+    const catalog = openServiceCatalog(sharedCatalogUrl(config), { acquireTimeoutMs: 20_000 });
     const host = hostNameOf(defaults.host);
     const { compute, housing } = openLocalCompute(config, detachedAgents, logger);
     for (const notice of housing.notices) logger.warn('guests live elsewhere than was asked for', { notice });
@@ -40,6 +40,8 @@ await runService({
         format: defaults.at_rest_format,
       },
       settings: { ...defaults, host },
+      graceMs,
+      reconcile: defaults,
       guestTransport: {
         clear: guestTransport(urls.clear, 'transport_url', seenByGuests),
         sealed: guestTransport(urls.sealed, 'sealed_transport_url', seenByGuests),

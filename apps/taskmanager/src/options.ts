@@ -9,6 +9,7 @@ export const taskmanagerOptions = defineOptions([
   sharedOptions.host,
   sharedOptions.debug,
   sharedOptions.log_level,
+  sharedOptions.graceful_shutdown_timeout,
   sharedOptions.report_interval,
   sharedOptions.agent_call_low_timeout,
   sharedOptions.agent_call_high_timeout,
@@ -36,6 +37,39 @@ export const taskmanagerOptions = defineOptions([
     name: 'broker_management_ca',
     type: 'string',
     help: 'The authorities, in PEM, that the management API is checked against. Needed for `https`.',
+  },
+  {
+    section: 'DEFAULT',
+    name: 'reconcile_interval',
+    type: 'integer',
+    default: 60,
+    min: 0,
+    unit: 's',
+    help: 'How often one of the taskmanagers compares catalog and world; 0: this one never does.',
+  },
+  {
+    section: 'DEFAULT',
+    name: 'reconcile_grace',
+    type: 'integer',
+    default: 900,
+    min: 0,
+    unit: 's',
+    help: 'For how long a difference has to stand before it is acted on, and how old a catalog has to be before anything is removed.',
+  },
+  {
+    section: 'DEFAULT',
+    name: 'reconcile_max_actions',
+    type: 'integer',
+    default: 10,
+    min: 1,
+    help: 'Differences that are acted on after one comparison.',
+  },
+  {
+    section: 'DEFAULT',
+    name: 'reconcile_dry_run',
+    type: 'boolean',
+    default: false,
+    help: 'Differences are found and shown, and acted on only after `trove-manage reconcile --apply`.',
   },
   sharedOptions.rabbit_ssl,
   sharedOptions.rabbit_ssl_version,
@@ -65,4 +99,10 @@ export type TaskmanagerSettings = Pick<
   | 'enable_secure_rpc_messaging'
   | 'taskmanager_queue'
   | 'conductor_queue'
+>;
+
+/** How it compares the catalog with the world. */
+export type ReconcileSettings = Pick<
+  TaskmanagerConfig['DEFAULT'],
+  'reconcile_interval' | 'reconcile_grace' | 'reconcile_max_actions' | 'reconcile_dry_run'
 >;

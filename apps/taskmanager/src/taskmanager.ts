@@ -6,10 +6,11 @@ import {
   createKeyStore,
   type DeploymentRow,
   storeAdoptedUplinks,
+  unavailableCatalog,
 } from '@trove/catalog';
 import { type BrokenPart, createMetrics, showBuses, systemClock, TroveError } from '@trove/common';
 import { createGuestClient, createRefusalAudit, createTaskmanagerServer, startWhenReachable } from '@trove/crypto-rpc';
-import { createTaskEngine, type TaskKind } from '@trove/tasks';
+import { createTaskEngine } from '@trove/tasks';
 import { taskmanagerHandlers } from './calls/pass_on.ts';
 import { checkInstances } from './check_instances.ts';
 import type { TaskmanagerDeps } from './deps.ts';
@@ -17,13 +18,10 @@ import { createGuestHello } from './guests/guest_hello.ts';
 import { createGuestKeys } from './guests/guest_keys.ts';
 import { brokenParts } from './health.ts';
 import { measuredGuests, showCatalog } from './measure.ts';
+import { reconcileRounds } from './reconcile/reconcile_rounds.ts';
 import { createRounds } from './rounds/rounds.ts';
-import { createInstance } from './tasks/create_instance/index.ts';
-import { deleteInstance } from './tasks/delete_instance/index.ts';
-import { restartInstance } from './tasks/restart_instance/index.ts';
-import { rotateKey } from './tasks/rotate_key/index.ts';
 import type { TaskSettings, TaskTools } from './tasks/shared/tools.ts';
-import { upgradeInstance } from './tasks/upgrade_instance/index.ts';
+import { taskKinds } from './tasks/task_kinds.ts';
 
 /** A taskmanager as a value: any number of them share one catalog and one bus. */
 export interface Taskmanager {
@@ -33,9 +31,12 @@ export interface Taskmanager {
   health(): Promise<readonly BrokenPart[]>;
 }
 
+const DEFAULT_GRACE_MS = 20_000;
+
 export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
   const { catalog, sealedBus, legacyBus, controlKeys, keyRings, settings, logger } = deps;
   const clock = deps.clock ?? systemClock;
+  const graceMs = deps.graceMs ?? DEFAULT_GRACE_MS;
   const taskSettings = taskSettingsOf(deps);
   const keyStore = createKeyStore(catalog, keyRings, { role: 'taskmanager', clock });
   const wireClock = createCatalogClock(catalog, { clock, logger });
@@ -68,6 +69,7 @@ export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
     owner: `${settings.host}/${process.pid}/${randomBytes(4).toString('hex')}`,
     logger,
     clock,
+    graceMs,
     ...deps.engine,
   });
   const calls = createTaskmanagerServer({
@@ -84,13 +86,18 @@ export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
       patienceMs: { low: taskSettings.lowMs, high: taskSettings.highMs },
     }),
     firstArrival: ({ role, messageId, expiresMs }) =>
-      claimArrival(catalog.knex, { sender: role, messageId, expiresMs: expiresMs ?? wireClock.now() }),
+      claimArrival(catalog.knex, { sender: role, messageId, expiresMs: expiresMs ?? wireClock.now() }).catch(
+        unavailableCatalog,
+      ),
     logger,
     clock: wireClock,
     onRefused,
   });
   const server = startWhenReachable(calls, { logger, clock });
-  const rounds = createRounds({ ...tools, logger, adoptUplinks: () => storeAdoptedUplinks(catalog, keyRings) });
+  const rounds = [
+    ...createRounds({ ...tools, logger, adoptUplinks: () => storeAdoptedUplinks(catalog, keyRings) }),
+    ...reconcileRounds(tools, { ...deps, metrics }),
+  ];
 
   return {
     async start() {
@@ -101,24 +108,15 @@ export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
       await server.start();
     },
     async close() {
-      await server.close();
-      await Promise.all(rounds.map((round) => round.stop()));
-      await engine.close();
+      // Side by side: leases are to be free at once, and a call to a guest may take minutes.
+      const graceOver = setTimeout(() => void guests.close(), graceMs);
+      await Promise.all([server.close(), engine.close(), ...rounds.map((round) => round.stop())]);
+      clearTimeout(graceOver);
       await guests.close();
       wireClock.stop();
     },
     health: () => brokenParts({ catalog, sealedBus, legacyBus, engine }),
   };
-}
-
-function taskKinds(tools: TaskTools): readonly TaskKind[] {
-  return [
-    createInstance(tools),
-    deleteInstance(tools),
-    upgradeInstance(tools),
-    restartInstance(tools),
-    rotateKey(tools),
-  ];
 }
 
 function taskSettingsOf({ settings, guestTransport }: TaskmanagerDeps): TaskSettings {

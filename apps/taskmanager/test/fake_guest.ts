@@ -13,7 +13,7 @@ export interface Volume {
 }
 
 export interface GuestFaults {
-  /** Methods that fail, with what the guest says. */
+  /** Methods that fail, with what the guest says; `start`: the database does not come up with its server. */
   readonly fail: Map<string, string>;
   /** The agent is never there. */
   deaf: boolean;
@@ -154,6 +154,7 @@ export async function startFakeGuest(deps: {
     },
   });
   await server.start();
+  if (volume.prepared && !faults.fail.has('start')) await sayHealthy();
   return {
     async close() {
       await server.close();

@@ -9,7 +9,8 @@ import {
   withTransaction,
 } from '@trove/catalog';
 import { type TestCatalog, testCatalog } from '@trove/catalog/testing';
-import { createLogger, newUuid, Secret, silentLogger } from '@trove/common';
+import { createLogger, type Metrics, newUuid, Secret, silentLogger } from '@trove/common';
+import type { ComputeDriver } from '@trove/compute';
 import {
   type Bus,
   createMemoryBroker,
@@ -21,7 +22,7 @@ import { fileDelete, fileTask, type JsonObject, type TaskEngineOptions } from '@
 import { createBrokerAccounts } from '../src/broker/broker_accounts.ts';
 import type { BrokerAdmin } from '../src/broker/broker_admin.ts';
 import { createMemoryAdmin } from '../src/broker/memory_admin.ts';
-import { buildTaskmanager, type Taskmanager } from '../src/index.ts';
+import { buildTaskmanager, type Taskmanager, type TaskmanagerDeps } from '../src/index.ts';
 import { createWorld, FLAVOR, type World } from './world.ts';
 
 const VERSION = 'b81ccb84-4f1d-4a51-a7ad-4f9b7e8f9f10';
@@ -47,6 +48,11 @@ export interface House {
     secure?: boolean;
     own?: boolean;
     faults?: TaskEngineOptions['faults'];
+    /** Default: the house's world. */
+    compute?: ComputeDriver;
+    /** Default: it never compares the catalog with the world. */
+    reconcile?: NonNullable<TaskmanagerDeps['reconcile']>;
+    metrics?: Metrics;
   }): Promise<Taskmanager>;
   dispose(): Promise<void>;
 }
@@ -72,13 +78,14 @@ export function openHouse(catalog: TestCatalog): House {
   const open: Taskmanager[] = [];
   return {
     ...{ catalog, project, api, broker, bus, admin, world, rings },
-    async taskmanager({ secure = true, own = true, faults } = {}) {
+    async taskmanager({ secure = true, own = true, faults, compute = world, ...others } = {}) {
       const taskmanager = buildTaskmanager({
         ...{
           catalog,
           sealedBus: bus,
           legacyBus: bus,
-          compute: world,
+          compute,
+          ...others,
           accounts: own ? accounts : undefined,
           keyRings: rings,
           logger: LOGGER,

@@ -1,17 +1,23 @@
 import type { Catalog } from '@trove/catalog';
 import { newUuid, TroveError, uuidV5 } from '@trove/common';
-import type { ComputeDriver, CreateServer, Flavor, InjectedFiles, Server } from '@trove/compute';
+import type { ComputeDriver, CreateServer, Flavor, InjectedFiles, OwnedThing, Server } from '@trove/compute';
 import type { MemoryBroker } from '@trove/crypto-rpc';
 import { type FakeGuest, type GuestFaults, startFakeGuest, type Volume } from './fake_guest.ts';
 
 export const FLAVOR: Flavor = { id: '25', name: 'm1.rd-tiny', ram: 512, vcpus: 1, disk: 5, ephemeral: 0 };
+export const LARGER: Flavor = { ...FLAVOR, id: '26', name: 'm1.rd-smaller', ram: 768 };
+
+/** What carries a deployment's id. */
+type Tag = Pick<OwnedThing, 'deploymentId' | 'instanceId' | 'clientToken'>;
 
 interface FakeServer {
   id: string;
+  deploymentId: string;
   instanceId: string;
   clientToken: string;
   generation: string;
   imageId: string;
+  flavorId: string;
   volumeId: string | null;
   files: InjectedFiles;
   agent: FakeGuest | undefined;
@@ -20,8 +26,8 @@ interface FakeServer {
 
 export interface World extends ComputeDriver {
   readonly servers: Map<string, FakeServer>;
-  readonly volumes: Map<string, Volume & { token: string }>;
-  readonly snapshots: Map<string, Volume>;
+  readonly volumes: Map<string, Volume & { token: string; tag: Tag; size: number }>;
+  readonly snapshots: Map<string, Volume & { tag: Tag }>;
   /** Calls of this name fail so many times with this error. */
   readonly scripted: Map<keyof ComputeDriver, { times: number; error: Error }>;
   readonly guestFaults: GuestFaults;
@@ -34,7 +40,7 @@ export interface World extends ComputeDriver {
 export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): World {
   const servers = new Map<string, FakeServer>();
   const volumes: World['volumes'] = new Map();
-  const snapshots = new Map<string, Volume>();
+  const snapshots: World['snapshots'] = new Map();
   const scripted: World['scripted'] = new Map();
   const guestFaults: GuestFaults = { fail: new Map(), deaf: false };
   const calls: string[] = [];
@@ -56,6 +62,7 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
     status: server.running ? 'ACTIVE' : 'SHUTDOWN',
     host: 'here',
     imageId: server.imageId,
+    flavorId: server.flavorId,
     volumeId: server.volumeId,
     addresses: [{ address: '127.64.0.9', type: 'private' }],
     generation: server.generation,
@@ -83,19 +90,29 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
   return {
     name: 'local',
     ...{ servers, volumes, snapshots, scripted, guestFaults, calls },
-    flavors: async () => [FLAVOR],
+    flavors: async () => [FLAVOR, LARGER],
     images: async () => [],
     hosts: async () => [],
     async createVolume(request) {
       maybeFail('createVolume');
       const id = uuidV5(request.clientToken, 'volume');
-      if (!volumes.has(id)) volumes.set(id, { id, token: request.clientToken, prepared: false, data: '', effects: [] });
+      const { clientToken: token, deploymentId, instanceId } = request;
+      const tag = { deploymentId, instanceId, clientToken: token };
+      const { size } = request;
+      if (!volumes.has(id)) volumes.set(id, { id, token, tag, size, prepared: false, data: '', effects: [] });
       return { volumeId: id };
     },
     async findVolume(token) {
       const found = [...volumes.values()].find((volume) => volume.token === token);
       return found && { volumeId: found.id };
     },
+    async extendVolume(id, size) {
+      maybeFail('extendVolume');
+      const volume = volumes.get(id);
+      if (volume === undefined) throw new TroveError('COMPUTE_ERROR', 'no volume');
+      volume.size = Math.max(volume.size, size);
+    },
+    volumeSize: async (id) => volumes.get(id)?.size,
     async deleteVolume(id) {
       maybeFail('deleteVolume');
       volumes.delete(id);
@@ -105,27 +122,35 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
       const volume = volumes.get(volumeId);
       if (volume === undefined) throw new TroveError('COMPUTE_ERROR', 'no volume');
       const id = uuidV5(token, 'snapshot');
-      if (!snapshots.has(id)) snapshots.set(id, structuredClone({ ...volume }));
+      const tag = { ...volume.tag, clientToken: token };
+      if (!snapshots.has(id)) snapshots.set(id, structuredClone({ ...volume, tag }));
       return { snapshotId: id };
     },
     async restoreVolume(volumeId, snapshotId) {
       maybeFail('restoreVolume');
       const [volume, snapshot] = [volumes.get(volumeId), snapshots.get(snapshotId)];
       if (volume === undefined || snapshot === undefined) throw new TroveError('COMPUTE_ERROR', 'nothing to restore');
-      Object.assign(volume, structuredClone(snapshot));
+      Object.assign(volume, structuredClone({ ...snapshot, tag: volume.tag }));
+    },
+    async findSnapshot(token) {
+      const id = uuidV5(token, 'snapshot');
+      return snapshots.has(id) ? { snapshotId: id } : undefined;
     },
     async deleteSnapshot(id) {
+      maybeFail('deleteSnapshot');
       snapshots.delete(id);
     },
     async createServer(request: CreateServer) {
       maybeFail('createServer');
-      const { clientToken, instanceId, imageId, volumeId, files } = request;
+      const { clientToken, deploymentId, instanceId, imageId, volumeId, files } = request;
       const server = {
         id: newUuid(),
+        deploymentId,
         instanceId,
         clientToken,
         generation: clientToken,
         imageId,
+        flavorId: request.flavor.id,
         volumeId,
         files,
         agent: undefined,
@@ -154,6 +179,14 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
       await start(server);
       return shown(server);
     },
+    async resizeServer({ serverId, flavor }) {
+      maybeFail('resizeServer');
+      const server = need(serverId);
+      if (server.flavorId !== flavor.id) await stop(server);
+      server.flavorId = flavor.id;
+      await start(server);
+      return shown(server);
+    },
     async deleteServer(id) {
       maybeFail('deleteServer');
       const server = servers.get(id);
@@ -161,8 +194,20 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
       servers.delete(id);
     },
     injectedFiles: async (id) => need(id).files,
+    async listOwned(deploymentId) {
+      const things: OwnedThing[] = [
+        ...[...servers.values()].map((server) => ({ kind: 'server' as const, ...tagOf(server), id: server.id })),
+        ...[...volumes].map(([id, { tag }]) => ({ kind: 'volume' as const, ...tag, id })),
+        ...[...snapshots].map(([id, { tag }]) => ({ kind: 'snapshot' as const, ...tag, id })),
+      ];
+      return things.filter((thing) => thing.deploymentId === deploymentId);
+    },
     async close() {
       for (const server of servers.values()) await stop(server);
     },
   };
+}
+
+function tagOf({ deploymentId, instanceId, clientToken }: Tag): Tag {
+  return { deploymentId, instanceId, clientToken };
 }

@@ -13,6 +13,8 @@ import { reports } from './102_reports.ts';
 import { deployment } from './103_deployment.ts';
 import { quarantine } from './104_quarantine.ts';
 import { bootstrapKeys } from './105_bootstrap_keys.ts';
+import { taskStepNames } from './106_task_step_names.ts';
+import { reconcilerTables } from './107_reconciler.ts';
 import type { Migration } from './migration.ts';
 
 /** In order. 40 to 48 are numbered as Trove's own and do what those do; ours start at 100. */
@@ -32,6 +34,8 @@ export const MIGRATIONS: readonly Migration[] = [
   deployment,
   quarantine,
   bootstrapKeys,
+  taskStepNames,
+  reconcilerTables,
 ];
 
 export const LATEST_VERSION: number = MIGRATIONS.at(-1)?.version ?? 0;

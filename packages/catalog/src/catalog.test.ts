@@ -196,3 +196,10 @@ test.each(['postgres://a/b', 'mysql://host', 'sqlite://', 'sqlite:///', 'nonsens
     expect(() => openCatalog({ connection })).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }) as Error);
   },
 );
+
+test('on SQLite what was committed is on the disk, not only what a checkpoint has reached', async () => {
+  const catalog = await testCatalog('sqlite');
+  const [full, wal] = [await catalog.knex.raw('PRAGMA synchronous'), await catalog.knex.raw('PRAGMA journal_mode')];
+  expect([full, wal]).toEqual([[{ synchronous: 2 }], [{ journal_mode: 'wal' }]]);
+  await catalog.dispose();
+});

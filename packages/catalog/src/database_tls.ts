@@ -1,8 +1,6 @@
-import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { loadTlsClient, type TlsClient, TroveError } from '@trove/common';
-import type { Knex } from 'knex';
 import type { SslOptions } from 'mysql2';
 
 const NAMES = {
@@ -41,30 +39,4 @@ export function mysqlTls(tls: TlsClient, host: string, port: number): { ssl: obj
       return Object.assign(socket, { _host: host });
     },
   };
-}
-
-interface MysqlClient {
-  acquireRawConnection(): Promise<unknown>;
-}
-
-/** knex's client for MySQL, which says of a connection that TLS refused why: `CATALOG_UNAVAILABLE`, its cause has host, file and reason. */
-export function tlsMysqlClient(tls: TlsClient, where: { host: string; port: number }): typeof Knex.Client {
-  // knex ships it without types and outside its main entry.
-  const Base = createRequire(import.meta.url)('knex/lib/dialects/mysql2/index.js') as new (
-    config: Knex.Config,
-  ) => MysqlClient;
-  class TlsMysqlClient extends Base {
-    override async acquireRawConnection(): Promise<unknown> {
-      try {
-        return await super.acquireRawConnection();
-      } catch (error) {
-        const told = tls.explain(error, where);
-        if (told === undefined) throw error;
-        // The reason names hosts and files: it is for the log and the operator, as the cause, and never for a tenant.
-        const cause = new Error(told, { cause: error });
-        throw new TroveError('CATALOG_UNAVAILABLE', 'The catalog cannot be reached.', { retryable: true, cause });
-      }
-    }
-  }
-  return TlsMysqlClient as unknown as typeof Knex.Client;
 }

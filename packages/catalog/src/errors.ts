@@ -1,4 +1,4 @@
-import { isTroveError } from '@trove/common';
+import { isTroveError, TroveError } from '@trove/common';
 
 /** What MySQL's and SQLite's drivers put on an error; MySQL numbers in `errno`, SQLite extended result codes in `errcode`. */
 function numberOf(error: unknown, member: 'errno' | 'errcode'): number | undefined {
@@ -44,4 +44,10 @@ export function isUnavailable(error: unknown): boolean {
   // mysql2 marks so what ends a connection, whatever statement heard of it first.
   if ('fatal' in error && error.fatal === true) return true;
   return 'code' in error && typeof error.code === 'string' && CONNECTION_LOST.has(error.code);
+}
+
+/** For the `catch` of queries outside `withTransaction`: an error that says that the database is away becomes `CATALOG_UNAVAILABLE`. */
+export function unavailableCatalog(error: unknown): never {
+  if (isTroveError(error) || !isUnavailable(error)) throw error;
+  throw new TroveError('CATALOG_UNAVAILABLE', 'The catalog cannot be reached.', { cause: error, retryable: true });
 }

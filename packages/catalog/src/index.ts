@@ -9,12 +9,21 @@ export {
   syncCatalog,
 } from '@trove/migrations';
 export { toBigint } from './bigint.ts';
-export { type Catalog, type CatalogOptions, openCatalog } from './catalog.ts';
+export { type Catalog, type CatalogOptions, openCatalog, openServiceCatalog } from './catalog.ts';
+export { catalogAnswers } from './catalog_answers.ts';
 export { type CatalogClock, createCatalogClock } from './catalog_clock.ts';
 export { checkCatalogAtStart } from './check_at_start.ts';
+export { checkInvariants, type InvariantDeps, type InvariantReport } from './checks/check_invariants.ts';
+export { leftoversOfBuilds, ownershipOf, unsettledResources } from './checks/differences.ts';
+export type { GuestEffects } from './checks/effects.ts';
+export { type CatalogFacts, readFacts } from './checks/facts.ts';
+export type { BrokerReading, OutsideThing } from './checks/outside.ts';
+export { type RamOf } from './checks/quota_difference.ts';
+export type { NamedSecret } from './checks/secret_scan.ts';
+export { showsAction } from './checks/transient_status.ts';
 export { requireCurrentCatalog } from './current_catalog.ts';
 export { dbNow, troveNow } from './database_time.ts';
-export { isDuplicate, isUnavailable } from './errors.ts';
+export { isDuplicate, isUnavailable, unavailableCatalog } from './errors.ts';
 export { storeAdoptedUplinks } from './keys/adopted_uplinks.ts';
 export {
   acceptOnlyPendingKey,
@@ -22,6 +31,7 @@ export {
   activeKeyVersion,
   agreedKeyVersion,
   beginBootstrap,
+  eraseDeadKeys,
   type FencedKey,
   injectedKeyVersion,
   isBootstrapKey,
@@ -72,19 +82,44 @@ export {
   readDatastoreVersion,
 } from './operations/read_datastores.ts';
 export { type InstanceReading, listInstances, readInstance } from './operations/read_instances.ts';
+export {
+  listTasks,
+  readInstanceOwner,
+  readTask,
+  type TaskReading,
+  type TaskStepReading,
+} from './operations/read_tasks.ts';
 export { clearFaults, recordFault } from './operations/record_fault.ts';
 export { ensureReportRow, forgetBoot, type Hello, type HelloOutcome, recordHello } from './operations/record_hello.ts';
 export { type LegacyReport, recordLegacyReports } from './operations/record_legacy_reports.ts';
 export { recordSealedReports, type SealedReport } from './operations/record_sealed_reports.ts';
 export { replaceTaskParams } from './operations/replace_task_params.ts';
-export { type ReserveQuota, reserveQuota } from './operations/reserve_quota.ts';
+export { type ReserveQuota, reserveGrowth, reserveQuota } from './operations/reserve_quota.ts';
 export { intendResource, markResource, resourcesOfInstance } from './operations/resources.ts';
 export { type Arrival, claimArrival, purgeArrivals } from './operations/rpc_inbox.ts';
-export { commitQuota, type QuotaOfInstance, releaseQuota } from './operations/settle_quota.ts';
+export { commitQuota, type QuotaOfInstance, releaseQuota, settleGrowth } from './operations/settle_quota.ts';
 export { updateDatastore } from './operations/update_datastore.ts';
 export { type DatastoreVersionUpdate, updateDatastoreVersion } from './operations/update_datastore_version.ts';
 export { type InstanceValues, writeInstance } from './operations/write_instance.ts';
 export { writeServiceStatus } from './operations/write_service_status.ts';
+export { freeDeadSlot, settleGone } from './reconcile/act_on_rows.ts';
+export { compare, subjectOf } from './reconcile/compare.ts';
+export { correctQuota } from './reconcile/correct_quota.ts';
+export { RECONCILE_KIND_NAMES, RECONCILE_KINDS, type ReconcileKind } from './reconcile/kinds.ts';
+export {
+  approveFindings,
+  type ReconcileState,
+  type RecordedFinding,
+  readReconcileState,
+  recordDifferences,
+} from './reconcile/reconcile_findings.ts';
+export {
+  endReconcilerTurn,
+  holdReconciler,
+  type ReconcilerTurn,
+  renewReconcilerTurn,
+  takeReconcilerTurn,
+} from './reconcile/reconciler_lease.ts';
 export type {
   ConductorLastseenRow,
   DatabaseBigint,

@@ -128,6 +128,8 @@ export interface TaskRow {
   params: string;
   state: 'pending' | 'running' | 'waiting' | 'compensating' | 'done' | 'failed' | 'cancelled';
   step: string | null;
+  /** JSON: the names of all its steps, in order, as the release knows them that last worked on it. */
+  step_names: string | null;
   attempt: number;
   lease_owner: string | null;
   lease_until: DatabaseBigint | null;
@@ -213,4 +215,28 @@ export interface DeploymentRow {
   id: number;
   deployment_id: string;
   created: DatabaseBigint;
+}
+
+export interface ReconcilerRow {
+  /** Always 1: the table has one row. */
+  id: number;
+  lease_owner: string | null;
+  lease_until: DatabaseBigint | null;
+  /** Counts the runs; it goes down only where the catalog was restored. */
+  run: DatabaseBigint;
+  /** When the last run ended. */
+  ran_at: DatabaseBigint | null;
+  /** Since when nothing is deleted, because a running taskmanager saw the catalog restored. */
+  held_since: DatabaseBigint | null;
+}
+
+export interface ReconcileFindingRow {
+  kind: string;
+  subject: string;
+  instance_id: string | null;
+  detail: string;
+  /** When it was first seen, and seen in each run ever since. */
+  since: DatabaseBigint;
+  /** By an operator: to be acted on whatever its age. */
+  approved: Flag;
 }

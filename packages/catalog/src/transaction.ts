@@ -9,7 +9,7 @@ const TRIES = 5;
 /**
  * Runs `work` in one transaction (READ COMMITTED on MySQL, BEGIN IMMEDIATE on SQLite) and runs it again as a whole on a
  * deadlock, a lock wait time-out or a busy file: so it makes no outside call. Rejects with `CATALOG_UNAVAILABLE` where the
- * database cannot be reached; whether a commit that was under way took place is then unknown.
+ * database cannot be reached or stays busy; whether a commit that was under way took place is then unknown.
  */
 export async function withTransaction<T>(catalog: Catalog, work: (tx: Knex.Transaction) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
@@ -22,7 +22,9 @@ export async function withTransaction<T>(catalog: Catalog, work: (tx: Knex.Trans
           retryable: true,
         });
       }
-      if (attempt >= TRIES || !isTransient(error)) throw error;
+      if (!isTransient(error)) throw error;
+      if (attempt >= TRIES)
+        throw new TroveError('CATALOG_UNAVAILABLE', 'The catalog is busy.', { cause: error, retryable: true });
       await delay(fullJitterMs(attempt, 10, 500));
     }
   }

@@ -29,7 +29,8 @@ export function writeFileDurably(path: string, text: string, options: DurableFil
   syncFolder(dirname(path));
 }
 
-function syncFolder(path: string): void {
+/** Puts on the disk what was made, renamed or removed in a folder. */
+export function syncFolder(path: string): void {
   const folder = openSync(path, 'r');
   try {
     fsyncSync(folder);

@@ -14,7 +14,7 @@ export {
   type TransportUrl,
 } from './config/transport_url.ts';
 export { hkdfSha256, hmacSha256, sha256, troveDecrypt, troveEncrypt } from './crypto.ts';
-export { writeFileDurably } from './durable_file.ts';
+export { syncFolder, writeFileDurably } from './durable_file.ts';
 export {
   ERROR_CODES,
   type ErrorCode,

@@ -1,6 +1,6 @@
 import { newUuid } from '@trove/common';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ComputeDriver, CreateServer, Server } from './driver.ts';
+import type { ComputeDriver, CreateServer, OwnedThing, Server } from './driver.ts';
 
 /** The inside of a server, reached by other ways than the driver. */
 export interface ServerInside {
@@ -60,9 +60,14 @@ export function computeConformance(name: string, options: ConformanceOptions): v
     });
     afterAll(() => options.dispose(), 120_000);
     describeServers(world);
+    describeResize(world);
     describeRebuild(world);
     describeVolumes(world);
   });
+}
+
+function byKind(one: OwnedThing, other: OwnedThing): number {
+  return one.kind < other.kind ? -1 : 1;
 }
 
 function describeServers({ driver, signal, request }: World): void {
@@ -143,6 +148,49 @@ function describeServers({ driver, signal, request }: World): void {
   }, 60_000);
 }
 
+function describeResize({ driver, inside, signal, request }: World): void {
+  test('a resized server has the other flavor, and keeps everything else', async () => {
+    const compute = await driver();
+    const create = await request();
+    const server = await compute.createServer(create, signal);
+    const flavor = (await compute.flavors()).find((other) => other.id !== create.flavor.id) ?? create.flavor;
+    expect([server.flavorId, flavor.id]).toEqual([create.flavor.id, expect.not.stringMatching(create.flavor.id)]);
+    for (const where of ['root', 'volume'] as const) await inside.write(server, where, 'planted', where);
+    const resized = await compute.resizeServer({ serverId: server.id, flavor }, signal);
+    expect(resized).toEqual({ ...server, flavorId: flavor.id });
+    for (const where of ['root', 'volume'] as const) expect(await inside.read(resized, where, 'planted')).toBe(where);
+    expect(await compute.injectedFiles(server.id)).toEqual(FILES);
+    await compute.stopServer(server.id, signal);
+    const again = await (await driver()).resizeServer({ serverId: server.id, flavor }, signal);
+    expect(again, 'a repeat starts what an interrupted one has stopped').toEqual(resized);
+    const unknown = { ...flavor, id: 'no such flavor' };
+    await expect(compute.resizeServer({ serverId: server.id, flavor: unknown }, signal)).rejects.toMatchObject({
+      code: 'FLAVOR_NOT_FOUND',
+    });
+    expect(await (await driver()).getServer(server.id)).toEqual(resized);
+    await compute.deleteServer(server.id, signal);
+    await compute.deleteVolume(create.volumeId ?? '', signal);
+  }, 60_000);
+
+  test('a volume grows under a running server, and never shrinks', async () => {
+    const compute = await driver();
+    const create = await request();
+    const volumeId = create.volumeId ?? '';
+    const server = await compute.createServer(create, signal);
+    await inside.write(server, 'volume', 'planted', 'inside');
+    expect(await compute.volumeSize(volumeId)).toBe(1);
+    await compute.extendVolume(volumeId, 3, signal);
+    await (await driver()).extendVolume(volumeId, 2, signal);
+    expect(await (await driver()).volumeSize(volumeId)).toBe(3);
+    expect(await compute.getServer(server.id)).toEqual(server);
+    expect(await inside.read(server, 'volume', 'planted')).toBe('inside');
+    await compute.deleteServer(server.id, signal);
+    await compute.deleteVolume(volumeId, signal);
+    expect(await compute.volumeSize(volumeId)).toBeUndefined();
+    await expect(compute.extendVolume(volumeId, 4, signal)).rejects.toMatchObject({ code: 'COMPUTE_ERROR' });
+  }, 60_000);
+}
+
 function describeRebuild({ driver, inside, signal, request }: World): void {
   test('a rebuild keeps id, address and volume, throws the root away and replaces the files', async () => {
     const compute = await driver();
@@ -198,12 +246,14 @@ function describeVolumes({ driver, inside, signal, request }: World): void {
     expect(await (await driver()).snapshotVolume(create.volumeId ?? '', 'snapshot-token', signal)).toEqual({
       snapshotId,
     });
+    expect(await (await driver()).findSnapshot('snapshot-token')).toEqual({ snapshotId });
     await inside.write(server, 'volume', 'data', 'after');
     await inside.write(server, 'volume', 'new', 'after');
     await compute.restoreVolume(create.volumeId ?? '', snapshotId, signal);
     expect(await inside.read(server, 'volume', 'data')).toBe('before');
     expect(await inside.read(server, 'volume', 'new')).toBeUndefined();
     await compute.deleteSnapshot(snapshotId, signal);
+    expect(await (await driver()).findSnapshot('snapshot-token')).toBeUndefined();
     await expect(compute.restoreVolume(create.volumeId ?? '', snapshotId, signal)).rejects.toMatchObject({
       code: 'COMPUTE_ERROR',
     });
@@ -213,6 +263,28 @@ function describeVolumes({ driver, inside, signal, request }: World): void {
       volumeId: create.volumeId,
     });
     await compute.deleteVolume(create.volumeId ?? '', signal);
+  }, 60_000);
+
+  test('what a deployment owns is listed, and nothing of another', async () => {
+    const compute = await driver();
+    const { deploymentId, ...create } = await request();
+    const stranger = await request();
+    const server = await compute.createServer({ ...create, deploymentId }, signal);
+    await compute.stopServer(server.id, signal);
+    const { snapshotId } = await compute.snapshotVolume(create.volumeId ?? '', `snapshot-${server.id}`, signal);
+    const { instanceId, clientToken } = create;
+    const common = { deploymentId, instanceId };
+    const volume = { ...common, kind: 'volume', id: create.volumeId, clientToken: `volume-${instanceId}` };
+    const snapshot = { ...common, kind: 'snapshot', id: snapshotId, clientToken: `snapshot-${server.id}` };
+    const listed = async () => (await (await driver()).listOwned(deploymentId)).toSorted(byKind);
+    expect(await listed()).toEqual([{ ...common, kind: 'server', id: server.id, clientToken }, snapshot, volume]);
+    await compute.deleteServer(server.id, signal);
+    await compute.deleteVolume(create.volumeId ?? '', signal);
+    expect(await listed(), 'a snapshot outlives its volume').toEqual([snapshot]);
+    await compute.deleteSnapshot(snapshotId, signal);
+    expect(await listed()).toEqual([]);
+    expect(await compute.listOwned(stranger.deploymentId)).toHaveLength(1);
+    await compute.deleteVolume(stranger.volumeId ?? '', signal);
   }, 60_000);
 
   test('an aborted signal stops a request before it has made anything', async () => {

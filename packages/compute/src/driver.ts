@@ -32,6 +32,8 @@ export interface Server {
   readonly status: ServerStatus;
   readonly host: string;
   readonly imageId: string;
+  /** Of the flavor that it runs with now. */
+  readonly flavorId: string;
   readonly volumeId: string | null;
   readonly addresses: readonly ServerAddress[];
   /** The token of the `rebuild` that made what runs now; the create's token before any. */
@@ -62,12 +64,27 @@ export interface RebuildServer {
   readonly files: InjectedFiles;
 }
 
+export interface ResizeServer {
+  readonly serverId: string;
+  /** What it is to run with. The driver holds to these figures, and refuses an id that it does not know. */
+  readonly flavor: Flavor;
+}
+
 export interface CreateVolume {
   readonly clientToken: string;
   readonly deploymentId: string;
   readonly instanceId: string;
   /** GB. */
   readonly size: number;
+}
+
+/** Something outside that carries a deployment's id: made for one of its instances by the request with this token. */
+export interface OwnedThing {
+  readonly kind: 'server' | 'volume' | 'snapshot';
+  readonly id: string;
+  readonly clientToken: string;
+  readonly deploymentId: string;
+  readonly instanceId: string;
 }
 
 /**
@@ -82,11 +99,20 @@ export interface ComputeDriver {
   createVolume(request: CreateVolume, signal: AbortSignal): Promise<{ volumeId: string }>;
   /** The volume that this token made, or undefined. */
   findVolume(clientToken: string): Promise<{ volumeId: string } | undefined>;
+  /**
+   * Makes the volume, and the file system on it, `size` GB large, under a running server too. It only grows: one that is
+   * this large or larger stays as it is. `COMPUTE_ERROR` where it is not there.
+   */
+  extendVolume(volumeId: string, size: number, signal: AbortSignal): Promise<void>;
+  /** In GB, as it is now; undefined where it is not there. */
+  volumeSize(volumeId: string): Promise<number | undefined>;
   deleteVolume(volumeId: string, signal: AbortSignal): Promise<void>;
   /** A copy of the volume, taken while the server is stopped. The same token never makes two. */
   snapshotVolume(volumeId: string, clientToken: string, signal: AbortSignal): Promise<{ snapshotId: string }>;
   /** Puts the volume back to the snapshot; the server is stopped. */
   restoreVolume(volumeId: string, snapshotId: string, signal: AbortSignal): Promise<void>;
+  /** The snapshot that this token made, or undefined; half a copy counts as none and is removed with its volume or server. */
+  findSnapshot(clientToken: string): Promise<{ snapshotId: string } | undefined>;
   deleteSnapshot(snapshotId: string, signal: AbortSignal): Promise<void>;
   createServer(request: CreateServer, signal: AbortSignal): Promise<Server>;
   /** Every server that this token made, looked up in the world: more than one is a fault that the caller cleans up. */
@@ -96,7 +122,15 @@ export interface ComputeDriver {
   startServer(serverId: string, signal: AbortSignal): Promise<void>;
   /** A new root and new injected files from the image; volume, address and id stay. The server is started. */
   rebuildServer(request: RebuildServer, signal: AbortSignal): Promise<Server>;
+  /**
+   * The server under another flavor's limits: stopped as a machine is switched off, then started. Root, files, volume,
+   * address, id and generation stay. One that has the flavor already is started where it does not run, and left alone
+   * where it does. `FLAVOR_NOT_FOUND` touches nothing.
+   */
+  resizeServer(request: ResizeServer, signal: AbortSignal): Promise<Server>;
   deleteServer(serverId: string, signal: AbortSignal): Promise<void>;
   /** The injected files as they are on the server now; what an undo puts back. */
   injectedFiles(serverId: string): Promise<InjectedFiles>;
+  /** Everything of this deployment that the driver can see. What carries another deployment's id, or none, is left out. */
+  listOwned(deploymentId: string): Promise<readonly OwnedThing[]>;
 }

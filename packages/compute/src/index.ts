@@ -6,3 +6,4 @@ export { type Housing, type HousingOptions, houseGuests } from './local/housing.
 export type { InstallationSource, LocalInstallation } from './local/images.ts';
 export { flavorsFileOf, type LocalChoicesOptions, localChoices } from './local/local_choices.ts';
 export { LocalCompute, type LocalComputeOptions } from './local/local_compute.ts';
+export { localThings } from './local/owned_things.ts';

@@ -14,6 +14,8 @@ export const POLICY_RULES = {
   'instance:show': 'admin_or_owner',
   'instance:update': 'admin_or_owner',
   'instance:restart': 'admin_or_owner',
+  'instance:resize_flavor': 'admin_or_owner',
+  'instance:resize_volume': 'admin_or_owner',
   'instance:extension:database:create': 'admin_or_owner',
   'instance:extension:database:delete': 'admin_or_owner',
   'instance:extension:database:index': 'admin_or_owner',

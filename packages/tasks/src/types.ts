@@ -41,8 +41,13 @@ export interface StepContext {
    * It may be run again as a whole on a deadlock, so it makes no outside call.
    */
   fenced<T>(work: (tx: Knex.Transaction) => Promise<T>): Promise<T>;
-  /** Renews the lease; rejects with `STALE_FENCE` when it is lost. Called before an outside call that needs longer than what is left. */
-  renew(): Promise<void>;
+  /** What an earlier try of this step noted last; undefined where none did, and in an undo. */
+  readonly noted: Json | undefined;
+  /**
+   * Writes a note for later tries into the journal, under the fence. Before a call that must not be repeated and whose effect
+   * cannot be looked up by the token: who finds the note knows that it may have been made. In an undo nothing is noted.
+   */
+  note(value: Json): Promise<void>;
 }
 
 /** How one run of a step ended. `wait`: nothing is blocked, the step runs again when its time has come or it is woken. */
@@ -66,8 +71,14 @@ export interface Step {
    */
   undo?(context: StepContext): Promise<void>;
   /**
-   * How long one `observe`, `run` or `undo` may take. The lease is renewed to cover it before the call starts, so above the
-   * lease's own length (30 s) it is also how long others wait when the worker dies in this step: rather wait in rows.
+   * Makes the step one that only cleans up: what the task is for is reached without it. Where it fails for good or the
+   * deadline passes before it is done, this writes down what is left for somebody else to take away (no outside call), and
+   * the task goes on as if the step were done; the journal keeps it as failed. Only behind the last step with an `undo`.
+   */
+  leave?(context: StepContext): Promise<void>;
+  /**
+   * How long one `observe`, `run` or `undo` may take. The lease is renewed while it runs; a slot of the worker is taken all
+   * the time and nobody looks at a cancel, so what takes long is rather waited for in rows.
    */
   readonly timeoutMs: number;
   /** Tries before the step fails for good, and the cap of the jittered wait between them. */

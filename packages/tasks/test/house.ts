@@ -30,16 +30,11 @@ export async function fileRemove(
   instanceId: string,
   more: Partial<NewTask> = {},
 ): Promise<FiledTask> {
-  const task = {
-    kind: 'remove',
-    instanceId,
-    projectId: PROJECT,
-    params: {},
-    deadlineMs: 600_000,
-    codeVersion: 1,
-    ...more,
-  };
-  return await withTransaction(catalog, (tx) => fileDelete(tx, task));
+  return await withTransaction(catalog, (tx) => fileDelete(tx, removeTask(instanceId, more)));
+}
+
+export function removeTask(instanceId: string, more: Partial<NewTask> = {}): NewTask {
+  return { kind: 'remove', instanceId, projectId: PROJECT, params: {}, deadlineMs: 600_000, codeVersion: 1, ...more };
 }
 
 export async function taskOf(catalog: Catalog, id: string): Promise<TaskRow> {

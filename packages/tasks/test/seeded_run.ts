@@ -1,41 +1,33 @@
 import { type Catalog, type TaskRow, withTransaction } from '@trove/catalog';
 import { type Clock, isTroveError, silentLogger, systemClock } from '@trove/common';
+import { type Boundary, type Random, seededRandom, withBoundaries } from '@trove/testkit';
 import { dueTasks } from '../src/engine/due.ts';
 import { takeTask } from '../src/engine/lease.ts';
-import type { FaultPoint } from '../src/engine/options.ts';
 import { type WorkerSettings, workOn } from '../src/engine/work_on.ts';
+import type { Step, TaskKind } from '../src/index.ts';
 import { fileBuild, fileRemove, instanceOf, newInstance, taskOf } from './house.ts';
 import { type BuildPlan, fixtureKinds } from './kinds.ts';
 import { MemoryWorld } from './world.ts';
 
 const LEASE_MS = 30_000;
-const MAX_ROUNDS = 400;
+const MAX_ROUNDS = 600;
 const STEPS = ['make_secret', 'make_volume', 'make_server', 'wait_ready', 'announce'] as const;
 
 /** The worker's process died at this point. */
 class Killed extends Error {}
-
-type Random = () => number;
-
-/** Mulberry32: the same seed, the same run. */
-function randomOf(seed: number): Random {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /**
  * One instance's life under faults: a build that may fail, workers that are killed or stopped past their lease at any
  * boundary, a delete at any moment. Rejects with what does not hold at the end.
  */
 export async function seededRun(catalog: Catalog, seed: number): Promise<void> {
-  const run = new Run(catalog, randomOf(seed), await newInstance(catalog));
-  await run.play();
-  await run.check();
+  const run = new Run(catalog, seededRandom(seed), await newInstance(catalog));
+  try {
+    await run.play();
+    await run.check();
+  } finally {
+    await run.abandon();
+  }
 }
 
 class Run {
@@ -47,7 +39,8 @@ class Run {
   readonly #plan: BuildPlan;
   #faultsLeft: number;
   #workers = 0;
-  #fence = 0n;
+  /** Of each worker that took a task, in the order in which they learnt of it. */
+  readonly #fences: bigint[] = [];
   #buildId = '';
   #removeId: string | undefined;
 
@@ -56,7 +49,7 @@ class Run {
     this.#random = random;
     this.#instanceId = instanceId;
     this.#plan = this.#somePlan();
-    this.#faultsLeft = Math.floor(random() * 8);
+    this.#faultsLeft = Math.floor(random() * 10);
   }
 
   async play(): Promise<void> {
@@ -71,6 +64,11 @@ class Run {
     throw new Error(`tasks that never end: ${JSON.stringify(await this.#unfinished())}`);
   }
 
+  /** What a run that failed leaves unfinished is not the next one's. */
+  async abandon(): Promise<void> {
+    await this.#catalog.knex('instances').where({ id: this.#instanceId }).update({ active_task_id: null });
+  }
+
   /** Leases of the dead run out and waits are over. */
   async #timePasses(): Promise<void> {
     const own = this.#catalog.knex('tasks').where({ instance_id: this.#instanceId });
@@ -80,37 +78,37 @@ class Run {
 
   async #oneWorker(faulty: boolean): Promise<void> {
     this.#workers += 1;
-    const clock = new JumpingClock();
+    const worker = new Worker(faulty ? (visit, dying) => this.#fault(visit, dying) : undefined);
+    const catalog = worker.catalog(this.#catalog);
     const settings: WorkerSettings = {
-      catalog: this.#catalog,
-      kinds: this.#kinds,
+      catalog,
+      kinds: worker.kinds(this.#kinds),
       owner: `worker ${this.#workers}`,
       leaseMs: LEASE_MS,
-      clock,
+      clock: worker.clock,
       logger: silentLogger,
-      faults: (point) => (faulty ? this.#fault(point, clock) : undefined),
+      faults: (point) => worker.visit({ name: `${point.step} ${point.at}`, mayStop: true }),
       draining: new AbortController().signal,
     };
-    const due = await dueTasks(this.#catalog, this.#kinds, 10);
-    const taskId = due.find((id) => id === this.#buildId || id === this.#removeId);
-    const taken = taskId === undefined ? undefined : await takeTask(settings, taskId);
-    if (taken === undefined) return;
-    if (BigInt(taken.row.fence) <= this.#fence) throw new Error('the fence did not grow');
-    this.#fence = BigInt(taken.row.fence);
     try {
+      const due = await dueTasks(this.#catalog, this.#kinds, 10);
+      const taskId = due.find((id) => id === this.#buildId || id === this.#removeId);
+      const taken = taskId === undefined ? undefined : await takeTask(settings, taskId);
+      if (taken === undefined) return;
+      this.#fences.push(BigInt(taken.row.fence));
       await workOn(settings, taken);
     } catch (error) {
       if (!(error instanceof Killed || isTroveError(error, 'STALE_FENCE'))) throw error;
     }
   }
 
-  async #fault(point: FaultPoint, clock: JumpingClock): Promise<void> {
-    if (this.#faultsLeft === 0 || !this.#chance(0.25)) return;
+  async #fault(visit: Visit, worker: Worker): Promise<void> {
+    if (this.#faultsLeft === 0 || !this.#chance(0.12)) return;
     this.#faultsLeft -= 1;
     if (this.#chance(0.2)) await this.#requestRemoval();
-    if (this.#chance(0.5)) throw new Killed(`${point.step} ${point.at}`);
+    if (!visit.mayStop || this.#chance(0.5)) worker.die(visit);
     // Stopped past its lease; meanwhile another worker goes on, and may itself be killed; then this one continues.
-    clock.jump(LEASE_MS + 1);
+    worker.clock.jump(LEASE_MS + 1);
     await this.#timePasses();
     await this.#oneWorker(this.#chance(0.5));
   }
@@ -137,7 +135,12 @@ class Run {
     const removed = this.#removeId !== undefined;
     if (removed) expectSame('state of the delete', (await taskOf(this.#catalog, this.#removeId ?? '')).state, 'done');
     expectSame('slot', instance.active_task_id, null);
-    expectSame('fence on the row', BigInt(instance.fence), this.#fence);
+    expectSame('workers with the same fence', new Set(this.#fences).size, this.#fences.length);
+    expectSame(
+      'a fence above the last one on the row',
+      this.#fences.find((fence) => fence > BigInt(instance.fence)),
+      undefined,
+    );
     expectSame('ends', instance.volume_size, removed ? 2 : 1);
     if (build.state === 'cancelled') expectSame('a cancel without a delete', removed, true);
     if (build.state === 'failed') expectSame('a failure without a cause', this.#plan.fails !== undefined, true);
@@ -184,6 +187,50 @@ class Run {
   }
 }
 
+/** A boundary that a worker comes to. */
+interface Visit {
+  readonly name: string;
+  /** Whether a worker may also be stopped here. Inside an outside call it may not: what a zombie makes there is the reconciler's. */
+  readonly mayStop: boolean;
+}
+
+/** A worker whose every outside call and every transaction has a boundary before and after it. */
+class Worker {
+  readonly clock = new JumpingClock();
+  readonly #fault: ((visit: Visit, worker: Worker) => Promise<void>) | undefined;
+  #died: Killed | undefined;
+
+  constructor(fault: ((visit: Visit, worker: Worker) => Promise<void>) | undefined) {
+    this.#fault = fault;
+  }
+
+  /** Whoever is dead does nothing more: a step's catch block, too, ends here. */
+  async visit(visit: Visit): Promise<void> {
+    if (this.#died !== undefined) throw this.#died;
+    await this.#fault?.(visit, this);
+  }
+
+  die({ name }: Visit): never {
+    this.#died = new Killed(name);
+    throw this.#died;
+  }
+
+  catalog(catalog: Catalog): Catalog {
+    const visit = ({ at }: Boundary): Promise<void> => this.visit({ name: `${at} a transaction`, mayStop: true });
+    return { ...catalog, knex: withBoundaries(catalog.knex, visit, ['transaction']) };
+  }
+
+  kinds(kinds: readonly TaskKind[]): readonly TaskKind[] {
+    const watched = (step: Step): Step =>
+      withBoundaries(
+        step,
+        ({ method, at }) => this.visit({ name: `${step.name} ${at} ${method}`, mayStop: at === 'after' }),
+        ['run', 'observe', 'undo'],
+      );
+    return kinds.map((kind) => ({ ...kind, steps: (task) => kind.steps(task).map(watched) }));
+  }
+}
+
 /** The machine's clock, except that a stopped process finds it further on. */
 class JumpingClock implements Clock {
   #ahead = 0;
@@ -206,6 +253,7 @@ class JumpingClock implements Clock {
 }
 
 function expectSame(what: string, seen: unknown, expected: unknown): void {
-  const text = (value: unknown): string => (typeof value === 'bigint' ? value.toString() : JSON.stringify(value));
+  const text = (value: unknown): string =>
+    typeof value === 'bigint' ? value.toString() : String(JSON.stringify(value));
   if (text(seen) !== text(expected)) throw new Error(`${what}: ${text(seen)}, expected ${text(expected)}`);
 }

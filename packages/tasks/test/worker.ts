@@ -2,6 +2,7 @@
 import { openCatalog } from '@trove/catalog';
 import { createLogger } from '@trove/common';
 import { createTaskEngine } from '../src/index.ts';
+import { askKind } from './ask_kind.ts';
 import { fixtureKinds } from './kinds.ts';
 import { obeyOrders } from './orders.ts';
 import { FolderWorld } from './world.ts';
@@ -16,9 +17,10 @@ export interface WorkerArguments {
 // Not in the arguments: the connection has a password, and everybody sees those.
 const given = JSON.parse(process.env['WORKER_ARGUMENTS'] ?? '') as WorkerArguments;
 const catalog = openCatalog({ connection: given.connection, poolSize: 6 });
+const world = new FolderWorld(given.worldFolder);
 const engine = createTaskEngine({
   catalog,
-  kinds: fixtureKinds(new FolderWorld(given.worldFolder)),
+  kinds: [...fixtureKinds(world), askKind(world)],
   owner: `worker-${process.pid}`,
   logger: createLogger({ service: 'worker' }),
   concurrency: 4,

@@ -1,7 +1,11 @@
+export { type Boundary, withBoundaries } from './boundaries.ts';
+export { type BreakableServer, breakableBroker, breakableDatabase } from './breakable_servers.ts';
+export { between, type FaultProxy, openFaultProxy } from './fault_proxy.ts';
 export { freePort } from './free_ports.ts';
 export { type LargeBroker, largeBroker } from './large_broker.ts';
 export { type ProvidedServers, provideServers, type ServerUrls } from './provide_servers.ts';
 export { type ReachableCopy, reachableCopy } from './reachable_copy.ts';
+export { oneOf, type Random, seededRandom } from './seeded_random.ts';
 export type { ServerTls } from './server_tls.ts';
 export { type ServiceProgram, startServiceProgram } from './service_program.ts';
 export { type TestBroker, testBroker } from './test_broker.ts';

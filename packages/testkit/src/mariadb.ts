@@ -6,7 +6,7 @@ import { createConnection } from 'mysql2/promise';
 import { findBinary } from './find_binary.ts';
 import { freePorts } from './free_ports.ts';
 import { giveTo, serverAccount } from './host_account.ts';
-import type { RunningServer } from './running_server.ts';
+import type { OwnServer } from './running_server.ts';
 import { run, startServerProcess, waitUntilReady } from './server_process.ts';
 import { type ServerTls, type ServerTlsFiles, writeServerTls } from './server_tls.ts';
 
@@ -25,7 +25,7 @@ export function findMariadb(): MariadbBinaries | undefined {
 export async function startMariadb(
   binaries: MariadbBinaries,
   tls?: ServerTls & { versions?: string },
-): Promise<RunningServer> {
+): Promise<OwnServer> {
   const account = serverAccount(['mysql']);
   const folder = await mkdtemp(join(tmpdir(), 'trove-mariadb-'));
   const [port = 0] = await freePorts(1);
@@ -40,7 +40,7 @@ export async function startMariadb(
   const env = { ...process.env, TMPDIR: folder };
   const install = ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db'];
   await run(binaries.install, [...install, '--skip-name-resolve'], { env, cwd: folder, account });
-  const server = startServerProcess({
+  const options = {
     command: binaries.server,
     args: [
       '--no-defaults',
@@ -65,19 +65,30 @@ export async function startMariadb(
     cwd: folder,
     account,
     logFile: join(folder, 'server.log'),
-  });
+  };
+  let server = startServerProcess(options);
   const stop = async (): Promise<void> => {
     await server.stop();
     await rm(folder, { recursive: true, force: true });
   };
   const url = `mysql://trove:${password}@127.0.0.1:${port}`;
+  const ready = (): Promise<void> => waitUntilReady('MariaDB', server, () => answers(url), 60_000);
   try {
-    await waitUntilReady('MariaDB', server, () => answers(url), 60_000);
+    await ready();
   } catch (error) {
     await stop();
     throw error;
   }
-  return { url, description: `MariaDB from ${binaries.server}`, running: () => server.running(), stop };
+  return {
+    ...{ url, description: `MariaDB from ${binaries.server}`, stop },
+    running: () => server.running(),
+    signal: (signal) => server.signal(signal),
+    ended: () => server.ended(),
+    async startAgain() {
+      server = startServerProcess(options);
+      await ready();
+    },
+  };
 }
 
 function tlsSettings(files: ServerTlsFiles, { versions }: { versions?: string }): string[] {

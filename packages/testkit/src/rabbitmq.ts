@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { findBinary } from './find_binary.ts';
 import { freePorts } from './free_ports.ts';
 import { giveTo, type HostAccount, serverAccount } from './host_account.ts';
-import type { RunningServer } from './running_server.ts';
+import type { OwnServer } from './running_server.ts';
 import { startServerProcess, waitUntilReady } from './server_process.ts';
 import { type ServerTls, type ServerTlsFiles, writeServerTls } from './server_tls.ts';
 
@@ -34,7 +34,7 @@ interface Ports {
   epmd: number;
 }
 
-export interface RunningBroker extends RunningServer {
+export interface RunningBroker extends OwnServer {
   /** Of AMQP and of the management API over TLS; 0 where there is no TLS. */
   tlsPort: number;
   managementTlsPort: number;
@@ -67,21 +67,20 @@ export async function startRabbitmq(binaries: RabbitmqBinaries, options: BrokerO
     account,
     logFile: join(folder, 'epmd.log'),
   });
-  const node = startServerProcess({
-    command: binaries.server,
-    args: [],
-    env,
-    cwd: folder,
-    account,
+  const options = {
+    ...{ command: binaries.server, args: [], env, cwd: folder, account },
     logFile: join(folder, 'node.log'),
-  });
+  };
+  let node = startServerProcess(options);
+  const ready = (): Promise<void> =>
+    waitUntilReady('RabbitMQ', node, () => managementAnswers(ports.management, password), 90_000);
   const stop = async (): Promise<void> => {
     await node.stop();
     await mapper.stop();
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    await waitUntilReady('RabbitMQ', node, () => managementAnswers(ports.management, password), 90_000);
+    await ready();
   } catch (error) {
     await stop();
     throw error;
@@ -90,6 +89,12 @@ export async function startRabbitmq(binaries: RabbitmqBinaries, options: BrokerO
     url: `amqp://trove:${password}@127.0.0.1:${ports.amqp}/?management_port=${ports.management}`,
     description: `RabbitMQ from ${binaries.server}`,
     running: () => node.running(),
+    signal: (signal) => node.signal(signal),
+    ended: () => node.ended(),
+    async startAgain() {
+      node = startServerProcess(options);
+      await ready();
+    },
     stop,
     tlsPort: amqps,
     managementTlsPort: managementTls,

@@ -17,6 +17,10 @@ export interface ServerProcessOptions {
 export interface ServerProcess {
   /** False once the server has gone, by itself or stopped. */
   running(): boolean;
+  /** To the server and all that it has started. */
+  signal(signal: NodeJS.Signals): void;
+  /** Resolves when it has gone. */
+  ended(): Promise<void>;
   /** Ends it with SIGTERM, after `graceMs` with SIGKILL; resolves when it is gone. */
   stop(graceMs?: number): Promise<void>;
   /** The last lines of its log, for a message about why it did not start. */
@@ -45,6 +49,8 @@ export function startServerProcess(options: ServerProcessOptions): ServerProcess
   });
   return {
     running: () => child.exitCode === null && child.signalCode === null && child.pid !== undefined,
+    signal: (signal) => signalGroup(child.pid, signal),
+    ended: () => gone,
     stop: (graceMs = 20_000) => stop(child, gone, graceMs),
     logTail: () => readFileSync(options.logFile, 'utf8').split('\n').slice(-20).join('\n'),
   };

@@ -14,6 +14,8 @@ export interface ServiceProgram {
   ended(): Promise<number | null>;
   /** SIGTERM; resolves as `ended`. */
   stop(): Promise<number | null>;
+  /** SIGKILL; resolves as `ended`. */
+  kill(): Promise<number | null>;
 }
 
 /** Starts `bin` with `--config-file`; `config` is the file's text, `$folder` in it a folder that goes when the program ends. */
@@ -35,13 +37,15 @@ export function startServiceProgram(bin: string, config: string): ServiceProgram
     return code as number | null;
   });
   const first = Promise.race([once(child.stdout, 'data'), end]);
+  const endBy = (signal: NodeJS.Signals): Promise<number | null> => {
+    child.kill(signal);
+    return end;
+  };
   return {
     output: () => output,
     started: () => first.then(() => output),
     ended: () => end,
-    stop() {
-      child.kill('SIGTERM');
-      return end;
-    },
+    stop: () => endBy('SIGTERM'),
+    kill: () => endBy('SIGKILL'),
   };
 }

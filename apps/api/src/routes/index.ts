@@ -20,6 +20,8 @@ import { putInstance } from './instances/put.ts';
 import { showInstance } from './instances/show.ts';
 import { healthcheck } from './service/healthcheck.ts';
 import { listVersions } from './service/list_versions.ts';
+import { listInstanceTasks } from './tasks/list.ts';
+import { showInstanceTask } from './tasks/show.ts';
 import { createUsers } from './users/create.ts';
 import { listUsers } from './users/list.ts';
 
@@ -36,6 +38,8 @@ export const PROJECT_ROUTES: readonly Route[] = [
   putInstance,
   deleteInstance,
   actOnInstance,
+  listInstanceTasks,
+  showInstanceTask,
   listDatabases,
   createDatabases,
   deleteDatabase,

@@ -1,24 +1,27 @@
 import { renameInstance, withTransaction } from '@trove/catalog';
 import { TroveError } from '@trove/common';
 import type { InstancePatch, InstancePut } from '@trove/contracts';
+import type { FiledTask } from '@trove/tasks';
 import type { FastifyRequest } from 'fastify';
 import type { ApiWork } from './api_work.ts';
-import { contextOf } from './filing.ts';
 import { instanceOfCaller } from './instance_of_caller.ts';
 import { checkStorable } from './names.ts';
+import { repeatedOnInstance } from './repeated_request.ts';
 import { refuseUnbuilt } from './unbuilt.ts';
 import { upgradeInstance } from './upgrade_instance.ts';
 
 /** Parts of Trove's update that do not exist here yet. */
 const UNBUILT = ['replica_of', 'slave_of', 'configuration', 'access'];
 
-/** What PATCH and PUT do alike: another name, another datastore version. */
+/** What PATCH and PUT do alike: another name, another datastore version. Undefined where the change needed no task. */
 export async function changeInstance(
-  { deps, choices, doorbell }: ApiWork,
+  { deps, choices }: ApiWork,
   request: FastifyRequest,
   instanceId: string,
   change: InstancePatch | InstancePut,
-): Promise<void> {
+): Promise<FiledTask | undefined> {
+  const earlier = await repeatedOnInstance(deps, request, instanceId);
+  if (earlier) return earlier;
   const instance = await instanceOfCaller(deps, request, instanceId, 'instance:update');
   const { name, datastore_version, ...others } = change;
   const kinds = Object.keys(others).length + (datastore_version === undefined ? 0 : 1);
@@ -31,8 +34,8 @@ export async function changeInstance(
   }
   if (name !== undefined) checkStorable('name', name);
   if (datastore_version !== undefined) {
-    const filed = await upgradeInstance(deps, choices, request, instance, datastore_version);
-    doorbell.ring(filed.taskId, contextOf(request));
+    return await upgradeInstance(deps, choices, request, instance, { version: datastore_version, name });
   }
   if (name !== undefined) await withTransaction(deps.catalog, (tx) => renameInstance(tx, instance.id, name));
+  return undefined;
 }

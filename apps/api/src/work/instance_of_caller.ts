@@ -1,4 +1,4 @@
-import { type InstanceReading, readInstance } from '@trove/catalog';
+import { type InstanceReading, readInstance, readInstanceOwner } from '@trove/catalog';
 import { TroveError } from '@trove/common';
 import { enforce, isAdmin, type PolicyRule } from '@trove/identity';
 import type { FastifyRequest } from 'fastify';
@@ -23,6 +23,19 @@ export async function instanceOfCaller(
   }
   enforce(rule, caller, tenant_id);
   return { ...row, tenant_id };
+}
+
+/** The id of an instance whose tasks the caller may read: one that is deleted too. Rejects as `instanceOfCaller`. */
+export async function instanceOnceOfCaller(
+  deps: Pick<ApiDeps, 'catalog'>,
+  request: FastifyRequest,
+  instanceId: string,
+): Promise<string> {
+  const caller = callerOfRequest(request);
+  const owner = await readInstanceOwner(deps.catalog.knex, instanceId);
+  if (owner === undefined || (owner !== caller.projectId && !isAdmin(caller))) throw instanceNotFound(instanceId);
+  enforce('instance:show', caller, owner);
+  return instanceId;
 }
 
 export function instanceNotFound(instanceId: string): TroveError {

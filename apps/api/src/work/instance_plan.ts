@@ -107,11 +107,15 @@ function checkVolume(volume: NewInstance['volume'], maximum: number): number {
     throw new TroveError('BAD_REQUEST', `Volume type '${volume.type}' cannot be found.`);
   }
   const size = Number(volume.size);
-  if (size > maximum) {
-    throw new TroveError(
-      'QUOTA_EXCEEDED',
-      `Volume 'size' cannot exceed maximum of ${maximum} GB, ${size} cannot be accepted.`,
-    );
-  }
+  checkVolumeSize(size, maximum);
   return size;
+}
+
+/** Throws Trove's 413 where the size in GB is above `max_accepted_volume_size`. */
+export function checkVolumeSize(size: number, maximum: number): void {
+  if (size <= maximum) return;
+  throw new TroveError(
+    'QUOTA_EXCEEDED',
+    `Volume 'size' cannot exceed maximum of ${maximum} GB, ${size} cannot be accepted.`,
+  );
 }

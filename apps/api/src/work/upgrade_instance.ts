@@ -4,6 +4,7 @@ import {
   lockInstance,
   readDatastore,
   readDatastoreVersion,
+  renameInstance,
   setInstanceTask,
 } from '@trove/catalog';
 import { TroveError } from '@trove/common';
@@ -20,15 +21,18 @@ import { TASK_PLANS } from './task_plans.ts';
 
 type Instance = Awaited<ReturnType<typeof instanceOfCaller>>;
 
-/** Files an upgrade to `wanted`, a version's id or name; the same version is allowed. Nothing has been touched when it rejects. */
+/**
+ * Files an upgrade to `wanted.version`, an id or name (the same version is allowed), and gives the instance its new name with
+ * it. Nothing has been touched when it rejects.
+ */
 export async function upgradeInstance(
   deps: ApiDeps,
   choices: ComputeChoices,
   request: FastifyRequest,
   instance: Instance,
-  wanted: string,
+  wanted: { version: string; name: string | undefined },
 ): Promise<FiledTask> {
-  const { present, target } = await findVersions(deps, instance, wanted);
+  const { present, target } = await findVersions(deps, instance, wanted.version);
   const image = await choices.image(target.image_id);
   const params = {
     datastore_version_id: target.id,
@@ -56,6 +60,7 @@ export async function upgradeInstance(
     if (!(await isServerKnown(tx, row))) throw unknownServer(instance.id);
     const filed = await fileTask(tx, task);
     await setInstanceTask(tx, instance.id, 'UPGRADING');
+    if (wanted.name !== undefined) await renameInstance(tx, instance.id, wanted.name);
     return filed;
   });
 }

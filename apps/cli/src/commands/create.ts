@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import { CliError, EXIT } from '../exit.ts';
-import { findFlavorId } from '../lookup.ts';
+import { findFlavorId, findInstance } from '../lookup.ts';
 import type { Session } from '../session.ts';
 import { asObject, asText, type Json, type JsonObject } from '../trove_client.ts';
 import { instanceProperties } from '../views.ts';
-import { TIMEOUT_FLAG, WAIT_FLAG, type WaitOptions, waitUntilReady } from '../wait.ts';
+import { TIMEOUT_FLAG, WAIT_FLAG, type WaitOptions, waitForTask } from '../wait.ts';
+import { wholeNumber } from '../whole_number.ts';
 
 interface CreateOptions extends WaitOptions {
   readonly size?: string;
@@ -34,9 +35,13 @@ export function addCreate(program: Command, session: Session): void {
     .action(async (name: string, flavor: string, options: CreateOptions) => {
       const client = session.client();
       const body = createBody(name, await findFlavorId(client, flavor), options);
-      const created = asObject((await client.send('POST', '/instances', { instance: body })).instance);
-      const instance =
-        options.wait === true ? await waitUntilReady(session.io, client, asText(created.id), options) : created;
+      const { answer, taskId } = await client.file('POST', '/instances', { instance: body });
+      let instance = asObject(answer.instance);
+      if (options.wait === true) {
+        const instanceId = asText(instance.id);
+        await waitForTask(session.io, client, { name, instanceId, taskId }, options);
+        instance = await findInstance(client, instanceId);
+      }
       session.printOne(instance, instanceProperties(instance));
     });
 }
@@ -47,18 +52,13 @@ function collect(value: string, earlier: string[] | undefined): string[] {
 
 function createBody(name: string, flavorId: string, options: CreateOptions): JsonObject {
   const body: JsonObject = { name, flavorRef: flavorId };
-  if (options.size !== undefined) body.volume = { size: wholeNumber(options.size) };
+  if (options.size !== undefined) body.volume = { size: wholeNumber('--size', options.size) };
   if (options.datastore !== undefined || options.datastore_version !== undefined) body.datastore = datastoreOf(options);
   if (options.databases !== undefined) body.databases = options.databases.map((database) => ({ name: database }));
   if (options.users !== undefined) body.users = options.users.map((user) => userOf(user, options.databases ?? []));
   if (options.nic !== undefined) body.nics = options.nic.map(nicOf);
   if (options.availability_zone !== undefined) body.availability_zone = options.availability_zone;
   return body;
-}
-
-function wholeNumber(text: string): number {
-  if (/^[0-9]+$/.test(text)) return Number(text);
-  throw new CliError(EXIT.usage, `--size takes a whole number of GB, not '${text}'.`);
 }
 
 function datastoreOf(options: CreateOptions): JsonObject {

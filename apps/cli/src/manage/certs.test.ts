@@ -16,15 +16,19 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
+const NOWHERE = { notChecked: 'nothing is outside of this test' };
+
 async function certs(...argv: string[]) {
   const out: string[] = [];
   const write = (text: string) => out.push(text);
+  const outside = () => ({ things: NOWHERE, flavors: NOWHERE, broker: NOWHERE, secrets: [] });
   const manage = createManage({
     stdout: { write },
     stderr: { write },
     env: {},
     images: async () => [],
     rotate: async () => '',
+    outside,
   });
   return { code: await manage.run(['certs', join(folder, 'tls'), ...argv]), out: out.join('') };
 }

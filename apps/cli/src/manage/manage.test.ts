@@ -8,6 +8,7 @@ import { EXIT } from '../exit.ts';
 import { createManage } from './manage.ts';
 import type { ManageIo } from './session.ts';
 
+const NOWHERE = { notChecked: 'nothing is outside of this test' };
 let directory: string;
 let config: string;
 
@@ -27,12 +28,14 @@ async function manage(argv: readonly string[], io: Partial<ManageIo> = {}) {
   const err: string[] = [];
   const stdout = { write: (text: string) => out.push(text) };
   const stderr = { write: (text: string) => err.push(text) };
+  const outside = () => ({ things: NOWHERE, flavors: NOWHERE, broker: NOWHERE, secrets: [] });
   const code = await createManage({
     stdout,
     stderr,
     env: {},
     images: async () => [],
     rotate: async () => '',
+    outside,
     ...io,
   }).run(argv);
   return { code, out: out.join(''), err: err.join('') };

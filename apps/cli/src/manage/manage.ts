@@ -4,11 +4,13 @@ import type { Command } from 'commander';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import { createProgram, type Program, type Told } from '../program.ts';
 import { addCerts } from './commands/certs.ts';
+import { addCheck } from './commands/check.ts';
 import { addDatastoreUpdates } from './commands/datastores.ts';
 import { addDb } from './commands/db.ts';
 import { addImageList } from './commands/images.ts';
 import { addKeys } from './commands/keys.ts';
 import { addQuarantine } from './commands/quarantine.ts';
+import { addReconcile } from './commands/reconcile.ts';
 import { createManageSession, type ManageIo } from './session.ts';
 
 /** The `trove-manage` program as a value. */
@@ -18,7 +20,9 @@ export function createManage(io: ManageIo): Program {
 
 function addCommands(program: Command, io: ManageIo): void {
   program
-    .description('Manages the catalog: its version, its datastores, its keys; makes certificates for a trial.')
+    .description(
+      'Manages the catalog: its version, its datastores, its keys; checks it; makes certificates for a trial.',
+    )
     .option(
       '--config-file <file>',
       'read this file; may be repeated, a later one wins',
@@ -33,6 +37,8 @@ function addCommands(program: Command, io: ManageIo): void {
   addCerts(program, session);
   addKeys(program, session);
   addQuarantine(program, session);
+  addCheck(program, session);
+  addReconcile(program, session);
 }
 
 const HELP = `

@@ -1,6 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type AllRings, type Catalog, openCatalog, requireCurrentCatalog } from '@trove/catalog';
+import {
+  type AllRings,
+  type Catalog,
+  type InvariantDeps,
+  type NamedSecret,
+  openCatalog,
+  requireCurrentCatalog,
+} from '@trove/catalog';
 import { checkPublishedKeys, loadConfig } from '@trove/common';
 import { CliError, EXIT } from '../exit.ts';
 import type { Outputs } from '../program.ts';
@@ -12,6 +19,18 @@ export interface ManagedImage {
   readonly name: string;
   readonly manager: string;
   readonly version: string;
+}
+
+/** What there is besides the catalog, as far as it can be seen from here. */
+export interface Outside extends Pick<InvariantDeps, 'things' | 'flavors' | 'broker'> {
+  /** Of these files: what must not be in a log. */
+  readonly secrets: readonly NamedSecret[];
+}
+
+/** Where configuration comes from. */
+export interface ConfigSources {
+  readonly files: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /** What the program touches. */
@@ -27,6 +46,8 @@ export interface ManageIo extends Outputs {
    * in like `images`: the program itself knows no tasks.
    */
   readonly rotate: (catalog: Catalog, instanceId: string) => Promise<string>;
+  /** Compute and broker, for `check`; handed in likewise. */
+  readonly outside: (sources: ConfigSources) => Outside;
 }
 
 /** One command's view: where it prints, and the catalog for as long as it needs it. */
@@ -34,6 +55,7 @@ export interface ManageSession {
   print(text: string): void;
   images(): Promise<readonly ManagedImage[]>;
   rotate: ManageIo['rotate'];
+  outside(): Outside;
   withCatalog<T>(work: (catalog: Catalog) => Promise<T>): Promise<T>;
   /** The keys of the files. Throws where they hold none, or one that Trove published and that is not allowed. */
   keyRings(): AllRings;
@@ -59,6 +81,7 @@ export function createManageSession(io: ManageIo, givenFiles: () => readonly str
     print: (text) => void io.stdout.write(text),
     images: async () => io.images(readConfig(files(), io.env)),
     rotate: io.rotate,
+    outside: () => io.outside({ files: files(), env: io.env }),
     withCatalog,
     keyRings: () => keyRingsOf(files(), io.env),
     withCurrentCatalog: (work) =>

@@ -108,6 +108,7 @@ async function startTaskmanager(config: TaskmanagerConfig, ground: Ground, opene
     compute: ground.compute,
     accounts,
     settings,
+    reconcile: settings,
     guestTransport: { clear: new Secret(MEMORY_URL), sealed: new Secret(MEMORY_URL) },
     logger: ground.logger.child({ part: 'taskmanager' }),
     ...metricsOf(ground),

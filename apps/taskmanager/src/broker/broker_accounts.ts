@@ -17,6 +17,8 @@ export interface BrokerAccounts {
   repair(instanceId: string, findPassword: () => Promise<Secret | undefined>): Promise<readonly string[]>;
   /** How all accounts are, read at once: what `repair` would find, without the cost of asking for each. */
   survey(signal?: AbortSignal): Promise<Survey>;
+  /** As `repair`, of an account that has its password; one that has none, or is not there, is left alone: somebody is at it. */
+  repairWalls(instanceId: string): Promise<readonly string[]>;
   /** Ends the account and with it its connections; the queue stays. Not there is success. */
   cutOff(instanceId: string): Promise<void>;
   /** `cutOff`, then the queue. */
@@ -81,6 +83,12 @@ export function createBrokerAccounts(admin: BrokerAdmin): BrokerAccounts {
         return partsOf(admin, instanceId).every((part) => part.holds(facts, queueIsThere));
       };
       return surveyOf(all, (instanceId, facts) => isOpen(facts) && holds(instanceId, facts));
+    },
+
+    async repairWalls(instanceId) {
+      const facts = await admin.readAccount(guestAccount(instanceId));
+      if (facts?.hasPassword !== true) return [];
+      return await accounts.repair(instanceId, async () => undefined);
     },
 
     cutOff: (instanceId) => admin.deleteUser(guestAccount(instanceId)),

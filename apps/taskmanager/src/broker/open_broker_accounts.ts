@@ -1,4 +1,12 @@
-import { createTlsFetch, type Logger, loadTlsClient, parseTransportUrl, type Secret, TroveError } from '@trove/common';
+import {
+  createTlsFetch,
+  type Logger,
+  loadTlsClient,
+  parseTransportUrl,
+  type Secret,
+  type TlsFetch,
+  TroveError,
+} from '@trove/common';
 import type { MemoryBroker } from '@trove/crypto-rpc';
 import { type BrokerAccounts, createBrokerAccounts } from './broker_accounts.ts';
 import { createMemoryAdmin } from './memory_admin.ts';
@@ -27,11 +35,17 @@ export async function openBrokerAccounts(
   }
   const { vhost } = parseTransportUrl(sealedTransportUrl, 'sealed_transport_url');
   const common = { managementUrl, vhost };
-  if (protocolOf(managementUrl) === 'http:') return createBrokerAccounts(createRabbitmqAdmin({ ...common, fetch }));
+  return createBrokerAccounts(createRabbitmqAdmin({ ...common, ...(await managementFetch(managementUrl, settings)) }));
+}
+
+/** How the management API is spoken to: as it is, or with TLS as `broker_management_ca` says. Throws `CONFIG_INVALID`. */
+export async function managementFetch(
+  managementUrl: Secret,
+  { broker_management_ca: ca }: Pick<BrokerAccountsSettings, 'broker_management_ca'>,
+): Promise<Pick<TlsFetch, 'fetch' | 'close'>> {
+  if (protocolOf(managementUrl) === 'http:') return { fetch, close: async () => {} };
   const names = { ca: CA_OPTION, cert: CA_OPTION, key: CA_OPTION };
-  const files = settings.broker_management_ca === undefined ? {} : { ca: settings.broker_management_ca };
-  const tls = await createTlsFetch(loadTlsClient(files, names), 'BUS_UNAVAILABLE');
-  return createBrokerAccounts(createRabbitmqAdmin({ ...common, fetch: tls.fetch, close: () => tls.close() }));
+  return await createTlsFetch(loadTlsClient(ca === undefined ? {} : { ca }, names), 'BUS_UNAVAILABLE');
 }
 
 /** Accounts on a broker inside this process: always, and without credentials. */

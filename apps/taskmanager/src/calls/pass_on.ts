@@ -1,3 +1,4 @@
+import { unavailableCatalog } from '@trove/catalog';
 import { isTroveError } from '@trove/common';
 import { type GuestApi, guestApi, type Handlers, type TaskmanagerApi } from '@trove/contracts';
 import type { CallContext, Caller, GuestClient } from '@trove/crypto-rpc';
@@ -33,7 +34,7 @@ export function taskmanagerHandlers(deps: PassOnDeps): Handlers<TaskmanagerApi, 
     try {
       return await deps.guests.call(instance_id, method, guestArgs, options);
     } catch (error) {
-      if (!isTroveError(error, 'STALE_BOOT')) throw error;
+      if (!isTroveError(error, 'STALE_BOOT')) return unavailableCatalog(error);
       // The guest did nothing: it has started anew, and nobody has asked it since.
       await deps.hello.greet(instance_id, { deadlineMs: HELLO_WITHIN_MS });
       return await deps.guests.call(instance_id, method, guestArgs, options);

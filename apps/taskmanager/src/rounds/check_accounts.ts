@@ -16,8 +16,9 @@ export interface CheckAccountsDeps {
 }
 
 /**
- * Each turn looks at the accounts of all instances that no task works on, and makes right what differs: a lost account comes
- * back with the password that stands in its server's file. What is there of deleted instances goes.
+ * Each turn looks at the accounts of all instances and makes right what differs: a lost account comes back with the password
+ * that stands in its server's file; not while a task works on the instance, which may be giving it another. What is there of
+ * deleted instances goes.
  */
 export function createAccountCheck(deps: CheckAccountsDeps, pageSize = PAGE): (signal: AbortSignal) => Promise<void> {
   const { catalog, accounts } = deps;
@@ -25,7 +26,7 @@ export function createAccountCheck(deps: CheckAccountsDeps, pageSize = PAGE): (s
     const survey = await accounts.survey(signal);
     const known = new Set<string>();
     for (let after: string | undefined = ''; after !== undefined && !signal.aborted; ) {
-      const page = await accountsToCheck(catalog.knex, { after, limit: pageSize, atWork: false });
+      const page = await accountsToCheck(catalog.knex, { after, limit: pageSize });
       for (const { instanceId } of page) known.add(instanceId);
       const differing = page.filter(({ instanceId }) => !survey.isRight(instanceId));
       await forEachOf(differing, AT_ONCE, (counted) => check(deps, counted));
@@ -42,7 +43,7 @@ export function createAccountCheck(deps: CheckAccountsDeps, pageSize = PAGE): (s
 /** All accounts at once, before anything runs: for a broker in memory, which starts without any. */
 export async function restoreAccounts(deps: CheckAccountsDeps): Promise<void> {
   for (let after = ''; ; ) {
-    const page = await accountsToCheck(deps.catalog.knex, { after, limit: PAGE, atWork: true });
+    const page = await accountsToCheck(deps.catalog.knex, { after, limit: PAGE });
     await forEachOf(page, AT_ONCE, async (counted) => {
       await deps.accounts.repair(counted.instanceId, () => passwordOf(deps.compute, counted));
     });
@@ -68,9 +69,11 @@ async function check(
   { catalog, compute, accounts, logger }: CheckAccountsDeps,
   counted: CountedAccount,
 ): Promise<void> {
-  const { instanceId } = counted;
+  const { instanceId, atWork } = counted;
   try {
-    const repaired = await accounts.repair(instanceId, () => passwordOf(compute, counted));
+    const repaired = atWork
+      ? await accounts.repairWalls(instanceId)
+      : await accounts.repair(instanceId, () => passwordOf(compute, counted));
     if (repaired.length === 0) return;
     logger.warn("a guest's broker account was not as it should be", { instance_id: instanceId, repaired });
     // A delete may have cut it off meanwhile; it gives the account up in the catalog before it does.

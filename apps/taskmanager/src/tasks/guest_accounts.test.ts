@@ -1,9 +1,10 @@
 import { accountState, type TaskStepRow } from '@trove/catalog';
 import type { TestCatalog } from '@trove/catalog/testing';
-import { accountOfUrl, Secret, silentLogger, type TransportAccount, TroveError } from '@trove/common';
+import { accountOfUrl, newUuid, Secret, silentLogger, type TransportAccount, TroveError } from '@trove/common';
 import { type Bus, guestAccount } from '@trove/crypto-rpc';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { ended, file, fileCreate, type House, openHouse, openTestCatalog, UPGRADE } from '../../test/house.ts';
+import { createMemoryAdmin } from '../broker/memory_admin.ts';
 import { memoryBrokerAccounts } from '../index.ts';
 import { createAccountCheck } from '../rounds/check_accounts.ts';
 import { GUEST_AGENT_FILE } from './shared/guest_files.ts';
@@ -144,6 +145,25 @@ test('the round brings back an account that the broker lost, and leaves alone on
   await house.taskmanager();
   expect((await ended(house, await file(house, 'delete_instance', id))).state).toBe('done');
   await turns();
+  expect(house.broker.accounts.get(guestAccount(id))).toBeUndefined();
+  await accounts.close();
+});
+
+test('while a task works on an instance, the round brings back its queue and its rights, and no password', async () => {
+  house = openHouse(catalog);
+  const { id } = await created(true);
+  const account = accountInFile();
+  const accounts = memoryBrokerAccounts(house.broker);
+  const check = createAccountCheck({ catalog, compute: house.world, accounts, logger: silentLogger }, 50);
+  await catalog.knex('instances').where({ id }).update({ active_task_id: newUuid() });
+  const admin = createMemoryAdmin(house.broker);
+  await admin.deleteQueue(`guest.${id}`);
+  await admin.putPermissions(guestAccount(id), { configure: '', write: '', read: '' });
+  await check(new AbortController().signal);
+  expect([house.broker.hasQueue(`guest.${id}`), await accounts.repair(id, async () => undefined)]).toEqual([true, []]);
+  expect(await opens(account)).toBe(true);
+  house.broker.accounts.delete(guestAccount(id));
+  await check(new AbortController().signal);
   expect(house.broker.accounts.get(guestAccount(id))).toBeUndefined();
   await accounts.close();
 });

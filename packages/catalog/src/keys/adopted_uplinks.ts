@@ -1,8 +1,7 @@
-import { hmacSha256 } from '@trove/common';
 import type { Catalog } from '../catalog.ts';
 import { isDuplicate } from '../errors.ts';
 import type { InstanceRow } from '../tables.ts';
-import { openInstanceKey, sealUplink, uplinkOf } from './guest_key.ts';
+import { checkValueOf, openInstanceKey, sealUplink, uplinkOf } from './guest_key.ts';
 import type { KeyRings } from './rings.ts';
 
 /**
@@ -39,12 +38,11 @@ function uplinkRow(rings: KeyRings, row: AdoptedRow): Record<string, unknown> | 
   const key = { instance_id: row.id, version: 1, policy: row.rpc_policy };
   try {
     const instanceKey = openInstanceKey(rings, { ...row, encrypted_key: row.encrypted_key ?? '' });
-    const kcv = hmacSha256(instanceKey.reveal(), 'kcv').subarray(0, 6).toString('hex');
     return {
       ...key,
       state: 'active',
       sealed_key: '',
-      kcv,
+      kcv: checkValueOf(instanceKey),
       uplink: sealUplink(rings, key, uplinkOf(instanceKey, row.rpc_policy)),
     };
   } catch {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { hkdfSha256, Secret } from '@trove/common';
+import { hkdfSha256, hmacSha256, Secret } from '@trove/common';
 import type { InstanceKeyRow } from '../tables.ts';
 import { isV2AtRest, openAsTrove, openAtRest, type Place, sealAsTrove, sealAtRest, versionAtRest } from './at_rest.ts';
 import { instanceRing, type KeyRings, uplinkRing } from './rings.ts';
@@ -74,6 +74,11 @@ export function uplinkOf(instanceKey: Secret, policy: number): Secret<Buffer> {
   const text = instanceKey.reveal();
   if (policy >= 2) return new Secret(hkdfSha256(text, 'trove-rpc-v2', 'uplink', 32));
   return new Secret(Buffer.from(createHash('md5').update(text, 'utf8').digest('hex'), 'ascii'));
+}
+
+/** The key check value, 12 hex digits: tells one key from another without telling either. */
+export function checkValueOf(instanceKey: Secret): string {
+  return hmacSha256(instanceKey.reveal(), 'kcv').subarray(0, 6).toString('hex');
 }
 
 function instancePlace(instanceId: string, version: number, policy: number): Place {

@@ -174,6 +174,17 @@ export async function retireKeys(tx: Knex.Transaction, args: { instanceId: strin
   await tx<InstanceKeyRow>('instance_keys').where({ instance_id: args.instanceId }).update(RETIRED);
 }
 
+/** Erases the keys of an instance that is deleted, or that the catalog does not have. False where there was none, or it lives. */
+export async function eraseDeadKeys(tx: Knex.Transaction, instanceId: string): Promise<boolean> {
+  const living = await tx<InstanceRow>('instances').where({ id: instanceId, deleted: 0 }).first('id');
+  if (living !== undefined) return false;
+  const erased = await tx<InstanceKeyRow>('instance_keys')
+    .where({ instance_id: instanceId })
+    .whereNot({ state: 'retired' })
+    .update(RETIRED);
+  return erased > 0;
+}
+
 /** Ki of a live key and its version: the active one, or that of a version; undefined where there is no such key. */
 export async function readInstanceKey(
   executor: Knex,

@@ -59,22 +59,25 @@ export async function leftOverAccounts(executor: Knex, instanceIds: readonly str
 export interface CountedAccount {
   readonly instanceId: string;
   readonly serverId: string | null;
+  /** A task works on the instance. */
+  readonly atWork: boolean;
 }
 
-/** The next page, by instance id, of instances whose account counts; without `atWork` only those that no task works on. */
+/** The next page, by instance id, of instances whose account counts. */
 export async function accountsToCheck(
   executor: Knex,
-  { after, limit, atWork }: { after: string; limit: number; atWork: boolean },
+  { after, limit }: { after: string; limit: number },
 ): Promise<CountedAccount[]> {
-  const rows: Pick<InstanceRow, 'id' | 'compute_instance_id'>[] = await executor('resources as r')
+  const rows: Pick<InstanceRow, 'id' | 'compute_instance_id' | 'active_task_id'>[] = await executor('resources as r')
     .join('instances as i', 'i.id', 'r.instance_id')
     .where('r.instance_id', '>', after)
     .where({ 'r.kind': 'broker_account', 'r.state': 'live', 'i.deleted': 0 })
-    .modify((query) => {
-      if (!atWork) void query.whereNull('i.active_task_id');
-    })
     .orderBy('r.instance_id')
     .limit(limit)
-    .select('i.id', 'i.compute_instance_id');
-  return rows.map((row) => ({ instanceId: row.id, serverId: row.compute_instance_id }));
+    .select('i.id', 'i.compute_instance_id', 'i.active_task_id');
+  return rows.map((row) => ({
+    instanceId: row.id,
+    serverId: row.compute_instance_id,
+    atWork: row.active_task_id !== null,
+  }));
 }

@@ -1,3 +1,4 @@
+import { TASK_STATUSES } from '@trove/contracts';
 import type { Knex } from 'knex';
 import type { InstanceRow } from '../tables.ts';
 
@@ -7,13 +8,17 @@ export interface ObservedServer {
   readonly serverStatus: string | null;
 }
 
-/** The next page, by instance id, of instances that have a server and no task of ours at work on them. */
+/**
+ * The next page, by instance id, of instances that have a server and no task of ours at work on them. A delete that failed
+ * shows ERROR by its server's status, whatever the server is: it is left out.
+ */
 export async function serversToObserve(executor: Knex, after: string, limit: number): Promise<ObservedServer[]> {
   const rows = await executor<InstanceRow>('instances')
     .where('id', '>', after)
     .where({ deleted: 0 })
     .whereNotNull('compute_instance_id')
     .whereNull('active_task_id')
+    .andWhereRaw('(task_id IS NULL OR task_id <> ?)', [TASK_STATUSES.DELETING.code])
     .orderBy('id')
     .limit(limit)
     .select('id', 'compute_instance_id', 'server_status');

@@ -1,9 +1,10 @@
 import { newUuid } from '@trove/common';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { correctQuota } from '../reconcile/correct_quota.ts';
 import { type TestCatalog, testCatalog } from '../testing.ts';
 import { withTransaction } from '../transaction.ts';
-import { reserveQuota } from './reserve_quota.ts';
-import { commitQuota, releaseQuota } from './settle_quota.ts';
+import { reserveGrowth, reserveQuota } from './reserve_quota.ts';
+import { commitQuota, releaseQuota, settleGrowth } from './settle_quota.ts';
 
 const PROJECT = 'p1';
 const amounts = { instances: 1, ram: 512, volumes: 3 };
@@ -88,6 +89,63 @@ describe.each(['mysql', 'sqlite'] as const)('the life of a reservation on %s', (
     await catalog.knex('quota_usages').delete();
     await withTransaction(catalog, (tx) => releaseQuota(tx, { projectId: 'p2', instanceId: newUuid(), amounts }));
     expect(await books()).toEqual([]);
+  });
+
+  describe('of a resize', () => {
+    const grow = (more: Partial<typeof amounts>, limit = 4) =>
+      withTransaction(catalog, (tx) =>
+        reserveGrowth(tx, {
+          ...owner(),
+          amounts: { instances: 0, ram: 0, volumes: 0, ...more },
+          defaults: { ...unlimited, volumes: limit },
+          ramOf: () => 512,
+        }),
+      );
+    const settle = (change: Partial<typeof amounts>, done: boolean) =>
+      withTransaction(catalog, (tx) =>
+        settleGrowth(tx, { ...owner(), change: { instances: 0, ram: 0, volumes: 0, ...change }, done }),
+      );
+    beforeEach(() => withTransaction(catalog, (tx) => commitQuota(tx, owner())));
+
+    test('is the more that it takes: in use when it is done, free when it is taken back, again and again', async () => {
+      for (const done of [false, true]) {
+        await grow({ volumes: 1 });
+        expect((await books())[2]).toEqual([3, 1]);
+        expect(await reserved()).toBe(1);
+        await settle({ volumes: 1 }, done);
+        expect([(await books())[2], await reserved()]).toEqual([[done ? 4 : 3, 0], 0]);
+      }
+      await expect(grow({ volumes: 1 })).rejects.toMatchObject({
+        code: 'QUOTA_EXCEEDED',
+        message: "Quota exceeded for resources: ['volumes'].",
+      });
+      expect((await books())[2]).toEqual([4, 0]);
+    });
+
+    test('that takes less reserves nothing, and frees it only when it is done', async () => {
+      await grow({ ram: 0 });
+      await settle({ ram: -256 }, false);
+      expect((await books())[1]).toEqual([512, 0]);
+      await settle({ ram: -256 }, true);
+      expect((await books())[1]).toEqual([256, 0]);
+    });
+
+    test('under way is right in the books as they are counted anew', async () => {
+      const row = { id: instanceId, tenant_id: PROJECT, flavor_id: '1', volume_size: 3, deleted: 0 };
+      await catalog.knex('instances').insert(row);
+      await grow({ volumes: 1 });
+      const before = await books();
+      const request = { projectId: PROJECT, ramOf: () => 512 };
+      expect(await withTransaction(catalog, (tx) => correctQuota(tx, request))).toEqual([]);
+      await catalog.knex('quota_usages').where({ resource: 'volumes' }).update({ in_use: 9, reserved: 9 });
+      expect(await withTransaction(catalog, (tx) => correctQuota(tx, request))).toEqual(['volumes']);
+      expect(await books()).toEqual(before);
+    });
+
+    const reserved = async (): Promise<number> => {
+      const rows = await catalog.knex('reservations').where({ status: 'Reserved' }).select('delta');
+      return rows.reduce((sum: number, { delta }) => sum + Number(delta), 0);
+    };
   });
 
   test('first creates of one project at one time make one set of books', async () => {

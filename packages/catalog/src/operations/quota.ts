@@ -19,6 +19,11 @@ export function reservationId(instanceId: string, resource: QuotaResource): stri
   return uuidV5(instanceId.toLowerCase(), `quota:${resource}`);
 }
 
+/** Of what a resize takes more than the instance has: one at a time, since each holds the instance's slot. */
+export function growthReservationId(instanceId: string, resource: QuotaResource): string {
+  return uuidV5(instanceId.toLowerCase(), `quota:growth:${resource}`);
+}
+
 /** What the project's instances that are not deleted come to. `ramOf` gives a flavor's MB, 0 for one that is gone. */
 export async function countUsage(
   tx: Knex.Transaction,

@@ -40,6 +40,7 @@ export interface InstanceReading extends Pick<InstanceRow, (typeof COLUMNS)[numb
   configuration_name: string | null;
   fault_message: string | null;
   fault_details: string | null;
+  /** When it was last written: one row says one failure after the other, and Trove shows this time as the fault's own. */
   fault_created: string | null;
   /** One of its backups that is being made, if any. */
   running_backup_id: string | null;
@@ -84,7 +85,7 @@ export async function listInstances(executor: Knex, page: InstancePage): Promise
 const SELECTED = `SELECT ${COLUMNS.map((column) => `i.${column}`).join(', ')},
   s.status_id AS service_status_id, s.updated_at AS service_updated_at, d.name AS datastore_name,
   v.name AS version_name, v.version AS version_number, v.manager, r.volume_used, c.name AS configuration_name,
-  f.message AS fault_message, f.details AS fault_details, f.created AS fault_created,
+  f.message AS fault_message, f.details AS fault_details, f.updated AS fault_created,
   n.id AS replica_id, b.id AS running_backup_id`;
 
 const JOINED = `LEFT JOIN service_statuses s ON s.instance_id = i.id

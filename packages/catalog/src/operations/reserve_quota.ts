@@ -2,8 +2,15 @@ import { newUuid, TroveError } from '@trove/common';
 import type { Knex } from 'knex';
 import { troveNow } from '../database_time.ts';
 import { dialectOf } from '../dialect.ts';
-import type { QuotaRow, QuotaUsageRow, ReservationRow } from '../tables.ts';
-import { countUsage, QUOTA_RESOURCES, type QuotaAmounts, type QuotaResource, reservationId } from './quota.ts';
+import type { QuotaRow, QuotaUsageRow } from '../tables.ts';
+import {
+  countUsage,
+  growthReservationId,
+  QUOTA_RESOURCES,
+  type QuotaAmounts,
+  type QuotaResource,
+  reservationId,
+} from './quota.ts';
 
 export interface ReserveQuota {
   projectId: string;
@@ -28,6 +35,26 @@ interface Usage {
  * Rejects with `QUOTA_EXCEEDED`, naming every resource that would go over.
  */
 export async function reserveQuota(tx: Knex.Transaction, request: ReserveQuota): Promise<void> {
+  const usages = await takeFromUsages(tx, request);
+  for (const usage of usages) {
+    const id = reservationId(request.instanceId, usage.resource);
+    await writeReservation(tx, { id, usageId: usage.id, delta: request.amounts[usage.resource] });
+  }
+}
+
+/**
+ * Reserves what a resize takes more than the instance has, before the instance is locked; `amounts` is that more, 0 where it
+ * takes less. Rejects as `reserveQuota` does. `settleGrowth` ends it.
+ */
+export async function reserveGrowth(tx: Knex.Transaction, request: ReserveQuota): Promise<void> {
+  const usages = await takeFromUsages(tx, request);
+  for (const usage of usages.filter(({ resource }) => request.amounts[resource] > 0)) {
+    const id = growthReservationId(request.instanceId, usage.resource);
+    await writeReservation(tx, { id, usageId: usage.id, delta: request.amounts[usage.resource] });
+  }
+}
+
+async function takeFromUsages(tx: Knex.Transaction, request: ReserveQuota): Promise<readonly Usage[]> {
   const usages = await lockUsages(tx, request);
   const limits = await readLimits(tx, request);
   const over = usages.filter(({ resource, in_use, reserved }) => {
@@ -39,16 +66,19 @@ export async function reserveQuota(tx: Knex.Transaction, request: ReserveQuota):
     throw new TroveError('QUOTA_EXCEEDED', `Quota exceeded for resources: [${names}].`);
   }
   await addReserved(tx, request);
-  await tx<ReservationRow>('reservations').insert(
-    usages.map(({ id, resource }) => ({
-      id: reservationId(request.instanceId, resource),
-      usage_id: id,
-      delta: request.amounts[resource],
-      status: 'Reserved',
-      created: troveNow(tx) as unknown as string,
-      updated: troveNow(tx) as unknown as string,
-    })),
-  );
+  return usages;
+}
+
+/** The row of an earlier resize that has ended is written anew. */
+async function writeReservation(
+  tx: Knex.Transaction,
+  { id, usageId, delta }: { id: string; usageId: string; delta: number },
+): Promise<void> {
+  const now = troveNow(tx);
+  await tx('reservations')
+    .insert({ id, usage_id: usageId, delta, status: 'Reserved', created: now, updated: now })
+    .onConflict('id')
+    .merge(['usage_id', 'delta', 'status', 'updated']);
 }
 
 async function addReserved(tx: Knex.Transaction, { projectId, amounts }: ReserveQuota): Promise<void> {

@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import { troveNow } from '../database_time.ts';
 import { dialectOf } from '../dialect.ts';
 import type { QuotaUsageRow, ReservationRow } from '../tables.ts';
-import { QUOTA_RESOURCES, type QuotaAmounts, type QuotaResource, reservationId } from './quota.ts';
+import { growthReservationId, QUOTA_RESOURCES, type QuotaAmounts, type QuotaResource, reservationId } from './quota.ts';
 
 export interface QuotaOfInstance {
   projectId: string;
@@ -36,6 +36,24 @@ export async function releaseQuota(
     if (usage === undefined) continue;
     if (reserved === undefined) await changeUsage(tx, usage, { inUse: -amounts[resource], reserved: 0 });
     else await changeUsage(tx, usage, { inUse: 0, reserved: -reserved });
+  }
+}
+
+/**
+ * A resize has ended. Where it is done, its instance's row says the new size from this transaction on, and usage follows by
+ * `change`, which may be less than nothing; where it was taken back, nothing is in use but what was. Call it once.
+ */
+export async function settleGrowth(
+  tx: Knex.Transaction,
+  args: QuotaOfInstance & { change: QuotaAmounts; done: boolean },
+): Promise<void> {
+  for (const resource of QUOTA_RESOURCES) {
+    const usage = await lockUsage(tx, args.projectId, resource);
+    const id = growthReservationId(args.instanceId, resource);
+    const reserved = await moveReservation(tx, id, 'Reserved', args.done ? 'Committed' : 'Rolled Back');
+    if (usage === undefined) continue;
+    const inUse = args.done ? args.change[resource] : 0;
+    if (inUse !== 0 || reserved !== undefined) await changeUsage(tx, usage, { inUse, reserved: -(reserved ?? 0) });
   }
 }
 

@@ -180,6 +180,15 @@ export const sharedOptions = {
     max: 65535,
     help: 'The port on which `/healthcheck` and `/metrics` answer; with `[ssl]` over TLS. Unset, they do not.',
   },
+  graceful_shutdown_timeout: {
+    section: 'DEFAULT',
+    name: 'graceful_shutdown_timeout',
+    type: 'integer',
+    default: 60,
+    min: 0,
+    unit: 's',
+    help: 'How long a service that was told to stop may take to finish what it has; 0 for as long as it takes. A second signal ends it at once.',
+  },
   bind_host: {
     section: 'DEFAULT',
     name: 'bind_host',

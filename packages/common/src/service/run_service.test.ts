@@ -1,6 +1,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -14,10 +15,10 @@ beforeAll(() => {
   writeFileSync(
     main,
     `import { defineOptions, runService, sharedOptions } from ${JSON.stringify(join(import.meta.dirname, '../index.ts'))};
-     const { health_host, health_port, report_interval, log_level } = sharedOptions;
+     const { health_host, health_port, report_interval, log_level, graceful_shutdown_timeout } = sharedOptions;
      await runService({
        name: 'trove-sample',
-       options: defineOptions([health_host, health_port, report_interval, log_level]),
+       options: defineOptions([health_host, health_port, report_interval, log_level, graceful_shutdown_timeout]),
        start: async (config) => {
          const timer = setInterval(() => undefined, 1000);
          return {
@@ -75,6 +76,31 @@ test('a second signal ends a service that does not stop', async () => {
   await once(child.stderr, 'data');
   child.kill('SIGTERM');
   expect((await ended).code).toBe(1);
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return typeof address === 'object' ? (address?.port ?? 0) : 0;
+}
+
+test('a service that does not stop is ended when its time is over, and its health says until then that it stops', async () => {
+  const port = await freePort();
+  const child = run(`report_interval = 99\ngraceful_shutdown_timeout = 3\nhealth_port = ${port}\n`);
+  const ended = outcome(child);
+  await once(child.stdout, 'data');
+  const health = async (): Promise<[number, string]> => {
+    const answer = await fetch(`http://127.0.0.1:${port}/healthcheck`);
+    return [answer.status, await answer.text()];
+  };
+  expect(await health()).toEqual([200, 'OK']);
+  child.kill('SIGTERM');
+  await once(child.stderr, 'data');
+  expect(await health()).toEqual([503, '{"part":"service","reason":"stopping"}\n']);
+  expect(await ended).toMatchObject({ code: 1, err: expect.stringContaining('did not stop in order') });
 });
 
 test('a bad configuration is one line that names file and option, and exit code 1', async () => {

@@ -11,7 +11,7 @@ import { type HealthCheck, startHealthServer } from './health_server.ts';
 
 /** A service that has started. */
 export interface RunningService {
-  /** Takes no more, finishes what it has, closes what it opened. */
+  /** Takes no more, finishes what it has within `graceMs`, closes what it opened. */
   close(): Promise<void>;
   /** What is broken now, for `/healthcheck` on `health_port`; without it that port stays closed. */
   health?: HealthCheck;
@@ -30,19 +30,24 @@ export interface ServiceContext {
   logger: Logger;
   /** Shown at `/metrics` on `health_port`, with what the process itself takes. */
   metrics: Metrics;
+  /** How long work under way may go on once `close` was called; then it is given up, so that there is time to close in order. */
+  graceMs: number;
   /** Absolute or relative as given; for a service that hands its files on to a child. */
   configFiles: readonly string[];
   /** Ends the service as a signal would, for one that finds out by itself that it cannot go on. */
   stop(): void;
 }
 
-const STOP_WITHIN_MS = 30_000;
+const STOP_WITHIN_S = 60;
+/** Of the time to stop, for work under way; the rest is for closing. */
+const GRACE_SHARE = 0.75;
 const USAGE_EXIT = 2;
 
 /**
  * All that a service's `main.ts` does with the process: reads `--config-file FILE` (repeatable) and the environment, starts,
- * says on one line of standard output that it is ready, and stops at the first SIGTERM or SIGINT; a second one ends it at
- * once. A configuration that does not hold is one line on standard error and exit code 1.
+ * says on one line of standard output that it is ready, and stops at the first SIGTERM or SIGINT, within
+ * `graceful_shutdown_timeout`; a second one ends it at once. While it stops, `/healthcheck` says so. A configuration that
+ * does not hold is one line on standard error and exit code 1.
  */
 export async function runService<const Specs extends readonly OptionSpec[]>(
   service: ServiceDefinition<Specs>,
@@ -100,27 +105,41 @@ async function start<Specs extends readonly OptionSpec[]>(
   if (tooOpen.length > 0)
     logger.warn('files that hold a key may be read by others than their owner: chmod 0600', { files: tooOpen });
 
+  const stopWithinMs = common.stopWithinS * 1000;
+  // In the order in which they are closed: the health port is the last to go, and says meanwhile that the service stops.
   const closers: (() => Promise<void>)[] = [];
-  const grace = closeWithGrace({ delay: STOP_WITHIN_MS, logger: graceLogger(logger) }, async ({ err, signal }) => {
-    if (err) logger.error('an error that nothing handled ends the service', { error: err });
-    logger.info('stopping', { signal });
-    for (const close of closers.toReversed()) await close();
-    logger.info('stopped');
+  let isStopping = false;
+  const grace = closeWithGrace(
+    { delay: stopWithinMs === 0 ? false : stopWithinMs, logger: graceLogger(logger) },
+    async ({ err, signal }) => {
+      isStopping = true;
+      if (err) logger.error('an error that nothing handled ends the service', { error: err });
+      logger.info('stopping', { signal });
+      for (const close of closers) await close();
+      logger.info('stopped');
+    },
+  );
+  const running = await service.start(config, {
+    ...{ logger, metrics, configFiles, stop: () => grace.close() },
+    graceMs: (stopWithinMs === 0 ? STOP_WITHIN_S * 1000 : stopWithinMs) * GRACE_SHARE,
   });
-  const running = await service.start(config, { logger, metrics, configFiles, stop: () => grace.close() });
   closers.push(() => running.close());
-  if (running.health && common.healthPort !== undefined) {
+  const { health: check } = running;
+  if (check && common.healthPort !== undefined) {
     const address = { host: common.healthHost, port: common.healthPort, tls };
-    const health = await startHealthServer(address, running.health, metrics);
+    const health = await startHealthServer(address, () => (isStopping ? STOPPING : check()), metrics);
     closers.push(() => health.close());
   }
   process.stdout.write(`${[service.name, 'ready', running.readyText].filter(Boolean).join(' ')}\n`);
 }
 
+const STOPPING = [{ part: 'service', reason: 'stopping' }];
+
 interface CommonSettings {
   level: 'debug' | 'info' | 'warn' | 'error';
   healthHost: string;
   healthPort: number | undefined;
+  stopWithinS: number;
   ssl: TlsServerSettings;
 }
 
@@ -131,11 +150,13 @@ function commonSettings(config: object): CommonSettings {
     log_level: CommonSettings['level'];
     health_host: string;
     health_port: number;
+    graceful_shutdown_timeout: number;
   }>;
   return {
     level: defaults.debug ? 'debug' : (defaults.log_level ?? 'info'),
     healthHost: defaults.health_host ?? '127.0.0.1',
     healthPort: defaults.health_port,
+    stopWithinS: defaults.graceful_shutdown_timeout ?? STOP_WITHIN_S,
     ssl: 'ssl' in config ? (config.ssl as TlsServerSettings) : {},
   };
 }

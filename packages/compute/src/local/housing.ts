@@ -30,6 +30,7 @@ export interface Housing {
   readonly notices: readonly string[];
 }
 
+const STATE_DIR = '/var/lib/trove';
 const CHECKOUT = fileURLToPath(new URL('../../../../', import.meta.url));
 
 /**
@@ -40,7 +41,7 @@ export function houseGuests(options: HousingOptions): Housing {
   const account = guestAccount(options.user);
   const root = resolve(options.root);
   if (account === undefined) return { account, root, reachable: (path) => path, notices: [] };
-  const stateDir = options.stateDir ?? '/var/lib/trove';
+  const stateDir = options.stateDir ?? STATE_DIR;
   const checkout = resolve(options.checkout ?? CHECKOUT);
   const node = options.node ?? process.execPath;
   const isStateOpen = mayReach(dirname(root), account);
@@ -61,6 +62,12 @@ export function houseGuests(options: HousingOptions): Housing {
         : [`guests run from the copy ${runtime}: the account ${account.name} cannot enter ${checkout}`]),
     ],
   };
+}
+
+/** Every folder that a root as the operator wrote it may have led to; looks at nothing. */
+export function possibleRoots(root: string): readonly string[] {
+  const asked = resolve(root);
+  return [asked, join(STATE_DIR, nameOf(asked))];
 }
 
 /** Whether the account can come to this path: every folder on the way lets it through. What is missing does not stop it. */

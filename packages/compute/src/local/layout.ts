@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { isUuid, TroveError } from '@trove/common';
 
@@ -55,6 +55,14 @@ export class Layout {
 
   agentLog(instanceId: string): string {
     return join(this.instanceDir(instanceId), 'agent.log');
+  }
+
+  /** Ids of the volumes or snapshots of an instance that have a record, and so are whole. */
+  recordedIds(instanceId: string, kind: 'volumes' | 'snapshots'): readonly string[] {
+    const folder = join(this.instanceDir(instanceId), kind);
+    if (!existsSync(folder)) return [];
+    const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
+    return names.map((name) => name.slice(0, -'.json'.length));
   }
 
   /** Every instance that has a folder here. */

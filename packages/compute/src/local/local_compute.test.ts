@@ -66,16 +66,8 @@ async function newServer(compute: LocalCompute): Promise<{ create: CreateServer;
   const owner = { deploymentId: newUuid(), instanceId: newUuid() };
   const { volumeId } = await compute.createVolume({ ...owner, clientToken: owner.instanceId, size: 1 }, signal);
   const files = { '/etc/trove/conf.d/guest_info.conf': 'one' };
-  const create = {
-    ...owner,
-    clientToken: newUuid(),
-    projectId: 'p',
-    name: 'n',
-    flavor,
-    imageId: image.id,
-    volumeId,
-    files,
-  };
+  const named = { clientToken: newUuid(), projectId: 'p', name: 'n' };
+  const create = { ...owner, ...named, flavor, imageId: image.id, volumeId, files };
   return { create, server: await compute.createServer(create, signal) };
 }
 
@@ -312,4 +304,18 @@ describe('local compute', () => {
     expect(readdirSync(join(folder, 'gone')).sort()).toEqual(['addresses', 'flavors.json', 'locks']);
     expect(readdirSync(join(folder, 'gone/addresses'))).toEqual([]);
   }, 60_000);
+
+  test('a volume in use is not put back; one that grows tells its running server', async () => {
+    const compute = open('volumes');
+    const { create, server } = await newServer(compute);
+    const [{ pid }, volumeId] = [agentOf('volumes', create), create.volumeId ?? ''];
+    await compute.extendVolume(volumeId, 5, signal);
+    const facts = JSON.parse(readFileSync(join(compute.paths(server.id).root, 'etc/trove/server.json'), 'utf8'));
+    expect(facts).toMatchObject({ volume_size: 5, address: server.addresses[0]?.address });
+    expect(agentOf('volumes', create).pid).toBe(pid);
+    await compute.stopServer(server.id, signal);
+    const { snapshotId } = await compute.snapshotVolume(volumeId, newUuid(), signal);
+    await compute.startServer(server.id, signal);
+    await expect(compute.restoreVolume(volumeId, snapshotId, signal)).rejects.toThrow('The volume is in use.');
+  });
 });

@@ -8,7 +8,9 @@ import type {
   Flavor,
   Image,
   InjectedFiles,
+  OwnedThing,
   RebuildServer,
+  ResizeServer,
   Server,
 } from '../driver.ts';
 import type { Account } from './account.ts';
@@ -19,6 +21,7 @@ import { keepFlavorsFile, readFlavors } from './flavors.ts';
 import { type InstallationSource, type LocalImage, listLocalImages } from './images.ts';
 import { readInjectedFiles } from './injected_files.ts';
 import { Layout } from './layout.ts';
+import { ownedThings } from './owned_things.ts';
 import { ServerLocks } from './server_lock.ts';
 import { readRecord, type ServerRecord, toServer, writeRecord } from './server_record.ts';
 import { Servers } from './servers.ts';
@@ -146,6 +149,19 @@ export class LocalCompute implements ComputeDriver {
     return this.#storage.findVolume(clientToken);
   }
 
+  async extendVolume(volumeId: string, size: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const instanceId = this.#storage.extendVolume(volumeId, size);
+    await this.#locks.run(instanceId, signal, async () => {
+      const record = readRecord(this.#layout, instanceId);
+      if (record?.volume_id === volumeId) this.#servers.tellSize(record);
+    });
+  }
+
+  async volumeSize(volumeId: string): Promise<number | undefined> {
+    return this.#storage.sizeOf(volumeId);
+  }
+
   async deleteVolume(volumeId: string, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     this.#storage.deleteVolume(volumeId);
@@ -155,8 +171,20 @@ export class LocalCompute implements ComputeDriver {
     return this.#storage.snapshotVolume(volumeId, clientToken, signal);
   }
 
+  /** Refused under a server that runs: one whom nobody waits for any more may come with an old snapshot. */
   restoreVolume(volumeId: string, snapshotId: string, signal: AbortSignal): Promise<void> {
-    return this.#storage.restoreVolume(volumeId, snapshotId, signal);
+    return this.#storage.restoreVolume(volumeId, snapshotId, signal, (instanceId, swap) =>
+      this.#locks.run(instanceId, signal, async () => {
+        const record = readRecord(this.#layout, instanceId);
+        if (record?.volume_id === volumeId && this.#agents.serverAlive(record))
+          throw new TroveError('COMPUTE_ERROR', 'The volume is in use.');
+        swap();
+      }),
+    );
+  }
+
+  async findSnapshot(clientToken: string): Promise<{ snapshotId: string } | undefined> {
+    return this.#storage.findSnapshot(clientToken);
   }
 
   async deleteSnapshot(snapshotId: string, signal: AbortSignal): Promise<void> {
@@ -166,9 +194,7 @@ export class LocalCompute implements ComputeDriver {
 
   async createServer(request: CreateServer, signal: AbortSignal): Promise<Server> {
     const image = await this.#image(request.imageId);
-    if (!(await this.flavors()).some((flavor) => flavor.id === request.flavor.id)) {
-      throw new TroveError('FLAVOR_NOT_FOUND', 'The flavor is not known to this compute driver.');
-    }
+    await this.#checkFlavor(request.flavor);
     const record = await this.#locks.run(request.instanceId, signal, () =>
       this.#servers.create(request, image, signal),
     );
@@ -210,6 +236,11 @@ export class LocalCompute implements ComputeDriver {
     return this.#shown(record);
   }
 
+  async resizeServer({ serverId, flavor }: ResizeServer, signal: AbortSignal): Promise<Server> {
+    await this.#checkFlavor(flavor);
+    return this.#shown(await this.#underLock(serverId, signal, (record) => this.#servers.resize(record, flavor)));
+  }
+
   async deleteServer(serverId: string, signal: AbortSignal): Promise<void> {
     const found = this.#find(serverId);
     if (found === undefined) return;
@@ -221,6 +252,10 @@ export class LocalCompute implements ComputeDriver {
 
   async injectedFiles(serverId: string): Promise<InjectedFiles> {
     return readInjectedFiles(this.#layout.filesDir(this.#need(serverId).instance_id));
+  }
+
+  async listOwned(deploymentId: string): Promise<readonly OwnedThing[]> {
+    return ownedThings(this.#layout).filter((thing) => thing.deploymentId === deploymentId);
   }
 
   /** Where a server's parts lie on this machine; for the operator, the demo and tests. */
@@ -269,6 +304,11 @@ export class LocalCompute implements ComputeDriver {
 
   #ownRecords(): readonly ServerRecord[] {
     return this.#records().filter((record) => record.host === this.#options.host);
+  }
+
+  async #checkFlavor({ id }: Flavor): Promise<void> {
+    if ((await this.flavors()).some((flavor) => flavor.id === id)) return;
+    throw new TroveError('FLAVOR_NOT_FOUND', 'The flavor is not known to this compute driver.');
   }
 
   async #image(imageId: string): Promise<LocalImage> {

@@ -41,6 +41,7 @@ export function toServer(record: ServerRecord, alive: boolean): Server {
     status: statusOf(record, alive),
     host: record.host,
     imageId: record.image.id,
+    flavorId: record.flavor.id,
     volumeId: record.volume_id,
     addresses: addressesOf(record),
     generation: record.generation,

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { TroveError, uuidV5, writeFileDurably } from '@trove/common';
-import type { CreateServer, InjectedFiles, RebuildServer } from '../driver.ts';
+import type { CreateServer, Flavor, InjectedFiles, RebuildServer } from '../driver.ts';
 import { type Account, makeGuestFolder } from './account.ts';
 import type { Addresses } from './addresses.ts';
 import { type Agents, SERVER_FILE } from './agents.ts';
@@ -63,6 +63,25 @@ export class Servers {
     await agents.stop(rebuilding);
     rmSync(layout.rootDir(record.instance_id), { recursive: true, force: true });
     return this.#fill({ ...rebuilding, generation: request.clientToken }, request.files);
+  }
+
+  /** What was stopped for it is started by a repeat: the record says `running` all the while. */
+  async resize(record: ServerRecord, flavor: Flavor): Promise<ServerRecord> {
+    const { layout, agents } = this.#deps;
+    if (record.state === 'building' || record.state === 'rebuilding') {
+      throw new TroveError('COMPUTE_ERROR', 'The server is not whole.', { retryable: true });
+    }
+    const changes = record.flavor.id !== flavor.id;
+    if (changes) await agents.stop(record);
+    const resized = changes || record.state !== 'running' ? { ...record, flavor, state: 'running' as const } : record;
+    if (resized !== record) writeRecord(layout, resized);
+    await agents.ensureStarted(resized);
+    return resized;
+  }
+
+  /** Says in the server's own facts how large its volume is now. */
+  tellSize(record: ServerRecord): void {
+    if (record.state === 'running' || record.state === 'stopped') this.#writeServerFile(record);
   }
 
   /** The record goes after everything that it leads to, so that a repeat finds what is left. */

@@ -1,14 +1,13 @@
-import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { promisify } from 'node:util';
-import { TroveError, uuidV5 } from '@trove/common';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { syncFolder, TroveError, uuidV5 } from '@trove/common';
 import type { CreateVolume } from '../driver.ts';
 import { type Account, makeGuestFolder } from './account.ts';
+import { copyBeside, sweepPartials } from './copy_folder.ts';
 import { readJson, writeJson } from './json_file.ts';
 import type { Layout } from './layout.ts';
 
-interface VolumeRecord {
+export interface VolumeRecord {
   readonly id: string;
   readonly client_token: string;
   readonly deployment_id: string;
@@ -16,10 +15,12 @@ interface VolumeRecord {
   readonly size: number;
 }
 
-interface SnapshotRecord {
+export interface SnapshotRecord {
   readonly id: string;
   readonly client_token: string;
   readonly volume_id: string;
+  /** Its volume's; absent in what older releases made. */
+  readonly deployment_id?: string | undefined;
 }
 
 interface Found {
@@ -29,7 +30,6 @@ interface Found {
 
 const VOLUME_NAMESPACE = '6a7c9e55-8c42-5a0b-9a53-0b5d2f7f3e01';
 const SNAPSHOT_NAMESPACE = '6a7c9e55-8c42-5a0b-9a53-0b5d2f7f3e02';
-const run = promisify(execFile);
 
 /** Volumes and snapshots: folders whose record stands beside them. A record is written last, so what has one is whole. */
 export class Storage {
@@ -63,9 +63,25 @@ export class Storage {
     return record?.client_token === clientToken ? { volumeId: record.id } : undefined;
   }
 
+  /** The instance that the volume is of. */
+  extendVolume(volumeId: string, size: number): string {
+    const { folder, instanceId } = this.#need('volume', volumeId);
+    const record = readJson<VolumeRecord>(`${folder}.json`);
+    if (record !== undefined && record.size < size) writeJson(`${folder}.json`, { ...record, size });
+    return instanceId;
+  }
+
+  /** GB; undefined where there is no such volume. */
+  sizeOf(volumeId: string): number | undefined {
+    const found = this.#locate('volume', volumeId);
+    return found === undefined ? undefined : readJson<VolumeRecord>(`${found.folder}.json`)?.size;
+  }
+
   deleteVolume(volumeId: string): void {
     const found = this.#locate('volume', volumeId);
-    if (found !== undefined) this.#remove(found);
+    if (found === undefined) return;
+    this.#sweepHalves(found.instanceId);
+    this.#remove(found);
   }
 
   async snapshotVolume(volumeId: string, clientToken: string, signal: AbortSignal): Promise<{ snapshotId: string }> {
@@ -74,25 +90,51 @@ export class Storage {
     const folder = this.#layout.snapshotDir(volume.instanceId, id);
     if (existsSync(`${folder}.json`)) return { snapshotId: id };
     mkdirSync(dirname(folder), { recursive: true, mode: 0o755 });
+    const copy = await copyBeside(volume.folder, folder, signal);
+    // Whoever was quicker copied a volume at rest; by now it may be in use again.
+    if (existsSync(`${folder}.json`)) {
+      rmSync(copy, { recursive: true, force: true });
+      return { snapshotId: id };
+    }
     rmSync(folder, { recursive: true, force: true });
-    await copyFolder(volume.folder, folder, signal);
-    const record: SnapshotRecord = { id, client_token: clientToken, volume_id: volumeId };
+    renameSync(copy, folder);
+    syncFolder(dirname(folder));
+    const deployment_id = readJson<VolumeRecord>(`${volume.folder}.json`)?.deployment_id;
+    const record: SnapshotRecord = { id, client_token: clientToken, volume_id: volumeId, deployment_id };
     writeJson(`${folder}.json`, record);
     return { snapshotId: id };
   }
 
-  /** Whole or not at all: the copy takes the volume's place by two renames, and a repeat ends what was interrupted. */
-  async restoreVolume(volumeId: string, snapshotId: string, signal: AbortSignal): Promise<void> {
+  findSnapshot(clientToken: string): { snapshotId: string } | undefined {
+    const found = this.#locate('snapshot', uuidV5(SNAPSHOT_NAMESPACE, clientToken));
+    const record = found === undefined ? undefined : readJson<SnapshotRecord>(`${found.folder}.json`);
+    return record?.client_token === clientToken ? { snapshotId: record.id } : undefined;
+  }
+
+  /**
+   * Whole or not at all: the copy takes the volume's place by two renames, and a repeat ends what was interrupted. `swapping`
+   * runs them where nobody uses the volume.
+   */
+  async restoreVolume(
+    volumeId: string,
+    snapshotId: string,
+    signal: AbortSignal,
+    swapping: (instanceId: string, swap: () => void) => Promise<void>,
+  ): Promise<void> {
     const volume = this.#need('volume', volumeId);
     const snapshot = this.#need('snapshot', snapshotId);
-    const incoming = `${volume.folder}.incoming`;
+    const incoming = await copyBeside(snapshot.folder, volume.folder, signal);
     const outgoing = `${volume.folder}.outgoing`;
-    rmSync(incoming, { recursive: true, force: true });
-    await copyFolder(snapshot.folder, incoming, signal);
-    rmSync(outgoing, { recursive: true, force: true });
-    if (existsSync(volume.folder)) renameSync(volume.folder, outgoing);
-    renameSync(incoming, volume.folder);
-    rmSync(outgoing, { recursive: true, force: true });
+    try {
+      await swapping(volume.instanceId, () => {
+        rmSync(outgoing, { recursive: true, force: true });
+        if (existsSync(volume.folder)) renameSync(volume.folder, outgoing);
+        renameSync(incoming, volume.folder);
+        syncFolder(dirname(volume.folder));
+      });
+    } finally {
+      for (const rest of [incoming, outgoing]) rmSync(rest, { recursive: true, force: true });
+    }
   }
 
   deleteSnapshot(snapshotId: string): void {
@@ -127,8 +169,18 @@ export class Storage {
     return undefined;
   }
 
+  /** Removes copies that never became snapshots. */
+  #sweepHalves(instanceId: string): void {
+    const folder = dirname(this.#layout.snapshotDir(instanceId, 'any'));
+    const whole = new Set(this.#layout.recordedIds(instanceId, 'snapshots').flatMap((id) => [id, `${id}.json`]));
+    for (const entry of existsSync(folder) ? readdirSync(folder) : [])
+      if (!whole.has(entry)) rmSync(join(folder, entry), { recursive: true, force: true });
+    removeIfEmpty(folder);
+  }
+
   /** The record goes last: what is half removed is found again by a repeat. */
   #remove(found: Found): void {
+    sweepPartials(found.folder);
     rmSync(found.folder, { recursive: true, force: true });
     rmSync(`${found.folder}.json`, { force: true });
     removeIfEmpty(dirname(found.folder));
@@ -144,15 +196,5 @@ export function removeIfEmpty(folder: string): void {
     const expected =
       error instanceof Error && 'code' in error && ['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(String(error.code));
     if (!expected) throw error;
-  }
-}
-
-/** Owners, modes and links as they are: `fs.cp` would give everything to us. */
-async function copyFolder(from: string, to: string, signal: AbortSignal): Promise<void> {
-  try {
-    await run('cp', ['-a', from, to], { signal });
-  } catch (error) {
-    signal.throwIfAborted();
-    throw new TroveError('COMPUTE_ERROR', 'The volume could not be copied.', { cause: error, retryable: true });
   }
 }

@@ -24,6 +24,8 @@ export {
   NewInstance,
   PatchInstanceBody,
   PutInstanceBody,
+  type Resize,
 } from './instances.ts';
+export { TASK_HEADER, Task, TaskBody, TaskListBody } from './tasks.ts';
 export { CreateUsersBody, NewUser, UserListBody } from './users.ts';
 export { VersionListBody } from './versions.ts';

@@ -156,8 +156,19 @@ export const PutInstanceBody = Type.Object({
 });
 export type InstancePut = Static<typeof PutInstanceBody>['instance'];
 
+/** A flavor (its id, or a URL that ends in it) or a volume's size in GB; where both stand there, the volume counts. */
+const Resize = Type.Object({
+  flavorRef: Type.Optional(FlavorRef),
+  volume: Type.Optional(Type.Object({ size: VolumeSize })),
+});
+export type Resize = Static<typeof Resize>;
+
 /** `POST /instances/{id}/action`: one member, the action's name. */
 export const InstanceActionBody = Type.Object(
-  { restart: Type.Optional(Type.Object({})) },
-  { minProperties: 1, maxProperties: 1, description: '`{"restart": {}}`.' },
+  { restart: Type.Optional(Type.Object({})), resize: Type.Optional(Resize) },
+  {
+    minProperties: 1,
+    maxProperties: 1,
+    description: '`{"restart": {}}`, `{"resize": {"flavorRef": "2"}}` or `{"resize": {"volume": {"size": 4}}}`.',
+  },
 );

@@ -1,3 +1,5 @@
+import { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type TlsClient, type TransportHost, type TransportUrl, TroveError } from '@trove/common';
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import { connect } from 'amqplib';
@@ -7,7 +9,10 @@ import type { ConsumeOptions, Delivery, Topology } from './bus.ts';
 import { type Link, type LinkConsumer, LinkLost, type Settled, settleOnce } from './link.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
-const HEARTBEAT_S = 30;
+/** A broker that has gone silent is noticed after two of them. */
+const HEARTBEAT_S = 10;
+/** How long a broker may take to say goodbye. */
+const GOODBYE_MS = 3000;
 
 /** One host of a broker's URL, with what all of them share; `tls` where it is spoken to over TLS. */
 type BrokerHost = TransportHost & Pick<TransportUrl, 'vhost'> & { readonly tls: TlsClient | undefined };
@@ -36,10 +41,30 @@ export async function openAmqpLink(broker: BrokerHost, connectionName: string): 
         await channel.deleteQueue(name);
       }),
     close: async () => {
-      if (open) await connection.close().catch(() => {});
+      if (open && !(await said(connection.close()))) end(connection);
       await closed;
     },
   };
+}
+
+/** Whether the broker has answered this goodbye, with whatever, within its time. */
+async function said(goodbye: Promise<unknown>): Promise<boolean> {
+  const answered = goodbye.then(
+    () => true,
+    () => true,
+  );
+  const late = new AbortController();
+  try {
+    return await Promise.race([answered, delay(GOODBYE_MS, false, { signal: late.signal })]);
+  } finally {
+    late.abort();
+  }
+}
+
+/** Without the broker's leave. */
+function end({ connection }: ChannelModel): void {
+  const stream: unknown = Reflect.get(connection, 'stream');
+  if (stream instanceof Duplex) stream.destroy(new Error('the broker did not answer'));
 }
 
 async function connectTo(broker: BrokerHost, connectionName: string): Promise<ChannelModel> {
@@ -112,7 +137,7 @@ async function consume(
   let started = false;
   let open = true;
   const close = async (): Promise<void> => {
-    if (open) await channel.close().catch(() => {});
+    if (open) await said(channel.close());
   };
   channel.on('close', () => {
     open = false;
@@ -138,7 +163,7 @@ async function consume(
     return {
       cancel: async () => {
         started = false;
-        if (open) await channel.cancel(consumerTag).catch(() => {});
+        if (open) await said(channel.cancel(consumerTag));
       },
       release: async () => {
         started = false;

@@ -1,8 +1,9 @@
 import type { Dialect } from '@trove/catalog';
 import { describe, expect, it } from 'vitest';
-import { ended, fileRemove, instanceOf, journalOf, taskOf, until } from '../../test/house.ts';
+import { ended, fileRemove, instanceOf, journalOf, removeTask, taskOf, until } from '../../test/house.ts';
 import { buildKind, removeKind } from '../../test/kinds.ts';
 import { Workshop } from '../../test/workshop.ts';
+import { fileDelete } from '../filing/file_delete.ts';
 import type { Faults } from './options.ts';
 
 describe.each<Dialect>(['sqlite', 'mysql'])('a delete on %s', (dialect) => {
@@ -47,6 +48,22 @@ describe.each<Dialect>(['sqlite', 'mysql'])('a delete on %s', (dialect) => {
     const removal = await fileRemove(shop.catalog, instanceId);
     await checkGone(instanceId, removal.taskId);
     expect((await taskOf(shop.catalog, taskId)).state).toBe('cancelled');
+  });
+
+  it('has its own time from when it gets the slot, however long its predecessor took', async () => {
+    shop.engine();
+    const { instanceId, taskId } = await shop.build({ wait_ms: 60_000 });
+    await until('the wait', async () => (await taskOf(shop.catalog, taskId)).state === 'waiting');
+    const { knex } = shop.catalog;
+    const removal = await knex.transaction(async (tx) => {
+      const filed = await fileDelete(tx, removeTask(instanceId));
+      const past = knex.raw('created - ?', [7_200_000_000]);
+      await tx('tasks')
+        .where({ id: filed.taskId })
+        .update({ created: past, deadline: knex.raw('deadline - ?', [7_200_000_000]) });
+      return filed;
+    });
+    await checkGone(instanceId, removal.taskId);
   });
 
   it('cancels a build that is just about to wait', async () => {

@@ -39,7 +39,7 @@ function endBack(work: Work, error: StoredError | null, remaining: readonly Step
 async function undoStep(work: Work, step: Step): Promise<Outcome | 'given up' | undefined> {
   await work.faults({ taskId: work.task.id, kind: work.task.kind, step: step.name, at: 'before_undo' });
   // Compute and broker cannot refuse an old fence, so it is read again just before what cannot be taken back.
-  await work.held.lease.renew(step.timeoutMs);
+  await work.held.lease.renew();
   try {
     await callOutside(work, step, async (context) => await step.undo?.(context));
   } catch (error) {

@@ -14,7 +14,10 @@ function step(name: string, undoable: boolean): Step {
 
 function journal(states: Record<string, JournalEntry['state']>): Map<string, JournalEntry> {
   return new Map(
-    Object.entries(states).map(([name, state]) => [name, { name, state, token: '', output: null, attempts: 0 }]),
+    Object.entries(states).map(([name, state]) => [
+      name,
+      { name, state, token: '', output: null, noted: undefined, attempts: 0 },
+    ]),
   );
 }
 

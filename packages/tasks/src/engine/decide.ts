@@ -10,6 +10,7 @@ export interface Standing {
 export type Move =
   | { readonly do: 'run'; readonly step: Step }
   | { readonly do: 'compensate'; readonly error: StoredError | null }
+  | { readonly do: 'leave'; readonly step: Step }
   | { readonly do: 'finish' };
 
 /** What a task that goes forward does next. A cancel counts until the last undoable step is done; an error of null is a cancel. */
@@ -17,6 +18,7 @@ export function nextMove(steps: readonly Step[], journal: Journal, standing: Sta
   const next = steps.find((step) => !isDone(journal, step));
   if (next === undefined) return { do: 'finish' };
   if (standing.cancelRequested && mayTurnBack(steps, journal)) return { do: 'compensate', error: null };
+  if (standing.pastDeadline && mayLeave(steps, journal, next)) return { do: 'leave', step: next };
   if (standing.pastDeadline) {
     const message = `The task did not end within its deadline; it stood at step "${next.name}".`;
     return { do: 'compensate', error: { code: 'INTERNAL', message } };
@@ -46,14 +48,21 @@ export function mayTurnBack(steps: readonly Step[], journal: Journal): boolean {
     .some((step) => !isDone(journal, step));
 }
 
+/** Whether the task may go on without this step having succeeded. */
+export function mayLeave(steps: readonly Step[], journal: Journal, step: Step): boolean {
+  return step.leave !== undefined && !mayTurnBack(steps, journal);
+}
+
 /** A step in the journal that this release does not have; undefined where it knows them all. */
 export function unknownStep(steps: readonly Step[], journal: Journal): string | undefined {
   const known = new Set(steps.map((step) => step.name));
   return [...journal.keys()].find((name) => !known.has(name));
 }
 
+/** A step that only cleans up is over when it has failed: what it left is written down. */
 function isDone(journal: Journal, step: Step): boolean {
-  return journal.get(step.name)?.state === 'done';
+  const state = journal.get(step.name)?.state;
+  return state === 'done' || (state === 'failed' && step.leave !== undefined);
 }
 
 function isAttempted(journal: Journal, step: Step): boolean {

@@ -1,8 +1,8 @@
 import { newUuid } from '@trove/common';
 import { expect, it } from 'vitest';
-import { PROJECT } from '../../test/house.ts';
+import { PROJECT, taskOf } from '../../test/house.ts';
 import { Workshop } from '../../test/workshop.ts';
-import { dueTasks } from './due.ts';
+import { dueTasks, markParked } from './due.ts';
 
 const shop = new Workshop('mysql');
 
@@ -37,4 +37,32 @@ it('looking for due tasks reads neither the ended tasks nor all instances', asyn
     ['instances', 'eq_ref'],
   ]);
   expect(Number(plan?.[0]?.rows)).toBeLessThan(100);
+});
+
+it('what has been due for longest comes first: many that wake every second keep no new one out', async () => {
+  const { catalog, kinds } = shop;
+  const [old, fresh] = [await shop.build(), await shop.build()];
+  const { knex } = catalog;
+  await knex('tasks')
+    .where({ id: old.taskId })
+    .update({ state: 'waiting', created: 1000, wake_at: knex.raw('(SELECT ? + 1)', [await createdOf(fresh.taskId)]) });
+  const due = await dueTasks(catalog, kinds, 100);
+  expect(due.filter((id) => [old.taskId, fresh.taskId].includes(id))).toEqual([fresh.taskId, old.taskId]);
+});
+
+async function createdOf(taskId: string): Promise<string> {
+  return String((await taskOf(shop.catalog, taskId)).created);
+}
+
+it('a task that goes back and is not known here is parked on top of its error', async () => {
+  const { catalog, kinds } = shop;
+  const { taskId } = await shop.build();
+  const before = { code: 'COMPUTE_ERROR', message: 'The outside world said no.' };
+  await catalog
+    .knex('tasks')
+    .where({ id: taskId })
+    .update({ state: 'compensating', error: JSON.stringify(before), code_version: 9 });
+  await markParked(catalog, kinds);
+  await markParked(catalog, kinds);
+  expect(JSON.parse((await taskOf(catalog, taskId)).error ?? '')).toMatchObject({ parked: true, before });
 });

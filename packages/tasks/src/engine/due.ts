@@ -1,7 +1,7 @@
 import { type Catalog, dbNow, type TaskRow } from '@trove/catalog';
 import type { Knex } from 'knex';
 import type { TaskKind } from '../types.ts';
-import { type StoredError, UNFINISHED } from './task_row.ts';
+import { type StoredError, storedError, UNFINISHED } from './task_row.ts';
 
 type Condition = (query: Knex.QueryBuilder) => void;
 
@@ -45,7 +45,8 @@ export async function dueTasks(
     .join('instances', (on) => on.on('instances.id', 'tasks.instance_id').andOn('instances.active_task_id', 'tasks.id'))
     .where(isDue(catalog.knex))
     .where(isKnown(kinds))
-    .orderBy('tasks.created')
+    // Longest due first: many that wake every second must not keep a new one out.
+    .orderByRaw('COALESCE(tasks.wake_at, tasks.lease_until, tasks.created)')
     .limit(limit)
     .select('tasks.id');
   return rows.map((row) => row.id);
@@ -57,21 +58,29 @@ export async function markParked(catalog: Catalog, kinds: readonly TaskKind[]): 
     .knex<TaskRow>('tasks')
     .where(isDue(catalog.knex))
     .whereNot(isKnown(kinds))
-    .whereNull('error')
+    .where(isNotParked)
     .limit(100)
-    .select('id', 'kind', 'code_version');
+    .select('id', 'kind', 'code_version', 'error');
   for (const row of rows) {
     const what = kinds.some(({ kind }) => kind === row.kind) ? `version ${row.code_version} of task kind` : 'task kind';
     await catalog
       .knex<TaskRow>('tasks')
       .where({ id: row.id })
       .where(isDue(catalog.knex))
-      .whereNull('error')
+      .where(isNotParked)
       .update({
-        error: JSON.stringify(parked(`this release does not know ${what} "${row.kind}"`)),
+        error: JSON.stringify({
+          ...parked(`this release does not know ${what} "${row.kind}"`),
+          before: storedError(row.error),
+        }),
         updated: dbNow(catalog.knex),
       });
   }
+}
+
+/** One that goes back has an error already, and is parked on top of it. */
+function isNotParked(query: Knex.QueryBuilder): void {
+  query.whereNull('error').orWhereNot('error', 'like', '%"parked":true%');
 }
 
 export function parked(reason: string): StoredError {

@@ -1,4 +1,4 @@
-import { type TaskRow, withTransaction } from '@trove/catalog';
+import { dbNow, type TaskRow, withTransaction } from '@trove/catalog';
 import type { Knex } from 'knex';
 import { changeTask, checkInstanceFence } from './journal.ts';
 import { outputsOf } from './outside_call.ts';
@@ -24,11 +24,19 @@ export async function endTask(work: Work, ending: Ending): Promise<Outcome> {
     await tx('instances')
       .where({ id: task.instanceId, active_task_id: task.id })
       .update({ active_task_id: next?.id ?? null });
+    if (next !== undefined) await startClock(tx, next.id);
     await changeTask(tx, held, { ...endOf(ending), wake_at: null, lease_owner: null, lease_until: null });
     return next?.id ?? null;
   });
   work.logger.info('task ended', { state: ending.state, successor });
   return { is: 'ended', successor };
+}
+
+/** A successor's time begins when it gets the slot: what its predecessor took is not taken off it. */
+async function startClock(tx: Knex.Transaction, taskId: string): Promise<void> {
+  await tx('tasks')
+    .where({ id: taskId })
+    .update({ deadline: tx.raw('deadline - created + ?', [dbNow(tx)]) });
 }
 
 function endOf(ending: Ending): { state: string; error: string | null } {

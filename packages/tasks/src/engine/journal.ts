@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 import type { Json, TaskState } from '../types.ts';
 import type { Standing } from './decide.ts';
 import { type Lease, readStanding, staleFence } from './lease.ts';
-import { type JournalEntry, type StoredError, toJournalEntry } from './task_row.ts';
+import { type JournalEntry, type StoredError, toJournalEntry, unfinishedOutput } from './task_row.ts';
 
 /** What a journal write is made under. */
 export interface Held {
@@ -66,10 +66,10 @@ async function changeStep(tx: Knex.Transaction, { lease }: Held, name: string, c
   await tx('task_steps').where({ task_id: lease.taskId, name }).update(changes);
 }
 
-/** Before the first try of a step. */
-export function writeIntent(held: Held, name: string, token: string): Promise<void> {
+/** Before the first try of a step. `stepNames` are those of the whole task, for whoever follows it. */
+export function writeIntent(held: Held, name: string, token: string, stepNames: readonly string[]): Promise<void> {
   return journalled(held, async (tx) => {
-    await changeTask(tx, held, { step: name, attempt: 1 });
+    await changeTask(tx, held, { step: name, attempt: 1, step_names: JSON.stringify(stepNames) });
     const times = { started: dbNow(tx), finished: null };
     await tx('task_steps').insert({
       task_id: held.lease.taskId,
@@ -123,6 +123,19 @@ export function writeParked(held: Held, error: StoredError, ms: number, state: T
 async function putDown(tx: Knex.Transaction, held: Held, changes: TaskChanges, ms: number): Promise<void> {
   const wakeAt = tx.raw('? + ?', [dbNow(tx), ms * 1000]);
   await changeTask(tx, held, { ...changes, wake_at: wakeAt, lease_owner: null, lease_until: null });
+}
+
+/** A step that only cleans up is given up. */
+export function writeLeft(held: Held, name: string): Promise<Standing> {
+  return journalled(held, async (tx) => {
+    await changeStep(tx, held, name, { state: 'failed', attempts: tx.raw('attempts + 1'), finished: dbNow(tx) });
+    return await standing(tx, held);
+  });
+}
+
+/** Under the instance's fence too: what is noted before a call is what keeps a second worker from making it. */
+export function writeNote(held: Held, name: string, note: Json): Promise<void> {
+  return fencedTransaction(held, (tx) => changeStep(tx, held, name, { output: unfinishedOutput({ noted: note }) }));
 }
 
 /** The step has failed for good, or none has and the task is cancelled or out of time: from here on the task goes back. */

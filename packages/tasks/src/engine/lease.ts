@@ -90,16 +90,19 @@ export async function readStanding(tx: Knex.Transaction, taskId: string): Promis
   return row && { cancelRequested: Number(row.cancel_requested) === 1, pastDeadline: Number(row.past_deadline) === 1 };
 }
 
-/** A task held by this worker. It renews itself in the background until `stop()`. */
+/**
+ * A task held by this worker. It renews itself in the background until `stop()`, always to the same length: however long a
+ * call may take, a worker that dies in it keeps others waiting for one lease.
+ */
 export interface Lease {
   readonly taskId: string;
   readonly instanceId: string;
   readonly fence: bigint;
   /** Aborted when the lease is lost or has run out, and at the end of the engine's grace time. */
   readonly signal: AbortSignal;
-  /** Renews, so that at least `ms` are left. Rejects with `STALE_FENCE` where the lease is lost. */
-  renew(ms: number): Promise<void>;
-  /** Renews only where less than `ms` are left. */
+  /** Renews to the whole length. Rejects with `STALE_FENCE` where the lease is lost. */
+  renew(): Promise<void>;
+  /** Renews where less than `ms` are left, or less than the whole length where that is shorter. */
   ensure(ms: number): Promise<void>;
   /** Ends all work under it at once, with this reason. */
   abort(reason: Error): void;
@@ -116,26 +119,22 @@ export function holdLease(settings: LeaseSettings, { row, askedAt }: TakenTask):
   const lost = new AbortController();
   const stopped = new AbortController();
   let until = askedAt + leaseMs;
-  /** A call under way needs the lease up to here; renewals in the background do not shorten it. */
-  let coveredUntil = 0;
   let turn: Promise<void> = Promise.resolve();
 
   async function renewNow(): Promise<void> {
     lost.signal.throwIfAborted();
     const asked = clock.monotonic();
-    const length = Math.max(leaseMs, Math.ceil(coveredUntil - asked));
     const renewed = await withTransaction(catalog, (tx) =>
       tx('tasks')
         .where({ id: row.id, lease_owner: settings.owner, fence })
-        .update({ lease_until: tx.raw('? + ?', [dbNow(tx), length * 1000]) }),
+        .update({ lease_until: tx.raw('? + ?', [dbNow(tx), leaseMs * 1000]) }),
     );
     if (renewed === 0) lost.abort(staleFence());
     lost.signal.throwIfAborted();
-    until = asked + length;
+    until = asked + leaseMs;
   }
 
-  function renew(ms: number): Promise<void> {
-    coveredUntil = Math.max(coveredUntil, clock.monotonic() + ms);
+  function renew(): Promise<void> {
     turn = turn.catch(() => undefined).then(renewNow);
     return turn;
   }
@@ -143,7 +142,7 @@ export function holdLease(settings: LeaseSettings, { row, askedAt }: TakenTask):
   async function keep(): Promise<void> {
     for (;;) {
       await clock.sleep(leaseMs / 3, stopped.signal);
-      await renew(0).catch((error: unknown) => {
+      await renew().catch((error: unknown) => {
         if (!isTroveError(error, 'STALE_FENCE')) logger.warn('lease not renewed', { task_id: row.id, error });
       });
     }
@@ -165,8 +164,7 @@ export function holdLease(settings: LeaseSettings, { row, askedAt }: TakenTask):
     renew,
     async ensure(ms) {
       lost.signal.throwIfAborted();
-      if (until - clock.monotonic() < ms) await renew(ms);
-      else coveredUntil = Math.max(coveredUntil, clock.monotonic() + ms);
+      if (until - clock.monotonic() < ms) await renew();
     },
     abort: (reason) => lost.abort(reason),
     stop: () => stopped.abort(),

@@ -1,7 +1,7 @@
 import { TroveError, uuidV5 } from '@trove/common';
 import type { Knex } from 'knex';
 import type { Json, Step, StepContext } from '../types.ts';
-import { fencedTransaction } from './journal.ts';
+import { fencedTransaction, writeNote } from './journal.ts';
 import type { Journal, JournalEntry } from './task_row.ts';
 import type { Work } from './work.ts';
 
@@ -11,8 +11,9 @@ export function stepToken(taskId: string, stepName: string): string {
 }
 
 /**
- * Makes one call of a step's functions. It does not start with less lease left than the step's time-out, and is given up at
- * that time-out (a retryable error: its outcome is unknown) and when the lease ends (`STALE_FENCE`).
+ * Makes one call of a step's functions. It does not start with less lease left than the step's time-out or the whole length;
+ * a longer one is covered by renewals. It is given up at its time-out (a retryable error: its outcome is unknown) and when
+ * the lease ends (`STALE_FENCE`).
  */
 export async function callOutside<T>(work: Work, step: Step, use: (context: StepContext) => Promise<T>): Promise<T> {
   const { lease } = work.held;
@@ -50,9 +51,13 @@ function contextOf(work: Work, step: Step, signal: AbortSignal): StepContext {
       signal.throwIfAborted();
       return fencedTransaction(work.held, change);
     },
-    async renew() {
+    noted: entry?.state === 'intent' ? entry.noted : undefined,
+    async note(value) {
       signal.throwIfAborted();
-      await work.held.lease.renew(step.timeoutMs);
+      const now = work.journal.get(step.name);
+      if (now?.state !== 'intent') return;
+      await writeNote(work.held, step.name, value);
+      work.journal.set(step.name, { ...now, noted: value ?? undefined });
     },
   };
 }

@@ -1,9 +1,9 @@
 import { fullJitterMs, isTroveError, toTroveError } from '@trove/common';
 import type { Json, Step, StepResult } from '../types.ts';
-import { mayTurnBack, type Standing } from './decide.ts';
-import { writeCompensating, writeDone, writeIntent, writeWait } from './journal.ts';
+import { mayLeave, mayTurnBack, type Standing } from './decide.ts';
+import { writeCompensating, writeDone, writeIntent, writeLeft, writeWait } from './journal.ts';
 import { callOutside, stepToken } from './outside_call.ts';
-import type { JournalEntry } from './task_row.ts';
+import { type JournalEntry, unfinishedOutput } from './task_row.ts';
 import type { Outcome, Work } from './work.ts';
 
 const RETRY_BASE_MS = 500;
@@ -22,16 +22,32 @@ export async function runStep(work: Work, step: Step): Promise<Outcome | undefin
   await work.faults({ taskId: work.task.id, kind: work.task.kind, step: step.name, at: 'after_run' });
   if ('done' in result) return await stepDone(work, step, entry, result.done);
   const { ms, progress } = result.wait;
-  const changes = progress === undefined ? { state: entry.state } : { output: JSON.stringify({ progress }) };
+  const noted = work.journal.get(step.name)?.noted;
+  const changes = progress === undefined ? { state: entry.state } : { output: unfinishedOutput({ progress, noted }) };
   return await putDown(work, { step: step.name, ms, changes, attempt: entry.attempts + 1 });
+}
+
+/** Gives up a step that only cleans up: what is left is written down, and the task goes on. */
+export async function leaveStep(work: Work, step: Step): Promise<undefined> {
+  const entry = await beginStep(work, step);
+  try {
+    await callOutside(work, step, async (context) => await step.leave?.(context));
+  } catch (error) {
+    if (mustLetGo(work, error)) throw error;
+    work.logger.error('what a step leaves is not written down', { step: step.name, error });
+  }
+  work.standing = await writeLeft(work.held, step.name);
+  work.journal.set(step.name, { ...entry, state: 'failed' });
+  work.logger.warn('step left', { step: step.name });
 }
 
 async function beginStep(work: Work, step: Step): Promise<JournalEntry> {
   const begun = work.journal.get(step.name);
   if (begun !== undefined) return begun;
   const token = stepToken(work.task.id, step.name);
-  await writeIntent(work.held, step.name, token);
-  const entry: JournalEntry = { name: step.name, state: 'intent', token, output: null, attempts: 0 };
+  const stepNames = work.steps.map(({ name }) => name);
+  await writeIntent(work.held, step.name, token, stepNames);
+  const entry: JournalEntry = { name: step.name, state: 'intent', token, output: null, noted: undefined, attempts: 0 };
   work.journal.set(step.name, entry);
   return entry;
 }
@@ -72,6 +88,7 @@ async function afterError(work: Work, step: Step, entry: JournalEntry, error: un
     const ms = fullJitterMs(attempts, RETRY_BASE_MS, step.retry.capMs);
     return await putDown(work, { step: step.name, ms, changes: { attempts }, attempt: attempts + 1 });
   }
+  if (mayLeave(work.steps, work.journal, step)) return await leaveStep(work, step);
   const { code, message } = toTroveError(error, `Step "${step.name}" failed.`);
   await writeCompensating(work.held, step.name, { code, message }, work.kind.compensationDeadlineMs);
   work.journal.set(step.name, { ...entry, attempts, state: 'failed' });

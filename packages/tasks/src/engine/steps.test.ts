@@ -1,10 +1,15 @@
-import { type Dialect } from '@trove/catalog';
+import { type Dialect, dbNow } from '@trove/catalog';
+import { TroveError } from '@trove/common';
 import { describe, expect, it } from 'vitest';
 import { hang } from '../../test/hang.ts';
-import { ended, fileBuild, instanceOf, journalOf, newInstance, taskOf } from '../../test/house.ts';
+import { ended, fileBuild, instanceOf, journalOf, newInstance, taskOf, until } from '../../test/house.ts';
 import { buildKind } from '../../test/kinds.ts';
 import { Workshop } from '../../test/workshop.ts';
-import type { TaskKind } from '../types.ts';
+import type { Step, TaskKind } from '../types.ts';
+
+function withStep(kind: TaskKind, name: string, change: (step: Step) => Step): TaskKind {
+  return { ...kind, steps: (task) => kind.steps(task).map((step) => (step.name === name ? change(step) : step)) };
+}
 
 const ALL_MADE = [/^announcement\./, /^secret\./, /^server\./, /^volume\./];
 
@@ -146,45 +151,108 @@ describe.each<Dialect>(['sqlite', 'mysql'])('a task on %s', (dialect) => {
   });
 
   it('a step that outlives its time-out is tried again', async () => {
-    const usual = buildKind(shop.world);
     let tries = 0;
-    const slow: TaskKind = {
-      ...usual,
-      steps: (task) =>
-        usual.steps(task).map((step) => {
-          if (step.name !== 'make_server') return step;
-          return {
-            ...step,
-            timeoutMs: 80,
-            run: (context) => (++tries === 1 ? hang(context.signal) : step.run(context)),
-          };
-        }),
-    };
+    const slow = withStep(buildKind(shop.world), 'make_server', (step) => ({
+      ...step,
+      timeoutMs: 80,
+      run: (context) => (++tries === 1 ? hang(context.signal) : step.run(context)),
+    }));
     shop.engine({ kinds: [slow] });
     const { taskId } = await shop.build();
     expect((await ended(shop.catalog, taskId)).state).toBe('done');
     expect(tries).toBe(2);
   });
 
-  it('a call longer than the lease is covered by a longer one before it starts', async () => {
+  it('a call longer than the lease is covered by renewals, and never by more than one lease', async () => {
+    const leases = new Set<string>();
     const usual = buildKind(shop.world);
-    let left = 0;
-    const long: TaskKind = {
-      ...usual,
-      steps: (task) =>
-        usual.steps(task).map((step) => {
-          if (step.name !== 'make_server') return step;
-          const run: typeof step.run = async (context) => {
-            const row = await taskOf(shop.catalog, context.task.id);
-            left = Number(row.lease_until) / 1000 - Date.now();
-            return await step.run(context);
-          };
-          return { ...step, timeoutMs: 20_000, run };
-        }),
-    };
-    shop.engine({ kinds: [long], leaseMs: 1000 });
+    const long = withStep(usual, 'make_server', (step) => ({
+      ...step,
+      timeoutMs: 60_000,
+      async run(context) {
+        await until('two renewals', async () => {
+          const row = await readLease(context.task.id);
+          expect(Number(row.left)).toBeLessThanOrEqual(600_000);
+          leases.add(row.lease_until);
+          return leases.size >= 3;
+        });
+        return await step.run(context);
+      },
+    }));
+    shop.engine({ kinds: [long], leaseMs: 600 });
+    const { taskId } = await shop.build();
+    expect(await ended(shop.catalog, taskId)).toMatchObject({ state: 'done', fence: expect.anything() });
+    expect(Number((await taskOf(shop.catalog, taskId)).fence), 'the same worker all the time').toBe(1);
+  });
+
+  async function readLease(id: string): Promise<{ lease_until: string; left: string }> {
+    const { knex } = shop.catalog;
+    return await knex('tasks')
+      .where({ id })
+      .first('lease_until', knex.raw('lease_until - ? AS ??', [dbNow(knex), 'left']));
+  }
+
+  it('what a try noted is there for the next, and gone when the step is done', async () => {
+    const seen: unknown[] = [];
+    const noting = withStep(buildKind(shop.world), 'make_server', (step) => ({
+      ...step,
+      async run(context) {
+        seen.push(context.noted);
+        if (context.noted === undefined) {
+          await context.note({ sent: 'once' });
+          throw new TroveError('COMPUTE_ERROR', 'No answer.', { retryable: true });
+        }
+        if (seen.length === 2) return { wait: { ms: 10, progress: 'looking' } };
+        return await step.run(context);
+      },
+    }));
+    shop.engine({ kinds: [noting] });
     const { taskId } = await shop.build();
     expect((await ended(shop.catalog, taskId)).state).toBe('done');
-    expect(left).toBeGreaterThan(15_000);
+    expect(seen).toEqual([undefined, { sent: 'once' }, { sent: 'once' }]);
+    const row = await shop.catalog.knex('task_steps').where({ task_id: taskId, name: 'make_server' }).first('output');
+    expect(JSON.parse(row.output)).toEqual({ server: expect.any(String) });
+  });
+
+  describe('a step that only cleans up', () => {
+    /** `announce` is the last step and has no undo. */
+    const cleaning = (fail: Step['run'], left: string[]): TaskKind =>
+      withStep(buildKind(shop.world), 'announce', ({ name, timeoutMs, retry }) => ({
+        ...{ name, timeoutMs, retry },
+        run: fail,
+        leave: async ({ task, fenced }) => {
+          left.push(task.id);
+          await fenced((tx) => tx('instances').where({ id: task.instanceId }).update({ hostname: 'left' }));
+        },
+      }));
+    const refuse = async (): Promise<never> => {
+      throw new TroveError('COMPUTE_ERROR', 'It stays.');
+    };
+
+    it.each([
+      ['fails for good', refuse, 600_000],
+      ['is not done at the deadline', async () => ({ wait: { ms: 30 } }), 900],
+    ] as const)('and %s writes down what is left, and the task is done', async (_, run, deadlineMs) => {
+      const left: string[] = [];
+      shop.engine({ kinds: [cleaning(run, left)] });
+      const instanceId = await newInstance(shop.catalog);
+      const { taskId } = await fileBuild(shop.catalog, instanceId, {}, { deadlineMs });
+      expect(await ended(shop.catalog, taskId)).toMatchObject({ state: 'done', error: null });
+      expect(left).toEqual([taskId]);
+      expect(await journalOf(shop.catalog, taskId)).toMatchObject({ make_server: 'done', announce: 'failed' });
+      expect(await instanceOf(shop.catalog, instanceId)).toMatchObject({ server_status: 'ACTIVE', hostname: 'left' });
+    });
+
+    it('is tried again before it is given up', async () => {
+      const left: string[] = [];
+      let tries = 0;
+      const away = async (): Promise<never> => {
+        tries += 1;
+        throw new TroveError('COMPUTE_ERROR', 'Not now.', { retryable: true });
+      };
+      shop.engine({ kinds: [cleaning(away, left)] });
+      expect((await ended(shop.catalog, (await shop.build()).taskId)).state).toBe('done');
+      expect([tries, left.length]).toEqual([4, 1]);
+    });
   });
 });

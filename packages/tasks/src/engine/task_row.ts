@@ -16,7 +16,10 @@ export interface JournalEntry {
   readonly name: string;
   readonly state: TaskStepRow['state'];
   readonly token: string;
+  /** Of a step that is done. */
   readonly output: Json;
+  /** What a try of an unfinished step noted for later ones. */
+  readonly noted: Json | undefined;
   /** Tries that ended with an error; tries that died with their worker are not counted. */
   readonly attempts: number;
 }
@@ -47,11 +50,18 @@ export function storedError(text: string | null): StoredError | null {
 }
 
 export function toJournalEntry(row: TaskStepRow): JournalEntry {
-  return {
-    name: row.name,
-    state: row.state,
-    token: row.token,
-    output: row.output === null ? null : (JSON.parse(row.output) as Json),
-    attempts: row.attempts,
-  };
+  const output = row.output === null ? null : (JSON.parse(row.output) as Json);
+  const { name, state, token, attempts } = row;
+  return { name, state, token, output, noted: state === 'done' ? undefined : notedIn(output), attempts };
+}
+
+/** What rests in the output of a step that has none yet. */
+export function unfinishedOutput(unfinished: { progress?: string; noted?: Json | undefined }): string {
+  const { progress = null, noted = null } = unfinished;
+  return JSON.stringify(noted === null ? { progress } : { progress, noted });
+}
+
+function notedIn(output: Json): Json | undefined {
+  if (output === null || typeof output !== 'object' || Array.isArray(output)) return undefined;
+  return output['noted'] ?? undefined;
 }

@@ -6,7 +6,7 @@ import { endTask } from './end_task.ts';
 import { type Held, readJournal, releaseLease, writeCompensating, writeParked } from './journal.ts';
 import { holdLease, type Lease, type LeaseSettings, type TakenTask } from './lease.ts';
 import type { Faults } from './options.ts';
-import { runStep } from './run_step.ts';
+import { leaveStep, runStep } from './run_step.ts';
 import { storedError, toTask } from './task_row.ts';
 import type { Outcome, Work } from './work.ts';
 
@@ -82,7 +82,7 @@ async function goForward(work: Work): Promise<Outcome> {
       work.standing = { ...work.standing, pastDeadline: false };
       return { is: 'compensating', error: move.error };
     }
-    const outcome = await runStep(work, move.step);
+    const outcome = move.do === 'leave' ? await leaveStep(work, move.step) : await runStep(work, move.step);
     if (outcome !== undefined) return outcome;
   }
 }

@@ -12,7 +12,7 @@ import {
   fileRemove,
   instanceOf,
   newInstance,
-  PROJECT,
+  removeTask,
   taskOf,
   until,
 } from '../../test/house.ts';
@@ -92,9 +92,8 @@ async function orderedBuild(boundary: Boundary, order: Order, plan: BuildPlan = 
 async function orderedRemove(boundary: Boundary, order: Order): Promise<Filed> {
   const instanceId = await newInstance(catalog);
   for (const thing of MADE) world.create(instanceId, thing, instanceId);
-  const task = { kind: 'remove', instanceId, projectId: PROJECT, params: {}, deadlineMs: 600_000, codeVersion: 1 };
   return await withTransaction(catalog, async (tx) => {
-    const { taskId } = await fileDelete(tx, task);
+    const { taskId } = await fileDelete(tx, removeTask(instanceId));
     giveOrder(ordersFolder, { ...boundary, taskId, kind: 'remove' }, order);
     return { instanceId, taskId };
   });
@@ -146,6 +145,25 @@ describe('three worker processes on MariaDB', () => {
       expect((await instanceOf(catalog, filed.instanceId)).volume_size).toBe(1);
     },
   );
+
+  it('a worker killed inside a call far longer than its lease holds others up for one lease, and nothing is asked twice', {
+    timeout: 60_000,
+  }, async () => {
+    const killedBefore = workers.killed;
+    const instanceId = await newInstance(catalog);
+    const { taskId } = await fileBuild(catalog, instanceId, {}, { kind: 'ask' });
+    await until('the question', async () => world.things(instanceId).length === 1);
+    const first = await taskOf(catalog, taskId);
+    process.kill(Number(first.lease_owner?.replace('worker-', '')), 'SIGKILL');
+    await until('the death', async () => workers.killed > killedBefore);
+    await until('the next holder to wait', async () => (await taskOf(catalog, taskId)).state === 'waiting');
+    world.create(instanceId, 'answer', instanceId);
+    const last = await ended(catalog, taskId, 10_000);
+    expect(last.state).toBe('done');
+    expect(Number(last.fence)).toBeGreaterThan(Number(first.fence));
+    expect((await stepRows(taskId)).map(({ output }) => output)).toEqual(['{"noted":"sent"}']);
+    expect(effects(instanceId).filter((line) => line.includes('question'))).toHaveLength(1);
+  });
 
   it('a dead holder is compensated before the delete that waits for it runs', { timeout: 60_000 }, async () => {
     const killedBefore = workers.killed;

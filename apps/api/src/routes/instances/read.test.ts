@@ -109,7 +109,7 @@ describe.each(['sqlite', 'mysql'] as const)('reading instances on %s', (dialect)
     const { knex } = api.catalog;
     const status = { instance_id: id, status_id: 4, status_description: 'shutdown' };
     await knex('service_statuses').insert({ ...status, id: 'old', updated_at: '2020-01-01 00:00:00' });
-    const fault = { instance_id: id, created: '2026-01-02 00:00:00', updated: '2026-01-02 00:00:00', deleted: 0 };
+    const fault = { instance_id: id, created: '2026-01-02 00:00:00', updated: '2026-01-03 00:00:00', deleted: 0 };
     await knex('instance_faults').insert({ ...fault, id: 'f1', message: 'It broke.', details: 'stack' });
     await knex('instances').where({ id: ids[1] }).update({ slave_of_id: id });
     await knex('instance_reports').where({ instance_id: id }).delete();
@@ -117,7 +117,7 @@ describe.each(['sqlite', 'mysql'] as const)('reading instances on %s', (dialect)
     const instance = instanceIn(await api.send('GET', `/instances/${id}`));
     expect(instance).toMatchObject({
       operating_status: 'HEALTHY',
-      fault: { message: 'It broke.', created: '2026-01-02T00:00:00', details: null },
+      fault: { message: 'It broke.', created: '2026-01-03T00:00:00', details: null },
       replicas: [{ id: ids[1] }],
       volume: { size: 3, used: 0.46, used_percent: 15.22 },
     });

@@ -76,7 +76,7 @@ describe.each(['sqlite', 'mysql'] as const)('what is done to an instance, on %s'
     [{ restart: {}, resize: {} }, 400],
     [{ restart: 1 }, 400],
     [{ nonsense: {} }, 400],
-    [{ resize: { flavorRef: 'd3' } }, 501],
+    [{ promote_to_replica_source: {} }, 501],
   ])('the action %j is %i and changes nothing', async (body, code) => {
     const before = await booksOf(api);
     expect((await api.send('POST', `/instances/${id}/action`, { body })).code).toBe(code);

@@ -38,7 +38,9 @@ function restartGuest(tools: TaskTools): Step {
     async run(context) {
       const { instanceId } = context.task;
       const row = await tools.catalog.knex<InstanceRow>('instances').where({ id: instanceId }).first('rpc_policy');
-      await context.fenced((tx) => writeServiceStatus(tx, { instanceId, status: SERVICE_STATUSES.RESTARTING }));
+      // Before the first try only: what is reported after it is what is waited for.
+      if (context.noted === undefined)
+        await context.fenced((tx) => writeServiceStatus(tx, { instanceId, status: SERVICE_STATUSES.RESTARTING }));
       const answer = await callOnce(tools, context, { method: 'restart', args: {}, sealed: row?.rpc_policy === 2 });
       if ('waitMs' in answer) return { wait: { ms: answer.waitMs, progress: 'the guest is restarting its database' } };
       return { done: { answered_at: tools.clock.now() } };

@@ -1,10 +1,11 @@
-import { isTroveError, TroveError } from '@trove/common';
+import { isTroveError } from '@trove/common';
 import type { ArgsOf, GuestApi, ResultOf } from '@trove/contracts';
 import type { StepContext } from '@trove/tasks';
+import { sendOnce } from './send_once.ts';
 import type { TaskTools } from './tools.ts';
 
 /** The guest's methods of a journalled task: each takes effect once for one idempotency key. */
-type TaskMethod = 'prepare' | 'restart' | 'pre_upgrade' | 'post_upgrade';
+export type TaskMethod = 'prepare' | 'restart' | 'pre_upgrade' | 'post_upgrade';
 
 const SEALED_SLICE_MS = 20_000;
 const ASK_AGAIN_MS = 1000;
@@ -19,7 +20,7 @@ export interface OnceCall<M extends TaskMethod> {
   readonly args: ArgsOf<GuestApi[M]>;
   /** The version of the key to ask under; default the active one. */
   readonly keyVersion?: number | undefined;
-  /** False: the guest speaks Trove's own protocol, knows no idempotency key, and is waited for in one go. */
+  /** False: the guest speaks Trove's own protocol and knows no idempotency key; it is asked once (`sendOnce`). */
   readonly sealed: boolean;
   /** Default: the step's token. */
   readonly idempotencyKey?: string;
@@ -27,9 +28,18 @@ export interface OnceCall<M extends TaskMethod> {
 
 /**
  * Calls a method that must not take effect twice. A sealed guest is asked in slices under one idempotency key, so that no
- * worker is held for long; a guest that has restarted is greeted first. `answered: null` where it had been done before.
+ * worker is held for long; a guest that has restarted is greeted first. `answered: null` where it had been done before, or
+ * where only its effect was seen.
  */
 export async function callOnce<M extends TaskMethod>(
+  tools: TaskTools,
+  context: StepContext,
+  call: OnceCall<M>,
+): Promise<Answer<M>> {
+  return call.sealed ? await askSealed(tools, context, call) : await sendOnce(tools, context, call);
+}
+
+async function askSealed<M extends TaskMethod>(
   tools: TaskTools,
   context: StepContext,
   call: OnceCall<M>,
@@ -38,7 +48,7 @@ export async function callOnce<M extends TaskMethod>(
   const version = call.keyVersion === undefined ? {} : { keyVersion: call.keyVersion };
   try {
     const answered = await tools.guests.call(instanceId, call.method, call.args, {
-      deadlineMs: call.sealed ? Math.min(SEALED_SLICE_MS, tools.settings.highMs) : tools.settings.highMs,
+      deadlineMs: Math.min(SEALED_SLICE_MS, tools.settings.highMs),
       fence,
       idempotencyKey: call.idempotencyKey ?? context.token,
       signal: context.signal,
@@ -46,22 +56,12 @@ export async function callOnce<M extends TaskMethod>(
     });
     return { answered };
   } catch (error) {
-    if (!call.sealed) throw isTroveError(error, 'GUEST_TIMEOUT') ? unknownOutcome(call.method, error) : error;
     if (isTroveError(error, 'ALREADY_DONE')) return { answered: null };
     if (isTroveError(error, 'GUEST_TIMEOUT')) return { waitMs: ASK_AGAIN_MS };
     if (!isTroveError(error, 'STALE_BOOT')) throw error;
     await greetQuietly(tools, instanceId, call.keyVersion);
     return { waitMs: ASK_AGAIN_MS };
   }
-}
-
-/** Without an idempotency key nobody may ask again: the guest may be at it. */
-function unknownOutcome(method: TaskMethod, cause: unknown): TroveError {
-  return new TroveError(
-    'GUEST_TIMEOUT',
-    `The guest agent did not answer "${method}" in time; its outcome is unknown.`,
-    { cause },
-  );
 }
 
 /** Greets a guest that has started anew; one that does not answer now is asked again by whoever waits for it. */

@@ -6,7 +6,17 @@ import { chooseServer, judgeServer } from './servers.ts';
 import { judgeBuild, serves } from './service_verdict.ts';
 
 const server = (id: string, status: Server['status'] = 'ACTIVE'): Server => ({
-  ...{ id, status, clientToken: 't', host: 'h', imageId: 'i', volumeId: null, addresses: [], generation: 't' },
+  ...{
+    id,
+    status,
+    clientToken: 't',
+    host: 'h',
+    imageId: 'i',
+    flavorId: '1',
+    volumeId: null,
+    addresses: [],
+    generation: 't',
+  },
 });
 
 test('of several servers of one token every worker keeps the same one', () => {

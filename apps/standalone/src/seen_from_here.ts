@@ -1,0 +1,53 @@
+import { computeChoices } from '@trove/api';
+import type { InvariantDeps, NamedSecret } from '@trove/catalog';
+import { type ConfigSources, type Outside } from '@trove/cli';
+import { busUrls, loadConfig, parseTransportUrl, Secret } from '@trove/common';
+import { localThings } from '@trove/compute';
+import { readBroker, type TaskmanagerConfig, taskmanagerOptions } from '@trove/taskmanager';
+
+/** Compute and broker as a program beside the services sees them: it opens no driver, and only asks. */
+export function seenFromHere({ files, env }: ConfigSources): Outside {
+  const config = loadConfig({ files, env, options: taskmanagerOptions, service: 'trove-manage' });
+  return {
+    things: thingsOf(config),
+    flavors: { read: async () => await computeChoices(config).flavors() },
+    broker: brokerOf(config),
+    secrets: secretsOf(config),
+  };
+}
+
+function thingsOf({ compute_local: { root } }: TaskmanagerConfig): Outside['things'] {
+  const things = localThings({ root });
+  if (things === undefined) return { notChecked: `compute: [compute_local] root = ${root} is not on this machine` };
+  return { read: async () => localThings({ root }) ?? [] };
+}
+
+function brokerOf({ DEFAULT: defaults, oslo_messaging_rabbit: rabbit }: TaskmanagerConfig): InvariantDeps['broker'] {
+  const { broker_management_url } = defaults;
+  if (broker_management_url === undefined)
+    return { notChecked: 'the broker: broker_management_url is not set in these files' };
+  const { sealed } = busUrls(defaults, rabbit);
+  return { read: () => readBroker({ ...defaults, broker_management_url }, sealed) };
+}
+
+function secretsOf({ DEFAULT: defaults, database }: TaskmanagerConfig): NamedSecret[] {
+  const rings = ['taskmanager_rpc_encr_key', 'inst_rpc_key_encr_key', 'inst_rpc_uplink_encr_key'] as const;
+  const keys = rings.flatMap((name) => defaults[name].map((secret) => ({ name, secret })));
+  const urls = {
+    '[database] connection': database.connection,
+    transport_url: defaults.transport_url,
+    sealed_transport_url: defaults.sealed_transport_url,
+    guest_transport_url: defaults.guest_transport_url,
+    broker_management_url: defaults.broker_management_url,
+  };
+  return [...keys, ...Object.entries(urls).flatMap(([name, url]) => passwordsOf(name, url))];
+}
+
+function passwordsOf(name: string, url: Secret | undefined): NamedSecret[] {
+  if (url === undefined) return [];
+  const named = { name: `the password of ${name}` };
+  if (name.endsWith('transport_url'))
+    return parseTransportUrl(url, name).hosts.map(({ password }) => ({ ...named, secret: password }));
+  const password = decodeURIComponent(URL.parse(url.reveal())?.password ?? '');
+  return password === '' ? [] : [{ ...named, secret: new Secret(password) }];
+}

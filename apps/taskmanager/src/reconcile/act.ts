@@ -1,0 +1,102 @@
+import {
+  type Catalog,
+  correctQuota,
+  eraseDeadKeys,
+  freeDeadSlot,
+  ownershipOf,
+  type RamOf,
+  type RecordedFinding,
+  readFacts,
+  settleGone,
+  subjectOf,
+  withTransaction,
+} from '@trove/catalog';
+import { isTroveError } from '@trove/common';
+import type { ComputeDriver, OwnedThing } from '@trove/compute';
+import { fileReconcile } from './file_reconcile.ts';
+import { removeThing } from './remove_thing.ts';
+
+export interface ActDeps {
+  readonly catalog: Catalog;
+  readonly compute: ComputeDriver;
+  readonly ramOf: RamOf;
+  /** Everything that is acted on in this run: a task gets all that is its instance's. */
+  readonly acts: readonly RecordedFinding[];
+  /** Ends the act in the middle; it is found again. */
+  readonly signal: AbortSignal;
+  deploymentId(): Promise<string>;
+}
+
+/**
+ * What came of it. `filed`: a task that holds the instance's slot looks again and acts. `not any more`: it has settled itself,
+ * or a task has come to work on it.
+ */
+export type ActOutcome = 'done' | 'filed' | 'not any more';
+
+/**
+ * Acts on one finding, after looking again. An instance that is there is worked on by a task under its slot; nothing can be
+ * filed for one that is deleted, so what is left of it is removed here, under the reconciler's lease.
+ */
+export async function actOn(deps: ActDeps, finding: RecordedFinding): Promise<ActOutcome> {
+  const { catalog } = deps;
+  switch (finding.kind) {
+    case 'quota':
+      return await correct(deps, finding.subject);
+    case 'slot':
+      return outcomeOf(await withTransaction(catalog, (tx) => freeDeadSlot(tx, finding.subject)));
+    case 'dead_key':
+      return outcomeOf(await withTransaction(catalog, (tx) => eraseDeadKeys(tx, finding.subject)));
+    case 'status':
+      return await file(deps, finding);
+    default:
+      return await removeOrFile(deps, finding);
+  }
+}
+
+async function correct({ catalog, ramOf }: ActDeps, subject: string): Promise<ActOutcome> {
+  const projectId = subject.slice(0, subject.lastIndexOf(':'));
+  return outcomeOf((await withTransaction(catalog, (tx) => correctQuota(tx, { projectId, ramOf }))).length > 0);
+}
+
+async function file({ catalog, acts }: ActDeps, { instanceId }: RecordedFinding): Promise<ActOutcome> {
+  if (instanceId === null) return 'not any more';
+  const own = acts.filter((finding) => finding.instanceId === instanceId);
+  try {
+    const filed = await withTransaction(catalog, (tx) => fileReconcile(tx, { instanceId, findings: own }));
+    return filed ? 'filed' : 'not any more';
+  } catch (error) {
+    if (isTroveError(error, 'UNPROCESSABLE')) return 'not any more';
+    throw error;
+  }
+}
+
+async function removeOrFile(deps: ActDeps, finding: RecordedFinding): Promise<ActOutcome> {
+  const { catalog, compute, signal } = deps;
+  const { kind, subject, instanceId } = finding;
+  const things = await compute.listOwned(await deps.deploymentId());
+  const thing = kind === 'unsettled' ? undefined : things.find((each) => subjectOf(each) === subject);
+  const tokens = [subject, ...(thing === undefined ? [] : [thing.clientToken])];
+  const facts = await readFacts(catalog, { tokens, instanceIds: [], only: instanceId ?? '' });
+  if (facts.instances.size > 0) return await file(deps, finding);
+  if (kind === 'unsettled') return await settleRow(deps, things, facts.resources.get(subject));
+  if (thing === undefined || ownershipOf(facts, thing) !== kind) return 'not any more';
+  await removeThing(compute, thing, signal);
+  const row = facts.resources.get(thing.clientToken);
+  if (row !== undefined) await settleGone(catalog.knex, row);
+  return 'done';
+}
+
+/** A row of an instance that is gone: what it made is removed as what nobody owns, and then it settles. */
+async function settleRow(
+  { catalog }: ActDeps,
+  things: readonly OwnedThing[],
+  row: Parameters<typeof settleGone>[1] | undefined,
+): Promise<ActOutcome> {
+  if (row === undefined || things.some((thing) => thing.clientToken === row.token)) return 'not any more';
+  await settleGone(catalog.knex, row);
+  return 'done';
+}
+
+function outcomeOf(changed: boolean): ActOutcome {
+  return changed ? 'done' : 'not any more';
+}

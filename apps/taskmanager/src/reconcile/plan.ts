@@ -1,0 +1,34 @@
+import { RECONCILE_KINDS, type ReconcileState, type RecordedFinding } from '@trove/catalog';
+
+export interface ReconcileLimits {
+  readonly graceMs: number;
+  readonly maxActions: number;
+  /** Only what an operator has approved is acted on. */
+  readonly dryRun: boolean;
+}
+
+export interface Plan {
+  /** In this order: what shows wrong first, then what is too much, the oldest first. */
+  readonly acts: readonly RecordedFinding[];
+  /** Deleting waits for `trove-manage reconcile --apply`: the catalog is not the one that made all this. */
+  readonly held: boolean;
+}
+
+/** Which findings are acted on in this run. */
+export function planRun(state: ReconcileState, limits: ReconcileLimits): Plan {
+  const grace = BigInt(limits.graceMs) * 1000n;
+  const held = state.heldSince !== null || state.findings.some(({ kind, approved }) => kind === 'unheard' && !approved);
+  const young = state.now - state.createdAt < grace;
+  const isRipe = ({ kind, since, approved }: RecordedFinding): boolean => {
+    if (approved) return true;
+    if (limits.dryRun || RECONCILE_KINDS[kind].asks || state.now - since < grace) return false;
+    return !RECONCILE_KINDS[kind].deletes || !(held || young);
+  };
+  const ripe = state.findings.filter(isRipe);
+  const [removals, repairs] = [ripe.filter(deletes), ripe.filter((finding) => !deletes(finding))];
+  return { acts: [...repairs, ...removals].slice(0, limits.maxActions), held };
+}
+
+function deletes({ kind }: RecordedFinding): boolean {
+  return RECONCILE_KINDS[kind].deletes;
+}

@@ -1,0 +1,48 @@
+import { checkInvariants } from '@trove/catalog';
+import { testCatalog } from '@trove/catalog/testing';
+import { newUuid, Secret } from '@trove/common';
+import { guestAccount, guestTopology } from '@trove/crypto-rpc';
+import { testBroker } from '@trove/testkit';
+import { expect, it } from 'vitest';
+import { createBrokerAccounts } from '../broker/broker_accounts.ts';
+import { createRabbitmqAdmin } from '../broker/rabbitmq_admin.ts';
+import { readBroker } from './read_broker.ts';
+
+it('reads accounts and queues off RabbitMQ: what a deleted instance left there is found', async () => {
+  const [broker, catalog] = await Promise.all([testBroker(), testCatalog('sqlite')]);
+  const managementUrl = new Secret(broker.managementUrl);
+  const accounts = createBrokerAccounts(createRabbitmqAdmin({ managementUrl, vhost: broker.vhost, fetch }));
+  const [gone, alive] = [newUuid(), newUuid()];
+  try {
+    for (const id of [gone, alive]) {
+      await accounts.make(id, new Secret('password-of-this-test'));
+      await catalog.knex('instances').insert({ id, deleted: id === gone ? 1 : 0, rpc_policy: 0, task_id: 1 });
+    }
+    const settings = { broker_management_url: managementUrl, broker_management_ca: undefined };
+    const reading = await readBroker(settings, new Secret(broker.url));
+    expect(reading.accounts).toEqual(expect.arrayContaining([guestAccount(gone), guestAccount(alive)]));
+    const [queue] = guestTopology(alive).queues ?? [];
+    expect(reading.queues.find(({ name }) => name === queue?.name)).toMatchObject({ messages: 0, consumers: 0 });
+    const absent = { notChecked: 'not in this test' };
+    const report = await checkInvariants({
+      ...{ catalog, things: absent, flavors: absent, rings: absent, effects: absent },
+      broker: { read: () => readBroker(settings, new Secret(broker.url)) },
+      logs: { files: [], secrets: [] },
+      settleMs: 0,
+    });
+    expect(report.results.flatMap((result) => result.findings.map(({ what }) => what))).toEqual([
+      `account ${guestAccount(gone)} is there, and its instance is deleted`,
+      `queue guest.${gone} is there, and its instance is deleted`,
+    ]);
+    const wrong = new URL(broker.managementUrl);
+    wrong.password = 'another';
+    const refused = readBroker({ ...settings, broker_management_url: new Secret(wrong.href) }, new Secret(broker.url));
+    await expect(refused).rejects.toMatchObject({ code: 'RPC_REFUSED' });
+  } finally {
+    await accounts.remove(alive);
+    await accounts.remove(gone);
+    await accounts.close();
+    await broker.dispose();
+    await catalog.dispose();
+  }
+});

@@ -1,0 +1,146 @@
+import { approveFindings } from '@trove/catalog';
+import { createMetrics, newUuid } from '@trove/common';
+import { TASK_STATUSES } from '@trove/contracts';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { booksOf, instanceOf } from '../../test/house.ts';
+import { ReconciledHouse, STAYS } from '../../test/reconciled_house.ts';
+
+const HOUR_MICROS = 3_600_000_000;
+
+// Each test has a database of its own on a server that others use too.
+vi.setConfig({ testTimeout: 60_000 });
+
+describe.each(['mysql', 'sqlite'] as const)('a reconciler that holds back on %s', (dialect) => {
+  let here: ReconciledHouse;
+
+  beforeEach(async () => {
+    here = await ReconciledHouse.open(dialect);
+  });
+  afterEach(() => here.dispose());
+
+  it('waits for the grace time, and in a young catalog repairs but removes nothing', async () => {
+    const left = await here.volume(await here.deletedInstance(), 'gone');
+    const id = await here.built();
+    await here.catalog.knex('quota_usages').where({ tenant_id: here.house.project }).update({ in_use: 99 });
+    const patient = here.reconciler({ graceMs: 1_800_000 });
+    await patient(STAYS);
+    expect(await here.found()).toEqual(['quota', 'quota', 'quota', 'unowned']);
+    expect((await booksOf(here.house))[0]).toBe(99);
+    await here.catalog.knex('reconcile_findings').decrement('since', HOUR_MICROS);
+    await patient(STAYS);
+    expect((await booksOf(here.house))[0]).toBe(3);
+    expect(here.volumes.has(left), 'the catalog is younger than the grace time').toBe(true);
+    await here.catalog.knex('deployment').decrement('created', HOUR_MICROS);
+    await patient(STAYS);
+    expect(here.volumes.has(left)).toBe(false);
+    expect(await instanceOf(here.house, id)).toMatchObject({ task_id: 1 });
+  });
+
+  it('removes nothing while there is what the catalog has never heard of, until an operator has looked', async () => {
+    const [left, unheard] = [await here.volume(await here.deletedInstance(), 'gone'), await here.volume(newUuid())];
+    await here.run();
+    await here.run();
+    expect(await here.found()).toEqual(['unheard', 'unowned']);
+    expect(here.volumes).toEqual(new Set([left, unheard]));
+    const seen = await here.state();
+    const unseen = await here.volume(newUuid());
+    expect(await approveFindings(here.catalog, seen.findings)).toBe(2);
+    await here.run();
+    expect(here.volumes, 'what nobody has looked at stays').toEqual(new Set([unseen]));
+  });
+
+  it('beside an instance too: its status is settled, and of what was never heard of only what was looked at goes', async () => {
+    const id = await here.built();
+    await here.change(id, { task_id: TASK_STATUSES.REBOOTING.code });
+    const [own] = here.volumes;
+    const [left, seen] = [await here.volume(id, 'gone'), [await here.volume(id), await here.volume(id)]];
+    await here.settled(id);
+    expect(await instanceOf(here.house, id)).toMatchObject({ task_id: 1 });
+    expect(here.volumes.size, 'a repair takes nothing along').toBe(4);
+    const { findings } = await here.state();
+    const unseen = await here.volume(id);
+    await approveFindings(
+      here.catalog,
+      findings.filter((finding) => finding.kind === 'unheard'),
+    );
+    await here.catalog.knex('tasks').where({ kind: 'reconcile_instance' }).delete();
+    await here.settled(id);
+    expect(seen.filter((each) => here.volumes.has(each))).toEqual([]);
+    expect(here.volumes).toEqual(new Set([own, left, unseen]));
+  });
+
+  it('removes nothing once it has seen the catalog go back, until an operator has looked', async () => {
+    const left = await here.volume(await here.deletedInstance(), 'gone');
+    const watching = here.reconciler({ maxActions: 1, dryRun: true });
+    await watching(STAYS);
+    await watching(STAYS);
+    await here.catalog.knex('reconciler').update({ run: 0 });
+    await watching(STAYS);
+    await here.run();
+    expect(here.volumes.has(left)).toBe(true);
+    const { heldSince, findings } = await here.state();
+    expect(heldSince).not.toBeNull();
+    await approveFindings(here.catalog, findings);
+    await here.run();
+    expect(here.volumes.has(left)).toBe(false);
+  });
+
+  it('acts on nothing in a dry run but what was approved, and on no more at once than it may', async () => {
+    const gone = await here.deletedInstance();
+    for (const state of ['gone', 'gone', 'deleting'] as const) await here.volume(gone, state);
+    await here.run({ dryRun: true });
+    expect(here.volumes.size).toBe(3);
+    const { findings } = await here.state();
+    await approveFindings(here.catalog, findings.slice(0, 1));
+    await here.run({ dryRun: true });
+    expect(here.volumes.size).toBe(2);
+    await here.run({ maxActions: 1 });
+    expect(here.volumes.size).toBe(1);
+  });
+
+  it('is a round of each taskmanager, and its page of metrics says what it found and did', async () => {
+    const left = await here.volume(await here.deletedInstance(), 'gone');
+    const unheard = await here.volume(newUuid());
+    const metrics = createMetrics();
+    const settings = { reconcile_grace: 0, reconcile_max_actions: 10, reconcile_dry_run: false };
+    const reconcile = { ...settings, reconcile_interval: 1 };
+    await Promise.all([here.house.taskmanager({ reconcile, metrics }), here.house.taskmanager({ reconcile })]);
+    await expect.poll(() => here.found(), { timeout: 20_000 }).toEqual(['unheard', 'unowned']);
+    const page = async (): Promise<string> => (await metrics.page()).text;
+    await expect.poll(async () => (await here.state()).ranAt, { timeout: 20_000 }).not.toBeNull();
+    expect(await page()).toContain('trove_reconcile_findings{kind="unheard"} 1');
+    expect(await page()).toMatch(/^trove_reconcile_last_run_seconds \d{10}/m);
+    await approveFindings(here.catalog, (await here.state()).findings);
+    await expect.poll(() => here.volumes.size, { timeout: 20_000 }).toBe(0);
+    expect([left, unheard].filter((each) => here.volumes.has(each))).toEqual([]);
+  });
+
+  it('is one at a time, however many there are, and one whose lease is lost does not act', async () => {
+    const [one, other] = [
+      await here.volume(await here.deletedInstance(), 'gone'),
+      await here.volume(await here.deletedInstance(), 'gone'),
+    ];
+    const stopped = Promise.withResolvers<void>();
+    const inside = Promise.withResolvers<void>();
+    const { deleteVolume } = here.house.world;
+    const deleted: string[] = [];
+    here.house.world.deleteVolume = async (id, signal) => {
+      deleted.push(id);
+      inside.resolve();
+      if (deleted.length === 1) await stopped.promise;
+      await deleteVolume(id, signal);
+    };
+    const zombie = here.run();
+    await inside.promise;
+    await Promise.all([here.run(), here.run(), here.run()]);
+    expect(deleted, 'the lease is taken').toHaveLength(1);
+    await here.catalog.knex('reconciler').update({ lease_until: 1 });
+    await Promise.all([here.run(), here.run(), here.run()]);
+    expect(new Set(deleted)).toEqual(new Set([one, other]));
+    expect(here.volumes.size).toBe(0);
+    const before = deleted.length;
+    stopped.resolve();
+    await zombie;
+    expect(deleted, 'the zombie comes back and stops').toHaveLength(before);
+  });
+});

@@ -1,0 +1,40 @@
+import { settleGrowth, troveNow, writeInstance } from '@trove/catalog';
+import type { TaskEnd, TaskKind } from '@trove/tasks';
+import type { Transaction } from '../../guests/guest_keys.ts';
+import { numberMember } from '../shared/outputs.ts';
+import { recordFailure } from '../shared/record_failure.ts';
+import { taskValues } from '../shared/task_values.ts';
+import type { TaskTools } from '../shared/tools.ts';
+import { extendVolume } from './extend_volume.ts';
+
+/** The volume grows under the running database; nothing makes it smaller again, so there is nothing to take back. */
+export function resizeVolume(tools: TaskTools): TaskKind {
+  const steps = [extendVolume(tools)];
+  return {
+    kind: 'resize_volume',
+    codeVersion: 1,
+    deadlineMs: 900_000,
+    compensationDeadlineMs: 60_000,
+    steps: () => steps,
+    onDone: (tx, end) => settle(tx, end, true),
+    async onFailed(tx, end) {
+      await settle(tx, end, false);
+      await recordFailure(tx, end);
+    },
+    onCancelled: (tx, end) => settle(tx, end, false),
+  };
+}
+
+async function settle(tx: Transaction, { task }: TaskEnd, done: boolean): Promise<void> {
+  const { projectId, instanceId, fence, params } = task;
+  const [size, previous] = [numberMember(params, 'volume_size'), numberMember(params, 'previous_size')];
+  const change = { instances: 0, ram: 0, volumes: size - previous };
+  await settleGrowth(tx, { projectId, instanceId, change, done });
+  const values = {
+    ...taskValues('NONE'),
+    ...(done && { volume_size: size }),
+    task_start_time: null,
+    updated: troveNow(tx),
+  };
+  await writeInstance(tx, { instanceId, fence, values });
+}

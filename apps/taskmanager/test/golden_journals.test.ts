@@ -1,0 +1,105 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { syncCatalog, type TaskRow } from '@trove/catalog';
+import { type TestCatalog, testCatalog } from '@trove/catalog/testing';
+import { silentLogger } from '@trove/common';
+import { afterEach, describe, expect, test } from 'vitest';
+import { memoryBrokerAccounts, restoreAccounts } from '../src/index.ts';
+import { ended, type House, instanceOf, openHouse } from './house.ts';
+import { type RecordedJournal, type Recording, restoreDatastores, restoreRows, restoreWorld } from './journals.ts';
+import { kindsOfRelease } from './kinds_of_release.ts';
+import { SCENARIOS } from './scenarios.ts';
+
+const FOLDER = join(import.meta.dirname, 'fixtures', 'journals');
+const RELEASES = readdirSync(FOLDER).toSorted();
+const RECORDINGS = RELEASES.flatMap((release) =>
+  readdirSync(join(FOLDER, release)).map((file) => [`${release}/${file}`, read(join(FOLDER, release, file))] as const),
+);
+
+function read(path: string): Recording {
+  return JSON.parse(readFileSync(path, 'utf8')) as Recording;
+}
+
+let catalog: TestCatalog | undefined;
+let house: House | undefined;
+afterEach(async () => {
+  await house?.dispose();
+  await catalog?.dispose();
+  [house, catalog] = [undefined, undefined];
+});
+
+/** The catalog and the world as the dead worker left them, migrated to this release. */
+async function restore(recording: Recording, journals: readonly RecordedJournal[]): Promise<House> {
+  catalog = await testCatalog('sqlite', recording.catalog);
+  await restoreDatastores(catalog, journals);
+  for (const journal of journals) await restoreRows(catalog, journal);
+  await syncCatalog(catalog.knex);
+  await catalog.knex('deployment').update({ deployment_id: recording.deploymentId });
+  const restored = openHouse(catalog);
+  house = restored;
+  const running = journals.flatMap((journal) => restoreWorld(restored.world, journal));
+  const accounts = memoryBrokerAccounts(restored.broker);
+  await restoreAccounts({ catalog, compute: restored.world, accounts, logger: silentLogger });
+  await accounts.close();
+  for (const id of running) await restored.world.startServer(id, new AbortController().signal);
+  return restored;
+}
+
+describe('a task that a worker of an earlier release has left', () => {
+  test.each(RECORDINGS)('%s is resumed to its end', { timeout: 120_000 }, async (file, recording) => {
+    const here = await restore(recording, recording.journals);
+    const refused = SCENARIOS.find(({ name }) => file.endsWith(`/${name}.json`))?.refused;
+    if (refused !== undefined) here.world.guestFaults.fail.set(...refused);
+    const { world } = here;
+    await here.taskmanager();
+    for (const { point, taskId, instanceId } of recording.journals) {
+      expect((await ended(here, taskId, 60_000)).state, point).toBe(recording.ends);
+      const servers = [...world.servers.values()].filter((server) => server.instanceId === instanceId);
+      const row = await instanceOf(here, instanceId);
+      expect(row.active_task_id, point).toBeNull();
+      const gone = recording.kind === 'delete_instance';
+      expect(row.deleted, point).toBe(gone ? 1 : 0);
+      const built = !gone && !(recording.kind === 'create_instance' && recording.ends === 'failed');
+      expect(
+        servers.map(({ id }) => id),
+        point,
+      ).toEqual(built ? [row.compute_instance_id] : []);
+      const effects = world.volumes.get(row.volume_id ?? '')?.effects ?? [];
+      expect(new Set(effects).size, point).toBe(effects.length);
+    }
+    expect(world.snapshots.size).toBe(0);
+  });
+
+  test('that has a step which this release does not know is parked, and says so', async () => {
+    const found = RECORDINGS.map(([, recording]) => recording).find(({ kind }) => kind === 'upgrade_instance');
+    const journal = found?.journals[3];
+    if (found === undefined || journal === undefined) throw new Error('no recording of an upgrade');
+    const steps = journal.tables['task_steps']?.map((step) => ({ ...step, name: `${step['name']}_of_old` }));
+    const tables = { ...journal.tables, task_steps: steps ?? [] };
+    const here = await restore(found, [{ ...journal, tables }]);
+    await here.taskmanager();
+    const parked = async (): Promise<TaskRow | undefined> =>
+      here.catalog.knex<TaskRow>('tasks').where({ id: journal.taskId, state: 'waiting' }).whereNotNull('error').first();
+    await expect.poll(parked, { timeout: 10_000 }).toBeDefined();
+    expect(JSON.parse((await parked())?.error ?? '{}')).toMatchObject({
+      parked: true,
+      message: expect.stringContaining(`has no step "${steps?.[0]?.name}"`),
+    });
+  });
+});
+
+describe('each kind of task', () => {
+  test.each(kindsOfRelease())('$kind is recorded with the steps that it has now', ({ kind, codeVersion, steps }) => {
+    const names = SCENARIOS.filter((scenario) => scenario.kind === kind).map(({ name }) => name);
+    expect(names, `${kind} has no line in test/scenarios.ts: it is neither killed nor recorded`).not.toEqual([]);
+    for (const name of names) {
+      const [, newest] = RECORDINGS.findLast(([file]) => file.endsWith(`/${name}.json`)) ?? [];
+      expect(
+        newest && { codeVersion: newest.codeVersion, steps: newest.steps },
+        `the steps of ${kind} are not those of its newest journals. Where an older journal cannot be resumed with them,
+        raise the kind's codeVersion. Then run: node apps/taskmanager/test/record_journals.ts
+        and commit the new folder beside the older ones, which stay and must still be resumed.`,
+      ).toEqual({ codeVersion, steps });
+    }
+  });
+});

@@ -1,0 +1,52 @@
+import type { Knex } from 'knex';
+import { type CatalogFacts } from '../checks/facts.ts';
+import { countQuota, type RamOf } from '../checks/quota_difference.ts';
+import { troveNow } from '../database_time.ts';
+import { dialectOf } from '../dialect.ts';
+import { QUOTA_RESOURCES, type QuotaResource } from '../operations/quota.ts';
+import type { InstanceRow, QuotaUsageRow, ReservationRow } from '../tables.ts';
+
+/**
+ * Counts a project anew under the lock that every create and delete takes, and writes what is wrong. Returns the resources
+ * that were. Usage that was never counted is left to the first reservation, memory that nobody can count as it is.
+ */
+export async function correctQuota(
+  tx: Knex.Transaction,
+  { projectId, ramOf }: { readonly projectId: string; readonly ramOf: RamOf },
+): Promise<readonly QuotaResource[]> {
+  const query = tx<QuotaUsageRow>('quota_usages')
+    .where({ tenant_id: projectId })
+    .whereIn('resource', [...QUOTA_RESOURCES])
+    .orderBy('resource')
+    .select('*');
+  const usages = await (dialectOf(tx) === 'mysql' ? query.forUpdate() : query);
+  const instances = await tx<InstanceRow>('instances')
+    .where({ tenant_id: projectId, deleted: 0 })
+    .select('id', 'flavor_id', 'volume_size');
+  const counted = countQuota(instances, await reservedOf(tx, usages), ramOf);
+  const corrected: QuotaResource[] = [];
+  for (const resource of QUOTA_RESOURCES) {
+    const [usage, right] = [usages.find((row) => row.resource === resource), counted[resource]];
+    if (usage === undefined || usage.in_use === null || usage.reserved === null || right === undefined) continue;
+    if (usage.in_use === right.inUse && usage.reserved === right.reserved) continue;
+    const values = { in_use: right.inUse, reserved: right.reserved, updated: troveNow(tx) };
+    await tx('quota_usages').where({ id: usage.id }).update(values);
+    corrected.push(resource);
+  }
+  return corrected;
+}
+
+/** All that is reserved of these usages; what instances of the project stand behind it is for the count to say. */
+async function reservedOf(
+  tx: Knex.Transaction,
+  usages: readonly Pick<QuotaUsageRow, 'id'>[],
+): Promise<CatalogFacts['reserved']> {
+  const rows = await tx<ReservationRow>('reservations')
+    .whereIn(
+      'usage_id',
+      usages.map((usage) => usage.id),
+    )
+    .where({ status: 'Reserved' })
+    .select('id', 'delta');
+  return new Map(rows.map((row) => [row.id, row.delta]));
+}

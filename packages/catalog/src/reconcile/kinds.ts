@@ -1,0 +1,31 @@
+/**
+ * What a reconciler finds, and what it does about it. `deletes`: something outside or a key is gone afterwards, so a catalog
+ * that is young or was restored is not enough of a reason. `asks`: never without an operator.
+ */
+export const RECONCILE_KINDS = {
+  unheard: { does: 'would remove it', deletes: true, asks: true },
+  unowned: { does: 'removes it', deletes: true, asks: false },
+  leftover: { does: 'removes what the failed build left', deletes: true, asks: false },
+  unsettled: { does: 'looks for it outside, and settles its row', deletes: true, asks: false },
+  dead_key: { does: 'erases the key', deletes: true, asks: false },
+  status: { does: "settles the status by the server's, with a fault", deletes: false, asks: false },
+  slot: { does: 'frees the slot', deletes: false, asks: false },
+  quota: { does: 'corrects the usage', deletes: false, asks: false },
+} as const;
+
+export type ReconcileKind = keyof typeof RECONCILE_KINDS;
+
+export const RECONCILE_KIND_NAMES: readonly ReconcileKind[] = Object.keys(RECONCILE_KINDS).filter(isReconcileKind);
+
+export function isReconcileKind(name: string): name is ReconcileKind {
+  return Object.hasOwn(RECONCILE_KINDS, name);
+}
+
+/** A difference between catalog and world. Kind and subject name it in every reading. */
+export interface Difference {
+  readonly kind: ReconcileKind;
+  /** `server:<id>`, an instance's id, a resource's token, `<project>:<resource>`; up to 255 characters. */
+  readonly subject: string;
+  readonly instanceId: string | null;
+  readonly detail: string;
+}
