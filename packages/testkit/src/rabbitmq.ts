@@ -67,11 +67,11 @@ export async function startRabbitmq(binaries: RabbitmqBinaries, options: BrokerO
     account,
     logFile: join(folder, 'epmd.log'),
   });
-  const options = {
+  const program = {
     ...{ command: binaries.server, args: [], env, cwd: folder, account },
     logFile: join(folder, 'node.log'),
   };
-  let node = startServerProcess(options);
+  let node = startServerProcess(program);
   const ready = (): Promise<void> =>
     waitUntilReady('RabbitMQ', node, () => managementAnswers(ports.management, password), 90_000);
   const stop = async (): Promise<void> => {
@@ -92,7 +92,7 @@ export async function startRabbitmq(binaries: RabbitmqBinaries, options: BrokerO
     signal: (signal) => node.signal(signal),
     ended: () => node.ended(),
     async startAgain() {
-      node = startServerProcess(options);
+      node = startServerProcess(program);
       await ready();
     },
     stop,

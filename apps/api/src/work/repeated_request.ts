@@ -12,22 +12,22 @@ import { earlierTask, repeatOf } from './filing.ts';
  * looks again. Rejects with `UNPROCESSABLE` where the key came with another request.
  */
 export async function repeatedRequest(
-  deps: Pick<ApiDeps, 'catalog'>,
+  deps: ApiDeps,
   request: FastifyRequest,
   projectId: string,
 ): Promise<FiledTask | undefined> {
-  const repeat = repeatOf(request);
+  const repeat = repeatOf(deps, request);
   if (repeat.idempotencyKey === undefined) return undefined;
   return await withTransaction(deps.catalog, (tx) => earlierTask(tx, projectId, repeat));
 }
 
 /** The same for a request on an instance, which may be gone meanwhile; undefined too where it is not the caller's. */
 export async function repeatedOnInstance(
-  deps: Pick<ApiDeps, 'catalog'>,
+  deps: ApiDeps,
   request: FastifyRequest,
   instanceId: string,
 ): Promise<FiledTask | undefined> {
-  if (repeatOf(request).idempotencyKey === undefined) return undefined;
+  if (repeatOf(deps, request).idempotencyKey === undefined) return undefined;
   const caller = callerOfRequest(request);
   const owner = await readInstanceOwner(deps.catalog.knex, instanceId);
   if (owner === undefined || (owner !== caller.projectId && !isAdmin(caller))) return undefined;

@@ -59,7 +59,7 @@ async function fileResize(
   { id, tenant_id: projectId }: Instance,
   resize: { plan: (row: InstanceReading) => ResizePlan; flavors: ReadonlyMap<string, Flavor> },
 ): Promise<FiledTask> {
-  const repeat = repeatOf(request);
+  const repeat = repeatOf(deps, request);
   return await inFilingTransaction(deps, async (tx) => {
     const earlier = await earlierTask(tx, projectId, repeat);
     if (earlier) return earlier;

@@ -5,8 +5,8 @@ import { CATALOG_TIMEOUT_MS, PERSISTENT_RETRY, type TaskTools } from './tools.ts
 const ANSWER_WITHIN_MS = 5000;
 const ASK_AGAIN_MS = 500;
 
-/** How the agent is to be spoken to: sealed under this version of its key, or in clear. */
-export type Peer = number | 'clear';
+/** How the agent is to be spoken to: sealed under its active key or under this version of it, or in clear. */
+export type Peer = number | 'active' | 'clear';
 
 /** Waits until the agent has answered: `hello` where it has a key, which makes its reports count, else `rpc_ping`. */
 export function awaitAgent(tools: TaskTools, peerOf: (context: StepContext) => Peer): Step {
@@ -33,6 +33,7 @@ async function ask({ guests, hello }: TaskTools, context: StepContext, peer: Pee
     await guests.call(instanceId, 'rpc_ping', {}, { deadlineMs: ANSWER_WITHIN_MS, signal: context.signal });
     return { done: { answered: 'rpc_ping' } };
   }
-  const stored = await hello.greet(instanceId, { keyVersion: peer, deadlineMs: ANSWER_WITHIN_MS });
+  const version = peer === 'active' ? {} : { keyVersion: peer };
+  const stored = await hello.greet(instanceId, { ...version, deadlineMs: ANSWER_WITHIN_MS });
   return stored ? { done: { answered: 'hello' } } : { wait: { ms: ASK_AGAIN_MS } };
 }

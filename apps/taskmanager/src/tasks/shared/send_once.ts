@@ -30,7 +30,6 @@ export async function sendOnce<M extends TaskMethod>(
       deadlineMs: tools.settings.highMs,
       fence: context.task.fence,
       signal: context.signal,
-      ...(call.pending && { pending: true }),
     });
     return { answered };
   } catch (error) {
