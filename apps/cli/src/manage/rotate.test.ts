@@ -59,7 +59,7 @@ test('one instance is asked for, and waited for; what went wrong is told', async
   end = { state: 'failed', error: JSON.stringify({ code: 'INTERNAL', message: 'It stood at step "agree_key".' }) };
   expect(await run('keys', 'rotate-instance', 'c', '--wait')).toMatchObject({
     code: EXIT.refused,
-    err: expect.stringContaining('The key was not changed: It stood at step "agree_key".') as string,
+    err: expect.stringContaining('Task task-c did not end well: It stood at step "agree_key".') as string,
   });
 });
 

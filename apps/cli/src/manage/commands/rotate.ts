@@ -80,7 +80,7 @@ async function waitFor({ knex }: Catalog, taskId: string): Promise<void> {
     if (task?.state === 'done') return;
     if (task === undefined || task.state === 'failed' || task.state === 'cancelled') {
       const { message = 'It was cancelled.' }: { message?: string } = JSON.parse(task?.error ?? '{}');
-      throw new CliError(EXIT.refused, `The key was not changed: ${message}`);
+      throw new CliError(EXIT.refused, `Task ${taskId} did not end well: ${message}`);
     }
     await delay(LOOK_EVERY_MS);
   }

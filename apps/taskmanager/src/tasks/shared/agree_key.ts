@@ -9,7 +9,7 @@ import { CATALOG_TIMEOUT_MS, PERSISTENT_RETRY, type TaskTools } from './tools.ts
 const ANSWER_WITHIN_MS = 5000;
 const ASK_AGAIN_MS = 500;
 const AGREE_KEY = 'agree_key';
-export const PROVE_KEY = 'prove_key';
+const PROVE_KEY = 'prove_key';
 const WAIT: StepResult = { wait: { ms: ASK_AGAIN_MS, progress: 'the guest agent has not answered yet' } };
 
 /** The version of the key that the next one is agreed on under; null where there is nothing to agree on. */
@@ -94,7 +94,8 @@ export function provenVersion({ outputs }: Pick<StepContext, 'outputs'>): number
 }
 
 /** False where the guest has to be asked again. */
-async function agree({ guests, keys, ...tools }: TaskTools, context: StepContext, under: number): Promise<boolean> {
+async function agree(tools: TaskTools, context: StepContext, under: number): Promise<boolean> {
+  const { guests, keys } = tools;
   const { instanceId, fence } = context.task;
   const version = await keys.nextVersion(instanceId);
   const old = await keys.textOf(instanceId, under);
@@ -102,12 +103,12 @@ async function agree({ guests, keys, ...tools }: TaskTools, context: StepContext
   let answer: { readonly public: string; readonly kcv: string };
   try {
     const args = { version, public: own.public.toString('hex') };
-    const options = { deadlineMs: ANSWER_WITHIN_MS, fence, keyVersion: under, signal: context.signal };
+    const options = { deadlineMs: patienceOf(tools), fence, keyVersion: under, signal: context.signal };
     answer = await guests.call(instanceId, 'rotate_key', args, options);
   } catch (error) {
     if (isTroveError(error, 'GUEST_TIMEOUT')) return false;
     if (!isTroveError(error, 'STALE_BOOT')) throw error;
-    await greetQuietly({ guests, keys, ...tools }, instanceId, under);
+    await greetQuietly(tools, instanceId, under);
     return false;
   }
   const guest = Buffer.from(answer.public, 'hex');
@@ -121,15 +122,19 @@ async function agree({ guests, keys, ...tools }: TaskTools, context: StepContext
 
 /** `overtaken`: the guest has answered, and somebody else has stored another answer meanwhile. */
 async function greet(
-  { hello }: TaskTools,
+  tools: TaskTools,
   context: StepContext,
   keyVersion: number,
 ): Promise<'stored' | 'overtaken' | 'none'> {
   try {
-    const stored = await hello.greet(context.task.instanceId, { keyVersion, deadlineMs: ANSWER_WITHIN_MS });
+    const stored = await tools.hello.greet(context.task.instanceId, { keyVersion, deadlineMs: patienceOf(tools) });
     return stored ? 'stored' : 'overtaken';
   } catch (error) {
     if (isTroveError(error, 'GUEST_TIMEOUT')) return 'none';
     throw error;
   }
+}
+
+function patienceOf({ settings }: TaskTools): number {
+  return Math.min(settings.lowMs, ANSWER_WITHIN_MS);
 }
