@@ -39,7 +39,13 @@ async function run(...argv: string[]) {
     stdout: { write: (text: string) => out.push(text) },
     stderr: { write: (text: string) => err.push(text) },
   };
-  const program = createManage({ ...io, env: {}, images: async () => [], outside: () => outside });
+  const program = createManage({
+    ...io,
+    env: {},
+    images: async () => [],
+    rotate: async () => '',
+    outside: () => outside,
+  });
   const code = await program.run(['--config-file', config, ...argv]);
   return { code, out: out.join(''), err: err.join('') };
 }

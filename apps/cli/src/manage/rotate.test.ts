@@ -45,7 +45,9 @@ async function run(...argv: string[]) {
     stdout: { write: (text: string) => out.push(text) },
     stderr: { write: (text: string) => err.push(text) },
   };
-  const program = createManage({ ...io, env: {}, images: async () => [], rotate });
+  const nowhere = { notChecked: 'nothing outside in this test' };
+  const outside = () => ({ things: nowhere, flavors: nowhere, broker: nowhere, secrets: [] });
+  const program = createManage({ ...io, env: {}, images: async () => [], rotate, outside });
   const code = await program.run(['--config-file', join(directory, 'trove.conf'), ...argv]);
   return { code, out: out.join(''), err: err.join('') };
 }

@@ -1,8 +1,8 @@
 import { intendResource, markResource } from '@trove/catalog';
 import { isTroveError } from '@trove/common';
 import type { Step, StepContext } from '@trove/tasks';
-import { memberOf, objectMember, optionalText } from '../shared/outputs.ts';
-import { COMPUTE_TIMEOUT_MS, COPY_TIMEOUT_MS, PERSISTENT_RETRY, RETRY, type TaskTools } from '../shared/tools.ts';
+import { objectMember, optionalText } from '../shared/outputs.ts';
+import { COMPUTE_TIMEOUT_MS, COPY_TIMEOUT_MS, RETRY, type TaskTools } from '../shared/tools.ts';
 import { oldServer, requireOldServer } from './find_server.ts';
 
 const SNAPSHOT_VOLUME = 'snapshot_volume';
@@ -34,25 +34,23 @@ export function snapshotVolume({ compute }: TaskTools): Step {
     },
     async undo(context) {
       requireOldServer(context);
-      const { volumeId } = oldServer(context);
-      // The same token finds the snapshot again that a try without an answer may have made.
-      const snapshotId =
-        snapshotOf(context) ??
-        (volumeId === undefined || snapshotIsDone(context)
-          ? undefined
-          : (await compute.snapshotVolume(volumeId, context.token, context.signal)).snapshotId);
+      const snapshotId = snapshotOf(context) ?? (await compute.findSnapshot(context.token))?.snapshotId;
       if (snapshotId !== undefined) await compute.deleteSnapshot(snapshotId, context.signal);
       await context.fenced((tx) => markResource(tx, { token: context.token, state: 'gone' }));
     },
   };
 }
 
-/** Once the new server is healthy nothing is ever rolled back. */
+/** Once the new server is healthy nothing is ever rolled back; a copy that cannot be dropped now is left to the reconciler. */
 export function dropSnapshot({ compute }: TaskTools): Step {
   return {
     name: 'drop_snapshot',
     timeoutMs: COMPUTE_TIMEOUT_MS,
-    retry: PERSISTENT_RETRY,
+    retry: RETRY,
+    async leave(context) {
+      const token = optionalText(context.outputs[SNAPSHOT_VOLUME], 'token');
+      if (token !== undefined) await context.fenced((tx) => markResource(tx, { token, state: 'deleting' }));
+    },
     async run(context) {
       const snapshotId = snapshotOf(context);
       if (snapshotId !== undefined) {
@@ -67,10 +65,6 @@ export function dropSnapshot({ compute }: TaskTools): Step {
 
 export function snapshotOf(context: StepContext): string | undefined {
   return optionalText(context.outputs[SNAPSHOT_VOLUME], 'snapshot_id');
-}
-
-function snapshotIsDone(context: StepContext): boolean {
-  return memberOf(context.outputs[SNAPSHOT_VOLUME], 'snapshot_id') !== undefined;
 }
 
 function staysAtVersion({ task }: StepContext): boolean {
