@@ -17,7 +17,7 @@ export async function unsettledKeys({ knex }: Catalog): Promise<readonly Unsettl
     await knex('instance_keys as k')
       .join('instances as i', 'i.id', 'k.instance_id')
       .where({ 'i.deleted': 0 })
-      .where((query) => query.where({ 'k.state': 'pending' }).orWhereNotNull('k.bootstrap_until'))
+      .where((query) => void query.where({ 'k.state': 'pending' }).orWhereNotNull('k.bootstrap_until'))
       .orderBy(['k.instance_id', 'k.version'])
       .select(
         'k.instance_id',
