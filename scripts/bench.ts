@@ -14,6 +14,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Measurement[]>>> = {
   heartbeats: async () => (await import('../apps/conductor/bench/heartbeats.bench.ts')).benchHeartbeats(),
   accounts: async () => (await import('../apps/taskmanager/bench/accounts.bench.ts')).benchAccounts(),
   api: async () => (await import('../apps/api/bench/requests.bench.ts')).benchRequests(),
+  tasks: async () => (await import('../packages/tasks/bench/tasks.bench.ts')).benchTasks(),
   services: async () => (await import('../apps/standalone/bench/services.bench.ts')).benchServices(),
 };
 
