@@ -15,6 +15,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Measurement[]>>> = {
   accounts: async () => (await import('../apps/taskmanager/bench/accounts.bench.ts')).benchAccounts(),
   walls: async () => (await import('../apps/taskmanager/bench/walls.bench.ts')).benchWalls(),
   api: async () => (await import('../apps/api/bench/requests.bench.ts')).benchRequests(),
+  tasks: async () => (await import('../packages/tasks/bench/tasks.bench.ts')).benchTasks(),
   services: async () => (await import('../apps/standalone/bench/services.bench.ts')).benchServices(),
 };
 

@@ -97,7 +97,7 @@ describe('each kind of task', () => {
       expect(
         newest && { codeVersion: newest.codeVersion, steps: newest.steps },
         `the steps of ${kind} are not those of its newest journals. Where an older journal cannot be resumed with them,
-        raise the kind's codeVersion. Then run: node apps/taskmanager/test/record_journals.ts
+        raise the kind's codeVersion. Then run: node scripts/record_journals.ts
         and commit the new folder beside the older ones, which stay and must still be resumed.`,
       ).toEqual({ codeVersion, steps });
     }

@@ -1,4 +1,5 @@
 import {
+  type Catalog,
   type InstanceFaultRow,
   type InstanceRow,
   insertInstance,
@@ -50,6 +51,8 @@ export interface House {
     faults?: TaskEngineOptions['faults'];
     /** Default: the house's world. */
     compute?: ComputeDriver;
+    /** Default: the house's own. */
+    catalog?: Catalog;
     /** Default: it never compares the catalog with the world. */
     reconcile?: NonNullable<TaskmanagerDeps['reconcile']>;
     metrics?: Metrics;

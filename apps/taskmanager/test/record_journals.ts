@@ -1,5 +1,3 @@
-// `node apps/taskmanager/test/record_journals.ts`: lets a worker of this release die after every outside call of every
-// scenario and records what it leaves, beside the recordings of the releases before, which stay.
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { catalogVersion } from '@trove/catalog';
@@ -11,18 +9,18 @@ import { SCENARIOS, type Scenario } from './scenarios.ts';
 const FOLDER = join(import.meta.dirname, 'fixtures', 'journals');
 const POINTS: readonly string[] = ['after_run', 'after_undo', 'before_end'];
 
-const number = Math.max(0, ...readdirSync(FOLDER).map((name) => Number.parseInt(name, 10) || 0)) + 1;
-const folder = join(FOLDER, String(number).padStart(3, '0'));
-mkdirSync(folder);
-for (const scenario of SCENARIOS) {
-  const recording = await record(scenario);
-  const { journals, ...head } = recording;
-  const lines = journals.map((journal) => JSON.stringify(journal)).join(',\n');
-  writeFileSync(
-    join(folder, `${scenario.name}.json`),
-    `${JSON.stringify(head).slice(0, -1)},"journals":[\n${lines}\n]}\n`,
-  );
-  process.stdout.write(`${scenario.name}: ${journals.length} journals\n`);
+/** Into a new folder beside the recordings of the releases before, which stay. Tells how many journals of each scenario. */
+export async function recordJournals(say: (line: string) => void): Promise<void> {
+  const number = Math.max(0, ...readdirSync(FOLDER).map((name) => Number.parseInt(name, 10) || 0)) + 1;
+  const folder = join(FOLDER, String(number).padStart(3, '0'));
+  mkdirSync(folder);
+  for (const scenario of SCENARIOS) {
+    const { journals, ...head } = await record(scenario);
+    const lines = journals.map((journal) => JSON.stringify(journal)).join(',\n');
+    const text = `${JSON.stringify(head).slice(0, -1)},"journals":[\n${lines}\n]}\n`;
+    writeFileSync(join(folder, `${scenario.name}.json`), text);
+    say(`${scenario.name}: ${journals.length} journals`);
+  }
 }
 
 async function record(scenario: Scenario): Promise<Recording> {

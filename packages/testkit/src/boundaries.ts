@@ -12,14 +12,14 @@ export interface Boundary {
 export function withBoundaries<T extends object>(
   target: T,
   visit: (boundary: Boundary) => void | Promise<void>,
-  methods?: readonly (keyof T & string)[],
+  methods?: readonly string[],
 ): T {
   return new Proxy(target, {
     get(object, name): unknown {
       const member: unknown = Reflect.get(object, name, object);
       if (typeof member !== 'function' || typeof name !== 'string') return member;
       // Bound to the object itself: a method may use what is private to it.
-      if (methods !== undefined && !methods.some((method) => method === name)) return member.bind(object);
+      if (methods !== undefined && !methods.includes(name)) return member.bind(object);
       return async (...args: unknown[]): Promise<unknown> => {
         await visit({ method: name, at: 'before' });
         const answer: unknown = await Reflect.apply(member, object, args);

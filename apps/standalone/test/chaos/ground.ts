@@ -1,0 +1,215 @@
+import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Catalog, openCatalog, syncCatalog } from '@trove/catalog';
+import { newUuid, randomText } from '@trove/common';
+import { localChoices } from '@trove/compute';
+import {
+  type BreakableServer,
+  breakableBroker,
+  breakableDatabase,
+  type FaultProxy,
+  freePort,
+  openFaultProxy,
+  provideServers,
+  type ServerUrls,
+  type TestBroker,
+  type TestDatabase,
+  testBroker,
+  testDatabase,
+} from '@trove/testkit';
+import { APPS } from '../../src/demo/stack/apps.ts';
+import { registerDatastores } from '../../src/register_datastores.ts';
+import { findInstallations, inspectFolder } from './inside/light_datastores.ts';
+import { agentProgram, effectsFolder, NO_TROUBLES, type Troubles, troublesFile } from './inside/run_folder.ts';
+import { Service } from './service.ts';
+
+const KEY_LENGTH = 48;
+const ROLES = ['api', 'taskmanager', 'conductor'] as const;
+type Role = (typeof ROLES)[number];
+const OF_EACH = 2;
+
+/** A connection to broker or catalog that can be broken for some and left alone for others. */
+export interface Proxies {
+  readonly broker: Readonly<Record<Role | 'guests', FaultProxy>>;
+  readonly management: FaultProxy;
+  readonly catalog: Readonly<Record<Role, FaultProxy>>;
+}
+
+/** Everything that a run stands on, and the hands to break it. */
+export interface Ground {
+  readonly folder: string;
+  readonly apiUrls: readonly string[];
+  readonly project: string;
+  readonly token: string;
+  readonly keys: Readonly<Record<'control' | 'instance' | 'uplink', string>>;
+  readonly instancesRoot: string;
+  /** The run's own way to catalog and broker, which no fault touches. */
+  readonly catalog: Catalog;
+  readonly broker: TestBroker;
+  readonly database: TestDatabase;
+  /** Servers that this run may take away; absent where it shares them with others. */
+  readonly own?: { readonly broker: BreakableServer; readonly database: BreakableServer };
+  readonly proxies: Proxies;
+  readonly services: readonly Service[];
+  servicesOf(role: Role): readonly Service[];
+  /** What compute does to its callers, and guests' clocks; members that are not named are as without troubles. */
+  trouble(troubles: Partial<Troubles>): void;
+  logFiles(): readonly string[];
+  /** Ends what was started here but the services and guests, which are ended before. */
+  close(): Promise<void>;
+}
+
+/** With servers of its own, or on those of the tests. */
+export async function layGround(servers: 'own' | 'shared', say: (line: string) => void): Promise<Ground> {
+  const { urls, own, stop } = await openServers(servers, say);
+  const broker = await testBroker({ ...urls });
+  const database = await testDatabase({ ...urls });
+  const folder = mkdtempSync(join(tmpdir(), 'trove-chaos-'));
+  chmodSync(folder, 0o711);
+  for (const name of ['logs', 'instances', 'compiled']) mkdirSync(join(folder, name));
+  mkdirSync(effectsFolder(folder));
+  const trouble = (troubles: Partial<Troubles>): void =>
+    writeFileSync(troublesFile(folder), JSON.stringify({ ...NO_TROUBLES, ...troubles }));
+  trouble({});
+  const agent = JSON.stringify(new URL('inside/agent.ts', import.meta.url).href);
+  const run = `import { runAgent } from ${agent};\nawait runAgent(${JSON.stringify(folder)});\n`;
+  writeFileSync(agentProgram(folder), run);
+  const instancesRoot = join(folder, 'instances');
+  const catalog = openCatalog({ connection: database.url });
+  await syncCatalog(catalog.knex);
+  const choices = localChoices({
+    root: instancesRoot,
+    flavorsFile: join(instancesRoot, 'flavors.json'),
+    namedImages: {},
+    installations: { find: findInstallations, inspect: inspectFolder },
+  });
+  await registerDatastores(catalog, await choices.images());
+  const proxies = await openProxies(broker, database);
+  const settings = {
+    ...{ folder, broker, database, proxies, instancesRoot },
+    project: newUuid().replaceAll('-', ''),
+    token: randomText(KEY_LENGTH),
+    keys: { control: randomText(KEY_LENGTH), instance: randomText(KEY_LENGTH), uplink: randomText(KEY_LENGTH) },
+  };
+  writeFileSync(join(folder, 'tokens.json'), tokens(settings), { mode: 0o600 });
+  const made = await Promise.all(ROLES.map((role) => makeServices(role, settings)));
+  const services = made.flatMap((one) => one.services);
+  return {
+    ...settings,
+    ...{ catalog, services, trouble },
+    ...(own !== undefined && { own }),
+    apiUrls: made.flatMap((one) => one.urls),
+    servicesOf: (role) => services.filter(({ name }) => name.startsWith(role)),
+    logFiles: () => services.map(({ name }) => logFile(folder, name)),
+    async close() {
+      await catalog.close();
+      const all = [...Object.values(proxies.broker), ...Object.values(proxies.catalog), proxies.management];
+      await Promise.all(all.map((proxy) => proxy.close()));
+      await broker.dispose();
+      await database.dispose();
+      await stop();
+    },
+  };
+}
+
+async function openServers(
+  servers: 'own' | 'shared',
+  say: (line: string) => void,
+): Promise<{ urls: ServerUrls; own?: NonNullable<Ground['own']>; stop(): Promise<void> }> {
+  if (servers === 'shared') return await provideServers(process.env, say);
+  const [broker, database] = await Promise.all([breakableBroker(), breakableDatabase()]);
+  return {
+    urls: { TROVE_TEST_AMQP_URL: broker.url, TROVE_TEST_MYSQL_URL: database.url },
+    own: { broker, database },
+    async stop() {
+      await Promise.all([broker.dispose(), database.dispose()]);
+    },
+  };
+}
+
+type Settings = Pick<
+  Ground,
+  'folder' | 'broker' | 'database' | 'proxies' | 'instancesRoot' | 'project' | 'token' | 'keys'
+>;
+
+async function openProxies(broker: TestBroker, database: TestDatabase): Promise<Proxies> {
+  const [api, taskmanager, conductor, guests, management] = await Promise.all([
+    ...[broker.url, broker.url, broker.url, broker.url].map((url) => openFaultProxy(url)),
+    openFaultProxy(broker.managementUrl),
+  ]);
+  const [forApi, forTaskmanager, forConductor] = await Promise.all(
+    [database.url, database.url, database.url].map((url) => openFaultProxy(url)),
+  );
+  return {
+    broker: { api, taskmanager, conductor, guests } as Proxies['broker'],
+    management: management as FaultProxy,
+    catalog: { api: forApi, taskmanager: forTaskmanager, conductor: forConductor } as Proxies['catalog'],
+  };
+}
+
+function tokens({ token, project }: Settings): string {
+  const caller = { user_id: 'chaos', user_name: 'chaos', project_id: project, roles: ['member', 'admin'] };
+  return JSON.stringify({ tokens: [{ token, ...caller }] });
+}
+
+async function makeServices(role: Role, settings: Settings): Promise<{ services: Service[]; urls: string[] }> {
+  const services: Service[] = [];
+  const urls: string[] = [];
+  for (let number = 1; number <= OF_EACH; number += 1) {
+    const name = `${role}-${number}`;
+    const port = role === 'api' ? await freePort() : 0;
+    const configFile = join(settings.folder, `${name}.conf`);
+    writeFileSync(configFile, configText(role, port, settings), { mode: 0o600 });
+    services.push(
+      new Service({
+        ...{ name, configFile, logFile: logFile(settings.folder, name) },
+        program: join(APPS, role, 'bin', `trove-${role}.js`),
+        preload: new URL('inside/service_preload.ts', import.meta.url).href,
+        env: { CHAOS_FOLDER: settings.folder, NODE_COMPILE_CACHE: join(settings.folder, 'compiled') },
+      }),
+    );
+    if (role === 'api') urls.push(`http://127.0.0.1:${port}/v1.0/${settings.project}`);
+  }
+  return { services, urls };
+}
+
+function logFile(folder: string, name: string): string {
+  return join(folder, 'logs', `${name}.log`);
+}
+
+function configText(role: Role, port: number, settings: Settings): string {
+  const { broker, database, proxies, keys, folder, instancesRoot } = settings;
+  const bus = (proxy: FaultProxy): string => proxy.through(broker.url).replace(/^amqp:/, 'rabbit:');
+  const ofRole = {
+    api: `taskmanager_rpc_encr_key = ${keys.control}
+bind_host = 127.0.0.1
+bind_port = ${port}
+default_datastore = postgresql
+max_instances_per_tenant = 10000
+max_volumes_per_tenant = 100000
+max_ram_per_tenant = -1`,
+    taskmanager: `taskmanager_rpc_encr_key = ${keys.control}
+inst_rpc_key_encr_key = ${keys.instance}
+inst_rpc_uplink_encr_key = ${keys.uplink}
+broker_management_url = ${proxies.management.through(broker.managementUrl)}
+guest_transport_url = ${bus(proxies.broker.guests)}
+agent_call_low_timeout = 5
+agent_call_high_timeout = 30`,
+    conductor: `inst_rpc_uplink_encr_key = ${keys.uplink}`,
+  }[role];
+  return `[DEFAULT]
+transport_url = ${bus(proxies.broker[role])}
+control_exchange = trove
+host = chaos
+report_interval = 2
+log_level = info
+${ofRole}
+[database]
+connection = ${proxies.catalog[role].through(database.url)}
+[static_auth]
+tokens_file = ${join(folder, 'tokens.json')}
+[compute_local]
+root = ${instancesRoot}
+`;
+}

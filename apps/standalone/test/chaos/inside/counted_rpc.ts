@@ -1,0 +1,24 @@
+// Stands in for the package in agents: what is done for a request is known to be done for it.
+import { createGuestServer as createServer } from '@trove/crypto-rpc';
+import { during } from './effects.ts';
+
+export * from '@trove/crypto-rpc';
+
+type Options = Parameters<typeof createServer>[0];
+type Handlers = Options['handlers'];
+type AnyHandler = (args: unknown, caller: { readonly idempotencyKey: string | null }) => Promise<unknown>;
+
+export function createGuestServer(options: Options): ReturnType<typeof createServer> {
+  const { instanceId } = options;
+  const handlers = Object.fromEntries(
+    Object.entries(options.handlers as unknown as Record<string, AnyHandler>).map(([method, handler]) => {
+      const counted: AnyHandler = (args, caller) => {
+        const { idempotencyKey } = caller;
+        if (idempotencyKey === null) return handler(args, caller);
+        return during({ instanceId, method, idempotencyKey }, () => handler(args, caller));
+      };
+      return [method, counted];
+    }),
+  );
+  return createServer({ ...options, handlers: handlers as unknown as Handlers });
+}

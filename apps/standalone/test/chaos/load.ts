@@ -1,0 +1,185 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { newUuid } from '@trove/common';
+import { oneOf, type Random } from '@trove/testkit';
+import type { Ground } from './ground.ts';
+
+export type RequestKind = 'create' | 'upgrade' | 'restart' | 'resize' | 'delete' | 'database';
+
+/** One request of a tenant, however often it was sent. */
+export interface Entry {
+  readonly kind: RequestKind;
+  /** Its `Idempotency-Key`. */
+  readonly key: string;
+  sent: number;
+  /** The answer's status; undefined: none that says what became of it. */
+  status: number | undefined;
+  instanceId: string | undefined;
+  /** The database's name. */
+  readonly what: string | undefined;
+}
+
+type Body = Readonly<Record<string, unknown>>;
+interface Answer {
+  readonly status: number;
+  readonly body: Readonly<Record<string, Body>>;
+}
+
+const ATTEMPT_MS = 15_000;
+const AT_REST: readonly string[] = ['ACTIVE', 'ERROR', 'FAILED', 'SHUTDOWN', 'CRASHED', 'HEALTHY', 'GONE'];
+const VERSIONS = ['18.4', '18.5'] as const;
+
+/** Tenants who create, change and delete instances, and send again under the same key what was not answered. */
+export class Load {
+  readonly entries: Entry[] = [];
+  readonly #ground: Pick<Ground, 'apiUrls' | 'token'>;
+  readonly #random: Random;
+  readonly #ending = new AbortController();
+  #tenants: Promise<unknown>[] = [];
+  #created = 0;
+
+  constructor(ground: Pick<Ground, 'apiUrls' | 'token'>, random: Random) {
+    this.#ground = ground;
+    this.#random = random;
+  }
+
+  start(tenants: number): void {
+    this.#tenants = Array.from({ length: tenants }, () => this.#tenant());
+  }
+
+  /** Nobody begins anything more; what was begun is asked again until it is answered. */
+  async end(): Promise<void> {
+    this.#ending.abort();
+    await Promise.all(this.#tenants);
+  }
+
+  async #tenant(): Promise<void> {
+    while (!this.#ending.signal.aborted) {
+      await this.#pause(2000);
+      const id = await this.#create();
+      if (id === undefined) continue;
+      // Some change their mind while it is being built.
+      if (this.#chance(0.85)) await this.#live(id);
+      if (this.#chance(0.6)) await this.#ask('delete', { id, method: 'DELETE', path: '' });
+    }
+  }
+
+  async #live(id: string): Promise<void> {
+    if ((await this.#rest(id)) !== 'ACTIVE') return;
+    for (let left = 1 + Math.floor(this.#random() * 3); left > 0 && !this.#ending.signal.aborted; left -= 1) {
+      const kind = oneOf(this.#random, ['upgrade', 'restart', 'resize', 'database', 'database'] as const);
+      if (kind === 'database') await this.#createDatabase(id);
+      else if (kind === 'upgrade') await this.#upgrade(id);
+      else await this.#act(id, kind);
+      if (this.#chance(0.8)) await this.#rest(id);
+    }
+  }
+
+  async #create(): Promise<string | undefined> {
+    if (this.#ending.signal.aborted) return undefined;
+    this.#created += 1;
+    const body = {
+      instance: {
+        name: `chaos-${this.#created}`,
+        flavorRef: '25',
+        volume: { size: 1 },
+        datastore: { type: 'postgresql', version: oneOf(this.#random, VERSIONS) },
+        databases: [{ name: 'first' }],
+        users: [{ name: 'tenant', password: newUuid(), databases: [{ name: 'first' }] }],
+      },
+    };
+    const answer = await this.#ask('create', { id: undefined, method: 'POST', path: '', body });
+    const id = answer?.body['instance']?.['id'];
+    return typeof id === 'string' ? id : undefined;
+  }
+
+  async #act(id: string, kind: 'restart' | 'resize'): Promise<void> {
+    const resize = oneOf(this.#random, [{ flavorRef: '25' }, { flavorRef: '26' }, { volume: { size: 2 } }]);
+    const body = kind === 'restart' ? { restart: {} } : { resize };
+    await this.#ask(kind, { id, method: 'POST', path: '/action', body });
+  }
+
+  async #upgrade(id: string): Promise<void> {
+    const body = { instance: { datastore_version: oneOf(this.#random, VERSIONS) } };
+    await this.#ask('upgrade', { id, method: 'PATCH', path: '', body });
+  }
+
+  async #createDatabase(id: string): Promise<void> {
+    const name = `d${newUuid().slice(0, 8)}`;
+    const entry = this.#enter('database', id, name);
+    // Not sent again: it is a call to the guest, and no task that a key would find.
+    const body = { databases: [{ name }] };
+    const answer = await this.#send({ id, method: 'POST', path: '/databases', body }, entry).catch(() => undefined);
+    entry.status = answer?.status;
+  }
+
+  /** Sent until there is an answer that says what became of it. */
+  async #ask(kind: RequestKind, what: Sent): Promise<Answer | undefined> {
+    const entry = this.#enter(kind, what.id, undefined);
+    for (;;) {
+      const answer = await this.#send(what, entry).catch(() => undefined);
+      if (answer !== undefined && answer.status < 500 && answer.status !== 429) {
+        entry.status = answer.status;
+        const id = answer.body['instance']?.['id'];
+        if (kind === 'create' && typeof id === 'string') entry.instanceId = id;
+        return answer.status < 300 ? answer : undefined;
+      }
+      await delay(200 + this.#random() * 800);
+    }
+  }
+
+  async #send({ id, method, path, body }: Sent, entry: Entry): Promise<Answer> {
+    entry.sent += 1;
+    const base = oneOf(this.#random, this.#ground.apiUrls);
+    const response = await fetch(`${base}/instances${id === undefined ? '' : `/${id}`}${path}`, {
+      method,
+      headers: {
+        'x-auth-token': this.#ground.token,
+        'idempotency-key': entry.key,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(ATTEMPT_MS),
+    });
+    const text = await response.text();
+    const parsed = text.startsWith('{') ? (JSON.parse(text) as Answer['body']) : {};
+    return { status: response.status, body: parsed };
+  }
+
+  /** The status in which the instance comes to rest; undefined where the load ends before. */
+  async #rest(id: string): Promise<string | undefined> {
+    while (!this.#ending.signal.aborted) {
+      await this.#pause(1500);
+      const entry = { ...this.#enterNothing(id) };
+      const answer = await this.#send({ id, method: 'GET', path: '' }, entry).catch(() => undefined);
+      if (answer?.status === 404) return 'GONE';
+      const status = answer?.body['instance']?.['status'];
+      if (typeof status === 'string' && AT_REST.includes(status)) return status;
+    }
+    return undefined;
+  }
+
+  #enter(kind: RequestKind, instanceId: string | undefined, what: string | undefined): Entry {
+    const entry = { ...this.#enterNothing(instanceId), kind, what };
+    this.entries.push(entry);
+    return entry;
+  }
+
+  #enterNothing(instanceId: string | undefined): Entry {
+    return { kind: 'create', key: newUuid(), sent: 0, status: undefined, instanceId, what: undefined };
+  }
+
+  #chance(share: number): boolean {
+    return this.#random() < share;
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await delay(ms * (0.3 + this.#random()), undefined, { signal: this.#ending.signal }).catch(() => undefined);
+  }
+}
+
+interface Sent {
+  readonly id: string | undefined;
+  readonly method: string;
+  readonly path: string;
+  readonly body?: Body;
+}

@@ -1,0 +1,93 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+
+export interface ServiceOptions {
+  /** Of this one process: `taskmanager-2`. */
+  readonly name: string;
+  readonly program: string;
+  readonly preload: string;
+  readonly configFile: string;
+  readonly logFile: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+const RESTART_MS = 500;
+const STOP_WITHIN_MS = 60_000;
+
+/** A service's process, started again whenever it ends, as an init system does, until it is stopped. */
+export class Service {
+  readonly name: string;
+  readonly #options: ServiceOptions;
+  #child: ChildProcess | undefined;
+  #wanted = false;
+  #clockMs = 0;
+  #starts = 0;
+
+  constructor(options: ServiceOptions) {
+    this.#options = options;
+    this.name = options.name;
+  }
+
+  get starts(): number {
+    return this.#starts;
+  }
+
+  start(): void {
+    this.#wanted = true;
+    this.#spawn();
+  }
+
+  /** SIGKILL; it is started again. `clockMs`: from then on its clock is so far off. */
+  kill(clockMs = 0): void {
+    this.#clockMs = clockMs;
+    this.#child?.kill('SIGCONT');
+    this.#child?.kill('SIGKILL');
+  }
+
+  /** SIGTERM; it is started again. */
+  restart(): void {
+    this.#child?.kill('SIGTERM');
+  }
+
+  /** Stopped as by a long pause of its machine. */
+  pause(): void {
+    this.#child?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#child?.kill('SIGCONT');
+  }
+
+  /** SIGTERM and no other start; SIGKILL for one that does not end in time. */
+  async stop(): Promise<void> {
+    this.#wanted = false;
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGCONT');
+    child.kill('SIGTERM');
+    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS);
+    await ended;
+    clearTimeout(timer);
+  }
+
+  #spawn(): void {
+    const { program, preload, configFile, logFile, env } = this.#options;
+    const log = openSync(logFile, 'a');
+    const child = spawn(process.execPath, ['--import', preload, program, '--config-file', configFile], {
+      stdio: ['ignore', log, log],
+      env: { ...process.env, ...env, CHAOS_CLOCK_MS: String(this.#clockMs) },
+    });
+    closeSync(log);
+    this.#child = child;
+    this.#starts += 1;
+    child.once('exit', () => void this.#again());
+  }
+
+  async #again(): Promise<void> {
+    await delay(RESTART_MS);
+    if (this.#wanted) this.#spawn();
+  }
+}
