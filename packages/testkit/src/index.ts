@@ -1,3 +1,10 @@
+export {
+  cannotStartDocker as cannotStartDocker,
+  type DockerEngine,
+  type NoDockerEngine,
+  provideDockerEngine,
+  startDockerEngine,
+} from './docker_engine.ts';
 export { freePort } from './free_ports.ts';
 export { type ProvidedServers, provideServers, type ServerUrls } from './provide_servers.ts';
 export { type ReachableCopy, reachableCopy } from './reachable_copy.ts';
