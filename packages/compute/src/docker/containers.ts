@@ -1,4 +1,4 @@
-import type { ContainerCreateOptions, ContainerInfo } from 'dockerode';
+import type { ContainerCreateOptions, ContainerInfo, ContainerInspectInfo } from 'dockerode';
 import { type ArchiveEntry, archiveOf } from './archive.ts';
 import { type Engine, httpStatus } from './engine.ts';
 import { labelled } from './labels.ts';
@@ -14,6 +14,17 @@ export function listContainers(
   const filters = labelled(labels);
   return engine.call(
     (docker, abortSignal) => docker.listContainers({ all: true, filters, abortSignal }),
+    signal === undefined ? {} : { signal },
+  );
+}
+
+export function findContainer(
+  engine: Engine,
+  name: string,
+  signal?: AbortSignal,
+): Promise<ContainerInspectInfo | undefined> {
+  return engine.find(
+    (docker, abortSignal) => docker.getContainer(name).inspect({ abortSignal }),
     signal === undefined ? {} : { signal },
   );
 }

@@ -1,7 +1,7 @@
 import { TroveError } from '@trove/common';
-import type { ContainerInspectInfo } from 'dockerode';
+import type { ContainerCreateOptions, ContainerInspectInfo } from 'dockerode';
 import { PATHS } from './container_spec.ts';
-import { makeContainer, removeContainer, startContainer } from './containers.ts';
+import { findContainer, makeContainer, removeContainer, startContainer } from './containers.ts';
 import type { Engine } from './engine.ts';
 import { LABELS, type Labels } from './labels.ts';
 
@@ -42,7 +42,7 @@ export interface Copy {
  */
 export async function makeCopy(engine: Engine, copy: Copy, signal: AbortSignal): Promise<void> {
   if ((await stateOf(engine, copy.name, signal)) === undefined) {
-    await makeContainer(engine, await options(engine, copy, signal), signal);
+    await makeContainer(engine, await optionsOf(engine, copy, signal), signal);
   }
   await startContainer(engine, copy.name, signal);
   await waitForEnd(engine, copy.name, signal);
@@ -72,32 +72,53 @@ async function stateOf(
   name: string,
   signal?: AbortSignal,
 ): Promise<ContainerInspectInfo['State'] | undefined> {
-  const found = await engine.find(
-    (docker, abortSignal) => docker.getContainer(name).inspect({ abortSignal }),
-    signal === undefined ? {} : { signal },
-  );
-  return found?.State;
+  return (await findContainer(engine, name, signal))?.State;
 }
 
-async function options(engine: Engine, copy: Copy, signal: AbortSignal): Promise<Parameters<typeof makeContainer>[1]> {
-  const mount = (Source: string, Target: string, ReadOnly: boolean) =>
-    ({ Type: 'volume', Source, Target, ReadOnly }) as const;
+interface Mount {
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+}
+
+/** A container that runs a script on volumes, as root with what `cp -a` needs and without a network. */
+export function copyOptions(
+  name: string,
+  image: string,
+  script: string,
+  mounts: readonly Mount[],
+  labels: Labels,
+): ContainerCreateOptions {
   return {
-    name: copy.name,
-    Image: await imageOf(engine, copy.kind === 'snapshot' ? copy.from : copy.to, signal),
+    name,
+    Image: image,
     User: '0:0',
-    Entrypoint: ['/bin/sh', '-c', SCRIPTS[copy.kind]],
+    Entrypoint: ['/bin/sh', '-c', script],
     Cmd: [],
-    Labels: { ...copy.labels, [LABELS.kind]: 'copy' },
+    Labels: { ...labels },
     HostConfig: {
       NetworkMode: 'none',
       ReadonlyRootfs: true,
       CapDrop: ['ALL'],
       CapAdd: ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID'],
       SecurityOpt: ['no-new-privileges:true'],
-      Mounts: [mount(copy.from, '/from', true), mount(copy.to, '/to', false)],
+      Mounts: mounts.map(({ source, target, readOnly }) => ({
+        Type: 'volume',
+        Source: source,
+        Target: target,
+        ReadOnly: readOnly,
+      })),
     },
   };
+}
+
+async function optionsOf(engine: Engine, copy: Copy, signal: AbortSignal): Promise<ContainerCreateOptions> {
+  const image = await imageOf(engine, copy.kind === 'snapshot' ? copy.from : copy.to, signal);
+  const mounts = [
+    { source: copy.from, target: '/from', readOnly: true },
+    { source: copy.to, target: '/to', readOnly: false },
+  ];
+  return copyOptions(copy.name, image, SCRIPTS[copy.kind], mounts, { ...copy.labels, [LABELS.kind]: 'copy' });
 }
 
 /** The image of the server that has the volume: it is on this host, and has the programs. */

@@ -175,6 +175,65 @@ await onDockerEngine(async (engine) => {
     await expect(compute.extendVolume(volumeId, 5, signal)).rejects.toMatchObject({ code: 'COMPUTE_ERROR' });
   });
 
+  test('a snapshot outlives its volume; what a deployment owns is listed, and nothing of another', async () => {
+    const compute = await world.open();
+    const create = await request();
+    const { deploymentId, instanceId, clientToken } = create;
+    const volumeId = create.volumeId ?? '';
+    const server = await compute.createServer(create, signal);
+    await world.inside.write(server, 'volume', 'data', 'before');
+    await compute.stopServer(server.id, signal);
+    const token = newUuid();
+    expect(await compute.findSnapshot(token)).toBeUndefined();
+    const { snapshotId } = await compute.snapshotVolume(volumeId, token, signal);
+    expect(await compute.findSnapshot(token)).toEqual({ snapshotId });
+    const common = { deploymentId, instanceId };
+    const snapshot = { ...common, kind: 'snapshot', id: snapshotId, clientToken: token };
+    const listed = await compute.listOwned(deploymentId);
+    expect(listed).toHaveLength(3);
+    expect(listed).toContainEqual({ ...common, kind: 'server', id: server.id, clientToken });
+    expect(listed).toContainEqual(expect.objectContaining({ ...common, kind: 'volume', id: volumeId }));
+    expect(listed).toContainEqual(snapshot);
+    expect(await compute.listOwned(newUuid())).toEqual([]);
+    await compute.deleteServer(server.id, signal);
+    await compute.deleteVolume(volumeId, signal);
+    expect(await compute.listOwned(deploymentId)).toEqual([snapshot]);
+    await compute.deleteSnapshot(snapshotId, signal);
+    expect(await compute.listOwned(deploymentId)).toEqual([]);
+    expect(await compute.findSnapshot(token)).toBeUndefined();
+  });
+
+  test('a snapshot that was killed at any request is made whole by the same request, or goes with its volume', async () => {
+    const create = await request();
+    const volumeId = create.volumeId ?? '';
+    const server = await (await world.open()).createServer(create, signal);
+    await world.inside.write(server, 'volume', 'data', 'before');
+    await (await world.open()).stopServer(server.id, signal);
+    let token = newUuid();
+    const deaths = await killedEverywhere(
+      (compute) => compute.snapshotVolume(volumeId, token, signal),
+      async () => {
+        const compute = await world.open();
+        const { snapshotId } = await compute.snapshotVolume(volumeId, token, signal);
+        await world.inside.write(server, 'volume', 'data', 'after');
+        await compute.restoreVolume(volumeId, snapshotId, signal);
+        expect(await world.inside.read(server, 'volume', 'data')).toBe('before');
+        await compute.deleteSnapshot(snapshotId, signal);
+        token = newUuid();
+      },
+    );
+    expect(deaths).toBeGreaterThan(5);
+    const { compute: halfway } = dying(4);
+    await expect(halfway.snapshotVolume(volumeId, newUuid(), signal)).rejects.toThrow('killed');
+    const compute = await world.open();
+    await compute.deleteServer(server.id, signal);
+    await compute.deleteVolume(volumeId, signal);
+    const left = await compute.listOwned(create.deploymentId);
+    expect(left.map(({ kind }) => kind)).toEqual(['snapshot']);
+    for (const { id } of left) await compute.deleteSnapshot(id, signal);
+    expect(await compute.listOwned(create.deploymentId)).toEqual([]);
+  }, 240_000);
+
   test('a server that was stopped stays stopped; one that ended by itself is started again, once it is of this deployment', async () => {
     const compute = await world.open();
     const [stopped, ended, foreign] = [await request(), await request(), await request()];

@@ -16,6 +16,7 @@ import { type DockerImage, dockerImages } from './docker_images.ts';
 import { type Engine, openEngines } from './engine.ts';
 import { hostLoad } from './host_load.ts';
 import { isOn } from './ids.ts';
+import { type OwnedThing, ownedThings } from './owned_things.ts';
 import { chooseHost } from './placement.ts';
 import { toServer } from './server_view.ts';
 import { HostServers } from './servers.ts';
@@ -136,16 +137,16 @@ export class DockerCompute implements ComputeDriver {
 
   /** The whole snapshot that this token made. */
   async findSnapshot(clientToken: string): Promise<{ snapshotId: string } | undefined> {
-    const found = await this.#everywhere(({ volumes }) => volumes.findSnapshot(clientToken), { allMustAnswer: true });
+    const found = await this.#everywhere(({ volumes }) => volumes.snapshots.find(clientToken), { allMustAnswer: true });
     return found === undefined ? undefined : { snapshotId: found };
   }
 
   async restoreVolume(volumeId: string, snapshotId: string, signal: AbortSignal): Promise<void> {
-    await this.#need(volumeId, 'volume').volumes.restore(volumeId, snapshotId, signal);
+    await this.#need(volumeId, 'volume').volumes.snapshots.restore(volumeId, snapshotId, signal);
   }
 
   async deleteSnapshot(snapshotId: string, signal: AbortSignal): Promise<void> {
-    await this.#on(snapshotId)?.volumes.removeSnapshot(snapshotId, signal);
+    await this.#on(snapshotId)?.volumes.snapshots.remove(snapshotId, signal);
   }
 
   async createServer(request: CreateServer, signal: AbortSignal): Promise<Server> {
@@ -200,6 +201,12 @@ export class DockerCompute implements ComputeDriver {
 
   async deleteServer(serverId: string, signal: AbortSignal): Promise<void> {
     await this.#on(serverId)?.servers.remove(serverId, signal);
+  }
+
+  /** Everything of this deployment on the engines; what carries another id is left out. One that does not answer is an error. */
+  async listOwned(deploymentId: string): Promise<readonly OwnedThing[]> {
+    const things = this.#hosts.map(({ engine, volumes }) => ownedThings(engine, volumes, deploymentId));
+    return (await Promise.all(things)).flat();
   }
 
   async injectedFiles(serverId: string): Promise<InjectedFiles> {

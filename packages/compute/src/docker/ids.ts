@@ -32,6 +32,8 @@ export const names = {
   root: (serverId: string, generation: string): string => `trove-root-${serverId}-${short(generation)}`,
   volume: (volumeId: string): string => `trove-volume-${volumeId}`,
   snapshot: (snapshotId: string): string => `trove-snapshot-${snapshotId}`,
+  /** Of the container that says that a snapshot is whole. */
+  whole: (snapshotId: string): string => `trove-whole-${snapshotId}`,
   /** Of the container that copies: one per snapshot, and one per volume that is put back. */
   copy: (snapshotId: string): string => `trove-copy-${snapshotId}`,
   restore: (volumeId: string): string => `trove-restore-${volumeId}`,

@@ -1,6 +1,6 @@
 import { TroveError } from '@trove/common';
 import type { ContainerInfo } from 'dockerode';
-import { listContainers } from './containers.ts';
+import { findContainer, listContainers } from './containers.ts';
 import type { Engine } from './engine.ts';
 import { LABELS } from './labels.ts';
 import { freeAddresses, type InstanceNetwork } from './network.ts';
@@ -66,8 +66,6 @@ function meet(one: ContainerInfo, other: ContainerInfo): boolean {
 
 /** By the engine's clock, to the nanosecond: texts of one length that sort as times do. */
 async function createdAt(engine: Engine, id: string, signal: AbortSignal): Promise<string | undefined> {
-  const found = await engine.find((docker, abortSignal) => docker.getContainer(id).inspect({ abortSignal }), {
-    signal,
-  });
+  const found = await findContainer(engine, id, signal);
   return found?.Created;
 }

@@ -3,21 +3,23 @@ import type { VolumeInspectInfo } from 'dockerode';
 import type { CreateVolume } from '../driver.ts';
 import { filesOf } from './archive.ts';
 import { PATHS } from './container_spec.ts';
-import { listContainers, putEntries, removeContainer } from './containers.ts';
-import { isCopied, makeCopy, waitForEnd } from './copies.ts';
+import { listContainers, putEntries } from './containers.ts';
 import type { Engine } from './engine.ts';
 import { idOn, names } from './ids.ts';
 import { LABELS, labelled } from './labels.ts';
+import { HostSnapshots } from './snapshots.ts';
 
 /** A note of ours on the volume, beside the guest's data: its size in GB after it has grown. A volume's labels never change. */
 const SIZE_FILE = 'size';
 
 /** The volumes and snapshots of one host. Docker's own driver has no quota: a size is counted, and not enforced. */
 export class HostVolumes {
+  readonly snapshots: HostSnapshots;
   readonly #engine: Engine;
 
   constructor(engine: Engine) {
     this.#engine = engine;
+    this.snapshots = new HostSnapshots(engine);
   }
 
   /** The id of the volume that this token made here. */
@@ -37,12 +39,15 @@ export class HostVolumes {
       [LABELS.size]: String(request.size),
       [LABELS.ram]: String(request.server?.flavor.ram ?? 0),
     };
-    await this.#make(names.volume(id), labels, signal);
+    await this.#engine.call(
+      (docker, abortSignal) => docker.createVolume({ Name: names.volume(id), Labels: labels, abortSignal }),
+      { signal },
+    );
     return id;
   }
 
   async remove(volumeId: string, signal: AbortSignal): Promise<void> {
-    await removeContainer(this.#engine, names.restore(volumeId), signal);
+    await this.snapshots.letGo(volumeId, signal);
     await this.#remove(names.volume(volumeId), signal);
   }
 
@@ -67,42 +72,7 @@ export class HostVolumes {
   async snapshot(volumeId: string, token: string, signal: AbortSignal): Promise<string> {
     const volume = await this.#inspect(names.volume(volumeId), signal);
     if (volume === undefined) throw new TroveError('COMPUTE_ERROR', 'The volume is not there.');
-    const id = idOn(this.#engine.host.name, 'snapshot', token);
-    if (await isCopied(this.#engine, names.copy(id))) return id;
-    const labels = {
-      [LABELS.deployment]: volume.Labels?.[LABELS.deployment] ?? '',
-      [LABELS.instance]: volume.Labels?.[LABELS.instance] ?? '',
-      [LABELS.token]: token,
-      [LABELS.volume]: volumeId,
-    };
-    await this.#make(names.snapshot(id), { ...labels, [LABELS.kind]: 'snapshot' }, signal);
-    const [from, to] = [names.volume(volumeId), names.snapshot(id)];
-    await makeCopy(this.#engine, { kind: 'snapshot', name: names.copy(id), from, to, labels }, signal);
-    return id;
-  }
-
-  /** The whole snapshot that this token made here; half a copy counts as none. */
-  async findSnapshot(token: string): Promise<string | undefined> {
-    const id = idOn(this.#engine.host.name, 'snapshot', token);
-    return (await isCopied(this.#engine, names.copy(id))) ? id : undefined;
-  }
-
-  async restore(volumeId: string, snapshotId: string, signal: AbortSignal): Promise<void> {
-    if (!(await isCopied(this.#engine, names.copy(snapshotId))))
-      throw new TroveError('COMPUTE_ERROR', 'The snapshot is not there.');
-    const name = names.restore(volumeId);
-    // One that somebody else began may be of another snapshot: it ends first, and then ours is done.
-    await waitForEnd(this.#engine, name, signal);
-    await removeContainer(this.#engine, name, signal);
-    const [from, to] = [names.snapshot(snapshotId), names.volume(volumeId)];
-    const labels = { [LABELS.volume]: volumeId };
-    await makeCopy(this.#engine, { kind: 'restore', name, from, to, labels }, signal);
-    await removeContainer(this.#engine, name, signal);
-  }
-
-  async removeSnapshot(snapshotId: string, signal: AbortSignal): Promise<void> {
-    await removeContainer(this.#engine, names.copy(snapshotId), signal);
-    await this.#remove(names.snapshot(snapshotId), signal);
+    return this.snapshots.make(volumeId, volume.Labels ?? {}, token, signal);
   }
 
   /** All volumes of ours with these labels. */
@@ -125,10 +95,6 @@ export class HostVolumes {
   async #serverOf(volumeId: string): Promise<string | undefined> {
     const [server] = await listContainers(this.#engine, { kind: 'server', volume: volumeId });
     return server?.Id;
-  }
-
-  async #make(Name: string, Labels: Record<string, string>, signal: AbortSignal): Promise<void> {
-    await this.#engine.call((docker, abortSignal) => docker.createVolume({ Name, Labels, abortSignal }), { signal });
   }
 
   #inspect(name: string, signal?: AbortSignal): Promise<VolumeInspectInfo | undefined> {
