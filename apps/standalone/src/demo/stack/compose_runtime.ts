@@ -33,6 +33,8 @@ const POLL_MS = 1000;
 export interface ComposeRuntime extends OpenRuntime {
   readonly project: ComposeProject;
   readonly containers: StackContainers;
+  /** Waits until each of them is. */
+  healthy(services: readonly string[]): Promise<void>;
 }
 
 /** docker-compose.yml, as a project of its own beside any other, with containers as instances. */
@@ -54,6 +56,13 @@ export async function openComposeRuntime(say: (text: string) => void): Promise<C
     TROVE_LOG_LEVEL: 'warn',
   });
   const containers = stackContainers(engine, name);
+  const healthy = async (services: readonly string[]) => {
+    for (const service of services)
+      for (let waitedMs = 0; !(await containers.isHealthy(service)); waitedMs += POLL_MS) {
+        if (waitedMs >= PATIENCE_MS) throw new Error(`${service} is not healthy within ${PATIENCE_MS / 1000} s`);
+        await delay(POLL_MS);
+      }
+  };
   const closers: (() => Promise<void>)[] = [];
   const close = async ({ keepFiles = false } = {}) => {
     if (keepFiles) writeFileSync(join(folder, 'stack.log'), (await project.run('logs', '--no-color')).stdout);
@@ -67,10 +76,7 @@ export async function openComposeRuntime(say: (text: string) => void): Promise<C
     await project.must('build');
     say('docker compose up -d rabbitmq mysql network\n');
     await project.must('up', '-d', 'rabbitmq', 'mysql', 'network');
-    await until('the servers of the stack', async () => {
-      for (const service of ['rabbitmq', 'mysql']) if (!(await containers.find(service)).healthy) return false;
-      return true;
-    });
+    await healthy(['rabbitmq', 'mysql']);
     const secrets = JSON.parse(await containers.readFile('/stack/secrets/secrets.json')) as Record<string, string>;
     writeFileSync(join(folder, 'tokens.json'), await containers.readFile('/stack/api/tokens.json'), { mode: 0o600 });
     const inCatalog = ['run', '--rm', '--no-deps', '-T', 'catalog'] as const;
@@ -99,7 +105,7 @@ export async function openComposeRuntime(say: (text: string) => void): Promise<C
     };
     return {
       description: `docker compose, project ${name}, containers as instances in ${subnet}; ${MANAGER} ${version}; logs go to ${folder}`,
-      ...{ project, containers, atHand, catalog, manage, stop, close },
+      ...{ project, containers, healthy, atHand, catalog, manage, stop, close },
       manager: MANAGER,
       cliEnvironment: { TROVE_URL: `http://127.0.0.1:${apiPort}`, TROVE_HOME: folder },
       makeOldCatalog: () =>
@@ -122,10 +128,7 @@ export async function openComposeRuntime(say: (text: string) => void): Promise<C
       writeConfig: (file, text) => containers.writeFile(FILES[file], text),
       async start() {
         await project.must('up', '-d', ...CONTROL_PLANE);
-        await until('the control plane', async () => {
-          for (const service of CONTROL_PLANE) if (!(await containers.find(service)).healthy) return false;
-          return true;
-        });
+        await healthy(CONTROL_PLANE);
         return 'docker compose up -d: conductor, taskmanager and api are healthy\n';
       },
       server: (instanceId) => containers.server(instanceId),
@@ -156,11 +159,4 @@ function catalogOf(url: () => Promise<string>): CatalogLook {
     columns: (table) => ask((look) => look.columns(table)),
     run: (statements) => ask((look) => look.run(statements)),
   };
-}
-
-async function until(what: string, look: () => Promise<boolean>): Promise<void> {
-  for (let waitedMs = 0; !(await look()); waitedMs += POLL_MS) {
-    if (waitedMs >= PATIENCE_MS) throw new Error(`${what}: not healthy within ${PATIENCE_MS / 1000} s`);
-    await delay(POLL_MS);
-  }
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import { archiveOf, type Engine, filesOf, httpStatus } from '@trove/compute';
 import type { ServerFacts } from '../../outside.ts';
@@ -12,8 +13,11 @@ const SERVICE = { uid: 1000, gid: 1000 };
 export interface StackContainers {
   /** The address of a service on the stack's own network, as it is now. */
   address(service: string): Promise<string>;
-  /** The process of a service, on this machine. */
-  find(service: string): Promise<{ readonly id: string; readonly pid: number; readonly healthy: boolean }>;
+  isHealthy(service: string): Promise<boolean>;
+  /** How often the engine has brought a service's container back. */
+  restarts(service: string): Promise<number>;
+  /** Ends a service as a crash does: SIGKILL, and the engine left to find it. */
+  kill(service: string): Promise<void>;
   /** Files in the volumes that `init` sees, `/stack/…`. */
   readFile(path: string): Promise<string>;
   writeFile(path: string, text: string): Promise<void>;
@@ -33,6 +37,10 @@ export function stackContainers(engine: Engine, project: string): StackContainer
     const [found] = await engine.call((docker) => docker.listContainers({ all: true, filters: { label } }));
     if (found === undefined) throw new Error(`no container of ${service} in ${project}`);
     return found.Id;
+  };
+  const inspect = async (service: string) => {
+    const id = await ofService(service);
+    return engine.call((docker) => docker.getContainer(id).inspect());
   };
   const serverOf = async (instanceId: string) => {
     const label = [`trove.instance=${instanceId}`, 'trove.kind=server'];
@@ -55,16 +63,22 @@ export function stackContainers(engine: Engine, project: string): StackContainer
   };
   return {
     async address(service) {
-      const id = await ofService(service);
-      const { NetworkSettings } = await engine.call((docker) => docker.getContainer(id).inspect());
+      const { NetworkSettings } = await inspect(service);
       const address = NetworkSettings.Networks[`${project}_control`]?.IPAddress ?? '';
       if (address === '') throw new Error(`${service} does not run`);
       return address;
     },
-    async find(service) {
-      const id = await ofService(service);
-      const { State } = await engine.call((docker) => docker.getContainer(id).inspect());
-      return { id, pid: State.Pid, healthy: State.Running && State.Health?.Status === 'healthy' };
+    async isHealthy(service) {
+      const { State } = await inspect(service);
+      return State.Running && State.Health?.Status === 'healthy';
+    },
+    restarts: async (service) => (await inspect(service)).RestartCount,
+    async kill(service) {
+      const { Id, State } = await inspect(service);
+      // What the engine itself has killed it leaves down, so the process is killed; only where it is one of this machine's.
+      if (!readFileSync(`/proc/${State.Pid}/cgroup`, 'utf8').includes(Id))
+        throw new Error(`the process of ${service} is none of this machine`);
+      process.kill(State.Pid, 'SIGKILL');
     },
     async readFile(path) {
       const text = await read(await ofService('init'), path);
