@@ -77,7 +77,7 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
     ...{ servers, volumes, snapshots, scripted, guestFaults, calls },
     flavors: async () => [FLAVOR],
     images: async () => [],
-    hosts: async () => [],
+    hosts: async () => [{ name: 'here', servers: servers.size }],
     async createVolume(request) {
       maybeFail('createVolume');
       const id = uuidV5(request.clientToken, 'volume');

@@ -12,6 +12,7 @@ import { durableTasks } from './101_tasks.ts';
 import { reports } from './102_reports.ts';
 import { deployment } from './103_deployment.ts';
 import { quarantine } from './104_quarantine.ts';
+import { computeHosts } from './108_compute_hosts.ts';
 import type { Migration } from './migration.ts';
 
 /** In order. 40 to 48 are numbered as Trove's own and do what those do; ours start at 100. */
@@ -30,6 +31,7 @@ export const MIGRATIONS: readonly Migration[] = [
   reports,
   deployment,
   quarantine,
+  computeHosts,
 ];
 
 export const LATEST_VERSION: number = MIGRATIONS.at(-1)?.version ?? 0;

@@ -46,6 +46,7 @@ export {
 } from './operations/broker_accounts.ts';
 export { claimWantedHellos } from './operations/claim_wanted_hellos.ts';
 export { closeInstance } from './operations/close_instance.ts';
+export { listHosts, readHost, recordHosts, type SeenHost } from './operations/compute_hosts.ts';
 export { eraseTaskSecrets } from './operations/erase_task_secrets.ts';
 export { insertInstance } from './operations/insert_instance.ts';
 export {
@@ -66,7 +67,7 @@ export {
   readDatastore,
   readDatastoreVersion,
 } from './operations/read_datastores.ts';
-export { type InstanceReading, listInstances, readInstance } from './operations/read_instances.ts';
+export { type InstanceReading, listInstances, listInstancesOnHost, readInstance } from './operations/read_instances.ts';
 export { clearFaults, recordFault } from './operations/record_fault.ts';
 export { ensureReportRow, forgetBoot, type Hello, type HelloOutcome, recordHello } from './operations/record_hello.ts';
 export { type LegacyReport, recordLegacyReports } from './operations/record_legacy_reports.ts';

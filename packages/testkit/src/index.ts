@@ -1,5 +1,5 @@
 export {
-  cannotStartDocker as cannotStartDocker,
+  cannotStartDocker,
   type DockerEngine,
   type NoDockerEngine,
   provideDockerEngine,

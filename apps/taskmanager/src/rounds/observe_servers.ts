@@ -28,9 +28,10 @@ export async function observeServers(
       const server = await askFor(observed.serverId);
       if (server === 'unknown') return;
       const serverStatus = server?.status ?? null;
-      if (serverStatus === observed.serverStatus) return;
-      await writeObservedStatus(knex, { ...observed, serverStatus });
-      changed = true;
+      const serverHost = server?.host ?? null;
+      if (serverStatus === observed.serverStatus && serverHost === observed.serverHost) return;
+      await writeObservedStatus(knex, { ...observed, serverStatus, serverHost });
+      changed = changed || serverStatus !== observed.serverStatus;
     });
     const last = page.at(-1);
     if (last === undefined || page.length < PAGE) break;
