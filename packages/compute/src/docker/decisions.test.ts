@@ -1,3 +1,8 @@
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { isTroveError, newUuid } from '@trove/common';
 import type { ContainerInfo } from 'dockerode';
@@ -5,8 +10,10 @@ import { describe, expect, test } from 'vitest';
 import type { Flavor } from '../driver.ts';
 import { archiveOf, filesOf } from './archive.ts';
 import { agentArguments } from './container_spec.ts';
+import { dockerChoices } from './docker_choices.ts';
 import { type DockerHostsConfig, dockerHosts } from './docker_hosts.ts';
 import { dockerImages } from './docker_images.ts';
+import { openEngines } from './engine.ts';
 import { hostDigits, idOn, isOn } from './ids.ts';
 import { type ServerSpec, serverLabels, specOf } from './labels.ts';
 import { freeAddresses } from './network.ts';
@@ -160,6 +167,36 @@ describe('images', () => {
   ])('%s = %s is refused', (id, text, message) => {
     expect(() => dockerImages({ [id]: text })).toThrow(message);
   });
+});
+
+test('choices come from the configuration alone: flavors of a file, or the first ones where there is none', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'trove-choices-'));
+  const flavorsFile = join(folder, 'flavors.json');
+  const id = newUuid();
+  const choices = dockerChoices({ flavorsFile, images: { [id]: 'mariadb 10.11 guest:1' } });
+  expect(await choices.images()).toEqual([{ id, name: 'guest:1', manager: 'mariadb', version: '10.11' }]);
+  expect((await choices.flavors()).map((flavor) => flavor.id)).toEqual(['1', '2', '25']);
+  writeFileSync(flavorsFile, JSON.stringify([FLAVOR]));
+  expect(await choices.flavors()).toEqual([FLAVOR]);
+  rmSync(folder, { recursive: true });
+});
+
+test('a socket that does not let us in is named with its group', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'trove-socket-'));
+  chmodSync(folder, 0o755);
+  const path = join(folder, 'docker.sock');
+  const server = createServer().listen(path);
+  await once(server, 'listening');
+  chmodSync(path, 0o000);
+  const [engine] = await openEngines(dockerHosts(config({ host: { a: `unix://${path}` } })), {});
+  const own = process.geteuid?.() ?? 0;
+  process.seteuid?.(own === 0 ? 65_534 : own);
+  const refused: unknown = await engine?.call((docker) => docker.ping()).catch((error: unknown) => error);
+  process.seteuid?.(own);
+  const text = refused instanceof Error && refused.cause instanceof Error ? refused.cause.message : '';
+  expect(text).toContain(`host a: ${path} belongs to group ${statSync(path).gid}, and this account`);
+  server.close();
+  rmSync(folder, { recursive: true });
 });
 
 describe('what stands in labels', () => {

@@ -108,7 +108,9 @@ export class DockerCompute implements ComputeDriver {
     const found = await this.#findVolume(request.clientToken, { allMustAnswer: false });
     if (found !== undefined) return { volumeId: found };
     const host = await this.#place(request.server, request.clientToken);
-    return { volumeId: await host.volumes.create(request, signal) };
+    // Another process with this token may have filled the host that it chose: then ours would be another one.
+    const meanwhile = await this.#findVolume(request.clientToken, { allMustAnswer: false });
+    return { volumeId: meanwhile ?? (await host.volumes.create(request, signal)) };
   }
 
   async findVolume(clientToken: string): Promise<{ volumeId: string } | undefined> {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { accessSync, constants, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { Agent } from 'node:https';
 import { setTimeout } from 'node:timers/promises';
 import { loadTlsClient, type TlsClient, type TlsFiles, TroveError } from '@trove/common';
@@ -158,11 +158,14 @@ function socketRefusal(path: string, error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined;
   if (error.code === 'ENOENT') return `there is no socket ${path}`;
   if (error.code !== 'EACCES') return undefined;
+  const groups = process.getgroups?.().join(', ');
+  return `${path} belongs to group ${groupOf(path)}, and this account (uid ${process.geteuid?.()}) is in ${groups}`;
+}
+
+function groupOf(path: string): number | string {
   try {
-    accessSync(path, constants.R_OK | constants.W_OK);
+    return statSync(path).gid;
   } catch {
-    const groups = process.getgroups?.().join(', ') ?? '';
-    return `${path} may be used by group ${statSync(path).gid} only, and this account (uid ${process.getuid?.()}) is in ${groups}`;
+    return 'unknown';
   }
-  return undefined;
 }

@@ -97,6 +97,22 @@ async function twoEngines(): Promise<void> {
     for (const { id } of [...servers, anywhere]) await compute.deleteServer(id, signal);
   }, 60_000);
 
+  test('two processes with one token place one volume', async () => {
+    const drivers = [await world.open(), await world.open()];
+    const server = { flavor: FLAVOR, imageId: world.imageIds[0] ?? '' };
+    const used = async () => ((await drivers[0]?.hosts()) ?? []).map(({ usedRam = 0 }) => usedRam);
+    const before = await used();
+    for (let round = 0; round < 8; round += 1) {
+      const request = { deploymentId: newUuid(), instanceId: newUuid(), clientToken: newUuid(), size: 1, server };
+      const made = await Promise.all(drivers.map((compute) => compute.createVolume(request, signal)));
+      expect(made[1]).toEqual(made[0]);
+      expect(await drivers[0]?.listOwned(request.deploymentId)).toHaveLength(1);
+    }
+    const after = await used();
+    const grown = after.map((ram, index) => ram - (before[index] ?? 0));
+    expect(grown, 'a volume keeps the room for its server').toEqual([4 * FLAVOR.ram, 4 * FLAVOR.ram]);
+  }, 60_000);
+
   test('an engine is spoken to only by TLS that holds: authority, name, time, and a certificate of ours', async () => {
     const compute = await world.open();
     const server = await compute.createServer(await create(compute, 'az1'), signal);
