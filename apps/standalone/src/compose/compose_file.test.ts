@@ -31,7 +31,7 @@ const file = parse(text, { merge: true }) as {
 };
 const services = Object.entries(file.services);
 /** Done once at each `up`: others wait for their end. */
-const STEPS = ['init', 'catalog', 'network', 'guest-mariadb', 'guest-postgresql'];
+const STEPS = ['init', 'catalog', 'network', 'ready', 'guest-mariadb', 'guest-postgresql'];
 
 /** An image as it is without a registry of one's own. */
 function defaultImage({ image = '' }: Service): string {

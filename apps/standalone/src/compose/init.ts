@@ -33,7 +33,6 @@ export function initStack(place: StackPlace): readonly string[] {
       ? 'Keys, passwords and tokens are made, each service has its own in a volume.'
       : 'Keys, passwords and tokens are there.',
     'The first tokens (admin, member, other):  docker compose exec api cat /etc/trove/tokens.json',
-    'The first database:  docker compose exec api trove create db1 1 --size 1 --wait',
     'Passwords of broker and catalog:  docker compose run --rm init cat /stack/secrets/secrets.json',
   ];
 }

@@ -24,6 +24,12 @@ const STEPS: Readonly<Record<string, () => Promise<number>>> = {
     process.stdout.write(`${await joinNetwork(process.env)}\n`);
     return 0;
   },
+  async ready() {
+    process.stdout.write(`The API answers on ${process.env.STACK_API ?? 'its port'}.
+The first database:  docker compose exec api trove create db1 1 --size 1 --wait
+`);
+    return 0;
+  },
 };
 
 const [name = '', ...more] = process.argv.slice(2);
