@@ -54,6 +54,10 @@ export async function openComposeRuntime(say: (text: string) => void): Promise<C
     TROVE_RABBITMQ_PORT: String(await freePort()),
     TROVE_REPORT_INTERVAL: '2',
     TROVE_LOG_LEVEL: 'warn',
+    // A tag that an operator's instances are made from stays what it is.
+    TROVE_IMAGE: 'trove:demo',
+    TROVE_GUEST_MARIADB_IMAGE: 'trove-guest-mariadb:demo',
+    TROVE_GUEST_POSTGRESQL_IMAGE: 'trove-guest-postgresql:demo',
   });
   const containers = stackContainers(engine, name);
   const healthy = async (services: readonly string[]) => {
