@@ -43,6 +43,8 @@ export const apiOptions = defineOptions([
   sharedOptions.compute_local_root,
   sharedOptions.compute_local_flavors_file,
   sharedOptions.compute_local_image,
+  sharedOptions.compute_docker_flavors_file,
+  sharedOptions.compute_docker_image,
   {
     section: 'DEFAULT',
     name: 'default_datastore',

@@ -1,9 +1,9 @@
 import { computeChoices } from '@trove/api';
-import type { InvariantDeps, NamedSecret } from '@trove/catalog';
+import { type InvariantDeps, type NamedSecret, openCatalog } from '@trove/catalog';
 import { type ConfigSources, type Outside } from '@trove/cli';
-import { busUrls, loadConfig, parseTransportUrl, Secret } from '@trove/common';
-import { localThings } from '@trove/compute';
-import { readBroker, type TaskmanagerConfig, taskmanagerOptions } from '@trove/taskmanager';
+import { busUrls, loadConfig, parseTransportUrl, Secret, sharedCatalogUrl } from '@trove/common';
+import { localThings, type OwnedThing, openDockerCompute } from '@trove/compute';
+import { readBroker, readDeploymentId, type TaskmanagerConfig, taskmanagerOptions } from '@trove/taskmanager';
 
 /** Compute and broker as a program beside the services sees them: it opens no driver, and only asks. */
 export function seenFromHere({ files, env }: ConfigSources): Outside {
@@ -16,10 +16,22 @@ export function seenFromHere({ files, env }: ConfigSources): Outside {
   };
 }
 
-function thingsOf({ compute_local: { root } }: TaskmanagerConfig): Outside['things'] {
+function thingsOf(config: TaskmanagerConfig): Outside['things'] {
+  if (config.DEFAULT.compute_driver === 'docker') return { read: () => dockerThings(config) };
+  const { root } = config.compute_local;
   const things = localThings({ root });
   if (things === undefined) return { notChecked: `compute: [compute_local] root = ${root} is not on this machine` };
   return { read: async () => localThings({ root }) ?? [] };
+}
+
+async function dockerThings(config: TaskmanagerConfig): Promise<readonly OwnedThing[]> {
+  const catalog = openCatalog({ connection: sharedCatalogUrl(config), poolSize: 1 });
+  try {
+    const compute = await openDockerCompute(config.compute_docker);
+    return await compute.listOwned(await readDeploymentId(catalog));
+  } finally {
+    await catalog.close();
+  }
 }
 
 function brokerOf({ DEFAULT: defaults, oslo_messaging_rabbit: rabbit }: TaskmanagerConfig): InvariantDeps['broker'] {

@@ -25,8 +25,8 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function start(): ChildProcess {
-  const env = { ...process.env, TROVE_HOME: join(folder, 'home'), TROVE_BIND_PORT: String(port) };
+function start(more: NodeJS.ProcessEnv = {}): ChildProcess {
+  const env = { ...process.env, TROVE_HOME: join(folder, 'home'), TROVE_BIND_PORT: String(port), ...more };
   const child = spawn(process.execPath, [PROGRAM], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   children.push(child);
   return child;
@@ -96,3 +96,14 @@ async function until(holds: () => Promise<boolean>): Promise<boolean> {
   }
   return false;
 }
+
+test('another compute driver than the local one is refused by name', async () => {
+  const child = start({ TROVE_COMPUTE_DRIVER: 'docker' });
+  const exited = once(child, 'exit');
+  let said = '';
+  child.stderr?.on('data', (chunk: Buffer) => {
+    said += chunk.toString('utf8');
+  });
+  expect(await exited).toEqual([1, null]);
+  expect(said).toContain('[DEFAULT] compute_driver');
+});

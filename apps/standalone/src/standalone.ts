@@ -42,6 +42,11 @@ export interface Standalone {
 
 /** Everything in this process: takes up what the last one left, running tasks and databases too. */
 export async function startStandalone({ home, config, logger, metrics, say }: StandaloneDeps): Promise<Standalone> {
+  if (config.DEFAULT.compute_driver !== 'local')
+    throw new TroveError(
+      'CONFIG_INVALID',
+      '[DEFAULT] compute_driver: standalone has its servers on this machine, local.',
+    );
   const connection = sqliteConnection(config);
   const catalog = openCatalog({ connection });
   await syncCatalog(catalog.knex);

@@ -4,7 +4,7 @@ import { connect } from 'amqplib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CONFIG_FILES } from '../src/demo/outside.ts';
 import { keyIn, until } from '../src/demo/rows/shared.ts';
-import type { OpenRuntime } from '../src/demo/stack/memory_runtime.ts';
+import type { MachineRuntime } from '../src/demo/stack/memory_runtime.ts';
 import { outsideOf } from '../src/demo/stack/outside_of.ts';
 import { openRealRuntime } from '../src/demo/stack/real_runtime.ts';
 import { parseProperties } from '../src/demo/table_reader.ts';
@@ -17,7 +17,7 @@ const PASSWORDS = {
 } as const;
 const WRONG_TOKEN = 'canary-token-that-is-none-31337';
 
-let runtime: OpenRuntime;
+let runtime: MachineRuntime;
 const canaries = new Map<string, string>([...Object.entries(PASSWORDS), ['token that is none', WRONG_TOKEN]]);
 
 beforeAll(async () => {

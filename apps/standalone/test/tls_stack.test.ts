@@ -8,7 +8,7 @@ import { freePort, type TlsBroker, type TlsDatabase, tlsBroker, tlsDatabase } fr
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { CONFIG_FILES } from '../src/demo/outside.ts';
 import { until } from '../src/demo/rows/shared.ts';
-import type { OpenRuntime } from '../src/demo/stack/memory_runtime.ts';
+import type { MachineRuntime } from '../src/demo/stack/memory_runtime.ts';
 import { outsideOf } from '../src/demo/stack/outside_of.ts';
 import { openRealRuntime } from '../src/demo/stack/real_runtime.ts';
 import { parseProperties } from '../src/demo/table_reader.ts';
@@ -19,7 +19,7 @@ let folder: string;
 let ca: CertificateAuthority;
 let broker: TlsBroker;
 let database: TlsDatabase;
-let runtime: OpenRuntime;
+let runtime: MachineRuntime;
 const before = SERVERS.map((name) => process.env[name]);
 
 const at = (name: string) => join(folder, name);

@@ -1,5 +1,6 @@
 export type { BrokerAccounts } from './broker/broker_accounts.ts';
 export { memoryBrokerAccounts, openBrokerAccounts } from './broker/open_broker_accounts.ts';
+export { readDeploymentId } from './deployment_id.ts';
 export type { TaskmanagerDeps } from './deps.ts';
 export { detachedAgents, type HousedCompute, openLocalCompute } from './local_compute.ts';
 export { type TaskmanagerConfig, type TaskmanagerSettings, taskmanagerOptions } from './options.ts';

@@ -37,6 +37,8 @@ test('a setting that is missing or cannot hold ends the start with its name', as
   expect(await refusal(`[DEFAULT]\n${BUS}\n${KEYS}\n${sqlite}`)).toContain('for trove-standalone only');
   const nova = `compute_driver = nova\n[database]\nconnection = mysql://nobody:x@127.0.0.1:1/trove`;
   expect(await refusal(`[DEFAULT]\n${BUS}\n${KEYS}\n${nova}`)).toContain('"nova" is not part of this release');
+  const docker = nova.replace('nova', 'docker');
+  expect(await refusal(`[DEFAULT]\n${BUS}\n${KEYS}\n${docker}`)).toContain('[compute_docker] host');
 });
 
 test('a catalog below its version ends the start with what to run; one that does not answer is waited for', async () => {

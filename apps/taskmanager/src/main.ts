@@ -3,8 +3,10 @@ import { busUrls, loadBrokerTls, runService, sharedCatalogUrl, transportUrlWithT
 import { createAmqpBuses } from '@trove/crypto-rpc';
 import { openBrokerAccounts } from './broker/open_broker_accounts.ts';
 import { checkKeys } from './check_keys.ts';
+import { readDeploymentId } from './deployment_id.ts';
 import { guestTransport } from './guest_transport.ts';
-import { detachedAgents, hostNameOf, openLocalCompute } from './local_compute.ts';
+import { hostNameOf } from './local_compute.ts';
+import { openCompute } from './open_compute.ts';
 import { taskmanagerOptions } from './options.ts';
 import { buildTaskmanager } from './taskmanager.ts';
 
@@ -24,15 +26,15 @@ await runService({
     checkKeys(defaults, urls, logger);
     const catalog = openServiceCatalog(sharedCatalogUrl(config), { acquireTimeoutMs: 20_000 });
     const host = hostNameOf(defaults.host);
-    const { compute, housing } = openLocalCompute(config, detachedAgents, logger);
-    for (const notice of housing.notices) logger.warn('guests live elsewhere than was asked for', { notice });
+    const compute = await openCompute(config, () => readDeploymentId(catalog), logger);
     const buses = await createAmqpBuses(urls, { connectionName: NAME, logger, tls });
     const seenByGuests =
       defaults.guest_transport_url &&
       transportUrlWithTls(defaults.guest_transport_url, 'guest_transport_url', config.oslo_messaging_rabbit);
     const accounts = await openBrokerAccounts(defaults, urls.sealed, logger);
     const taskmanager = buildTaskmanager({
-      ...{ catalog, sealedBus: buses.sealedBus, legacyBus: buses.legacyBus, compute, accounts, logger, metrics },
+      ...{ catalog, sealedBus: buses.sealedBus, legacyBus: buses.legacyBus, accounts, logger, metrics },
+      compute: compute.driver,
       controlKeys: { ring: defaults.taskmanager_rpc_encr_key },
       keyRings: {
         instance: defaults.inst_rpc_key_encr_key,
@@ -48,14 +50,14 @@ await runService({
         authority: tls?.material.ca,
       },
     });
-    await compute.adoptAll();
+    await compute.start();
     await taskmanager.start();
     return {
       health: () => taskmanager.health(),
       readyText: `as ${host}`,
       async close() {
         await taskmanager.close();
-        await compute.close({ stopServers: false });
+        await compute.close();
         await buses.close();
         await accounts?.close();
         await catalog.close();

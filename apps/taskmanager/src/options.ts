@@ -84,6 +84,17 @@ export const taskmanagerOptions = defineOptions([
   sharedOptions.compute_local_network,
   sharedOptions.compute_local_flavors_file,
   sharedOptions.compute_local_image,
+  sharedOptions.compute_docker_host,
+  sharedOptions.compute_docker_ca_file,
+  sharedOptions.compute_docker_cert_file,
+  sharedOptions.compute_docker_key_file,
+  sharedOptions.compute_docker_zone,
+  sharedOptions.compute_docker_subnet,
+  sharedOptions.compute_docker_public_address,
+  sharedOptions.compute_docker_ports,
+  sharedOptions.compute_docker_network,
+  sharedOptions.compute_docker_flavors_file,
+  sharedOptions.compute_docker_image,
 ]);
 
 export type TaskmanagerConfig = ConfigOf<typeof taskmanagerOptions>;

@@ -1,6 +1,6 @@
-import { dbNow, type InstanceReportRow, toBigint } from '@trove/catalog';
+import { dbNow, type InstanceReportRow, readHost, toBigint } from '@trove/catalog';
 import type { TestCatalog } from '@trove/catalog/testing';
-import { newUuid, Secret, silentLogger, systemClock } from '@trove/common';
+import { newUuid, Secret, silentLogger, systemClock, TroveError } from '@trove/common';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { ended, file, fileCreate, type House, instanceOf, openHouse, openTestCatalog } from '../test/house.ts';
 import { checkInstances } from './check_instances.ts';
@@ -108,6 +108,26 @@ test('the observer writes what the driver says, and NULL where it does not know 
   house.world.servers.clear();
   await house.taskmanager();
   await until(async () => (await instanceOf(house, id)).server_status === null);
+});
+
+test('the observer writes which host a server is on and what hosts there are; a server whose host does not answer stays as it was', async () => {
+  const lost = await created(true);
+  const { id: seen, taskId } = await fileCreate(house);
+  await house.taskmanager();
+  await ended(house, taskId);
+  const serverOfLost = (await instanceOf(house, lost)).compute_instance_id;
+  const getServer = house.world.getServer.bind(house.world);
+  house.world.getServer = async (id) => {
+    if (id === serverOfLost) throw new TroveError('COMPUTE_ERROR', 'No answer.', { retryable: true });
+    return getServer(id);
+  };
+  const before = await instanceOf(house, lost);
+  await house.world.stopServer((await instanceOf(house, seen)).compute_instance_id ?? '', new AbortController().signal);
+  await house.taskmanager();
+  await until(async () => (await instanceOf(house, seen)).server_status === 'SHUTDOWN');
+  expect((await instanceOf(house, seen)).server_host).toBe('here');
+  expect((await instanceOf(house, lost)).server_status).toBe(before.server_status);
+  await until(async () => (await readHost(catalog.knex, 'here'))?.servers === 2);
 });
 
 test('a server that was seen to change is looked at again soon, so that one that is just starting is not shown as stopped for long', async () => {

@@ -4,15 +4,15 @@ import {
   claimArrival,
   createCatalogClock,
   createKeyStore,
-  type DeploymentRow,
   storeAdoptedUplinks,
   unavailableCatalog,
 } from '@trove/catalog';
-import { type BrokenPart, createMetrics, showBuses, systemClock, TroveError } from '@trove/common';
+import { type BrokenPart, createMetrics, showBuses, systemClock } from '@trove/common';
 import { createGuestClient, createRefusalAudit, createTaskmanagerServer, startWhenReachable } from '@trove/crypto-rpc';
 import { createTaskEngine } from '@trove/tasks';
 import { taskmanagerHandlers } from './calls/pass_on.ts';
 import { checkInstances } from './check_instances.ts';
+import { readDeploymentId } from './deployment_id.ts';
 import type { TaskmanagerDeps } from './deps.ts';
 import { createGuestHello } from './guests/guest_hello.ts';
 import { createGuestKeys } from './guests/guest_keys.ts';
@@ -61,7 +61,7 @@ export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
     ...{ catalog, compute: deps.compute, accounts: deps.accounts, guests, keys, hello, clock },
     controlRing: controlKeys.ring,
     settings: taskSettings,
-    deploymentId: () => readDeploymentId(deps),
+    deploymentId: () => readDeploymentId(catalog),
   };
   const engine = createTaskEngine({
     catalog,
@@ -134,13 +134,4 @@ function taskSettingsOf({ settings, guestTransport }: TaskmanagerDeps): TaskSett
       reportIntervalSeconds: settings.report_interval,
     },
   };
-}
-
-async function readDeploymentId({ catalog }: TaskmanagerDeps): Promise<string> {
-  const row = await catalog.knex<DeploymentRow>('deployment').first('deployment_id');
-  if (row === undefined)
-    throw new TroveError('CATALOG_UNAVAILABLE', 'The catalog has no deployment id: run trove-manage db_sync.', {
-      retryable: true,
-    });
-  return row.deployment_id;
 }

@@ -92,7 +92,7 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
     ...{ servers, volumes, snapshots, scripted, guestFaults, calls },
     flavors: async () => [FLAVOR, LARGER],
     images: async () => [],
-    hosts: async () => [],
+    hosts: async () => [{ name: 'here', servers: servers.size }],
     async createVolume(request) {
       maybeFail('createVolume');
       const id = uuidV5(request.clientToken, 'volume');

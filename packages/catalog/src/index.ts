@@ -61,6 +61,7 @@ export {
 } from './operations/broker_accounts.ts';
 export { claimWantedHellos } from './operations/claim_wanted_hellos.ts';
 export { closeInstance } from './operations/close_instance.ts';
+export { listHosts, readHost, recordHosts, type SeenHost } from './operations/compute_hosts.ts';
 export { eraseTaskSecrets } from './operations/erase_task_secrets.ts';
 export { insertInstance } from './operations/insert_instance.ts';
 export {
@@ -81,7 +82,7 @@ export {
   readDatastore,
   readDatastoreVersion,
 } from './operations/read_datastores.ts';
-export { type InstanceReading, listInstances, readInstance } from './operations/read_instances.ts';
+export { type InstanceReading, listInstances, listInstancesOnHost, readInstance } from './operations/read_instances.ts';
 export {
   listTasks,
   readInstanceOwner,

@@ -204,6 +204,18 @@ describe.each(['mysql', 'sqlite'] as const)('each migration on %s, up and down w
     expect(await names()).toEqual(['m2', 'm3']);
     expect(await knex('instances').where({ id: 'i2' }).pluck('slave_of_id')).toEqual(['i1']);
   });
+
+  test('108: where servers are, and what runs them', async () => {
+    await up(108);
+    await knex('instances').where({ id: 'i1' }).update({ server_host: 'db1' });
+    await knex('compute_hosts').insert({ name: 'db1', servers: 1, seen_at: 1 });
+    expect(await knex('compute_hosts').first('total_ram', 'used_ram')).toEqual({ total_ram: null, used_ram: null });
+    expect(await refused(knex('compute_hosts').insert({ name: 'db1', servers: 2, seen_at: 1 }))).toBe(true);
+    await down(104);
+    expect(await knex.schema.hasTable('compute_hosts')).toBe(false);
+    expect(await columns(knex, 'instances')).not.toContain('server_host');
+    expect(await names()).toEqual(['m2', 'm3']);
+  });
 });
 
 test('on SQLite a migration that dies leaves nothing of itself, and its references are watched again', async () => {

@@ -42,6 +42,17 @@ export interface InstanceRow {
   fence: DatabaseBigint;
   /** JSON of the contracts' `ServerAddress[]`. */
   addresses: string | null;
+  /** Where the server was last seen. */
+  server_host: string | null;
+}
+
+/** Memory in MB. */
+export interface ComputeHostRow {
+  name: string;
+  servers: number;
+  total_ram: DatabaseBigint | null;
+  used_ram: DatabaseBigint | null;
+  seen_at: DatabaseBigint;
 }
 
 export interface ServiceStatusRow {

@@ -40,6 +40,14 @@ export interface Server {
   readonly generation: string;
 }
 
+/** What runs servers, as an operator sees it; memory in MB, where the driver knows it. */
+export interface HostInfo {
+  readonly name: string;
+  readonly servers: number;
+  readonly totalRam?: number;
+  readonly usedRam?: number;
+}
+
 /** Files written on the server before its agent starts: absolute-looking names (`/etc/trove/conf.d/guest_info.conf`) to text. */
 export type InjectedFiles = Readonly<Record<string, string>>;
 
@@ -76,6 +84,8 @@ export interface CreateVolume {
   readonly instanceId: string;
   /** GB. */
   readonly size: number;
+  /** What the server to come will need: a driver with several hosts looks for room for both. */
+  readonly server?: { readonly flavor: Flavor; readonly imageId: string; readonly availabilityZone?: string };
 }
 
 /** Something outside that carries a deployment's id: made for one of its instances by the request with this token. */
@@ -95,7 +105,7 @@ export interface ComputeDriver {
   readonly name: 'local' | 'docker' | 'nova';
   flavors(): Promise<readonly Flavor[]>;
   images(): Promise<readonly Image[]>;
-  hosts(): Promise<readonly { name: string; servers: number }[]>;
+  hosts(): Promise<readonly HostInfo[]>;
   createVolume(request: CreateVolume, signal: AbortSignal): Promise<{ volumeId: string }>;
   /** The volume that this token made, or undefined. */
   findVolume(clientToken: string): Promise<{ volumeId: string } | undefined>;

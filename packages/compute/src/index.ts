@@ -1,3 +1,9 @@
+export { archiveOf, filesOf } from './docker/archive.ts';
+export { type DockerChoicesOptions, dockerChoices } from './docker/docker_choices.ts';
+export { type DockerCompute, openDockerCompute } from './docker/docker_compute.ts';
+export { dockerHosts } from './docker/docker_hosts.ts';
+export { type Engine, httpStatus, openEngines } from './docker/engine.ts';
+export { ensureNetwork } from './docker/network.ts';
 export type * from './driver.ts';
 export type { Account } from './local/account.ts';
 export type { AgentHandle, AgentLaunch, AgentRunner } from './local/agent_runner.ts';

@@ -28,7 +28,7 @@ export { createRefusalAudit } from './rpc/refusal_audit.ts';
 export { startWhenReachable } from './rpc/start_when_reachable.ts';
 export { createTaskmanagerClient } from './rpc/taskmanager_client.ts';
 export { createTaskmanagerServer } from './rpc/taskmanager_server.ts';
-export { guestTopology } from './rpc/topology.ts';
+export { guestTopology, SEALED_TOPOLOGY } from './rpc/topology.ts';
 export type {
   CallContext,
   Caller,

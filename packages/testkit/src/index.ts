@@ -1,5 +1,12 @@
 export { type Boundary, withBoundaries } from './boundaries.ts';
 export { type BreakableServer, breakableBroker, breakableDatabase } from './breakable_servers.ts';
+export {
+  cannotStartDocker,
+  type DockerEngine,
+  type NoDockerEngine,
+  provideDockerEngine,
+  startDockerEngine,
+} from './docker_engine.ts';
 export { between, type FaultProxy, openFaultProxy } from './fault_proxy.ts';
 export { freePort } from './free_ports.ts';
 export { type LargeBroker, largeBroker } from './large_broker.ts';

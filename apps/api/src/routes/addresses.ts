@@ -10,4 +10,5 @@ export const DatabasePath = Type.Object({ project_id: Segment, instance_id: Segm
 export const DatastorePath = Type.Object({ project_id: Segment, datastore: Segment });
 export const DatastoreVersionPath = Type.Object({ project_id: Segment, datastore: Segment, version: Segment });
 export const VersionPath = Type.Object({ project_id: Segment, version: Segment });
+export const HostPath = Type.Object({ project_id: Segment, host: Segment });
 export const FlavorPath = Type.Object({ project_id: Segment, flavor_id: Segment });

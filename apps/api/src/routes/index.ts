@@ -18,6 +18,8 @@ import { listInstanceDetails } from './instances/list_detail.ts';
 import { patchInstance } from './instances/patch.ts';
 import { putInstance } from './instances/put.ts';
 import { showInstance } from './instances/show.ts';
+import { listHosts } from './mgmt/list_hosts.ts';
+import { showHost } from './mgmt/show_host.ts';
 import { healthcheck } from './service/healthcheck.ts';
 import { listVersions } from './service/list_versions.ts';
 import { listInstanceTasks } from './tasks/list.ts';
@@ -53,4 +55,6 @@ export const PROJECT_ROUTES: readonly Route[] = [
   listVersionFlavors,
   listFlavors,
   showFlavor,
+  listHosts,
+  showHost,
 ];

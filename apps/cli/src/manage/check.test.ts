@@ -44,7 +44,7 @@ async function run(...argv: string[]) {
     env: {},
     images: async () => [],
     rotate: async () => '',
-    outside: () => outside,
+    outside: async () => outside,
   });
   const code = await program.run(['--config-file', config, ...argv]);
   return { code, out: out.join(''), err: err.join('') };

@@ -28,7 +28,7 @@ async function manage(argv: readonly string[], io: Partial<ManageIo> = {}) {
   const err: string[] = [];
   const stdout = { write: (text: string) => out.push(text) };
   const stderr = { write: (text: string) => err.push(text) };
-  const outside = () => ({ things: NOWHERE, flavors: NOWHERE, broker: NOWHERE, secrets: [] });
+  const outside = async () => ({ things: NOWHERE, flavors: NOWHERE, broker: NOWHERE, secrets: [] });
   const code = await createManage({
     stdout,
     stderr,

@@ -7,6 +7,8 @@ export const manageOptions = defineOptions([
   sharedOptions.compute_local_root,
   sharedOptions.compute_local_flavors_file,
   sharedOptions.compute_local_image,
+  sharedOptions.compute_docker_flavors_file,
+  sharedOptions.compute_docker_image,
   sharedOptions.taskmanager_rpc_encr_key,
   sharedOptions.inst_rpc_key_encr_key,
   sharedOptions.inst_rpc_uplink_encr_key,

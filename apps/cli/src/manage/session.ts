@@ -47,7 +47,7 @@ export interface ManageIo extends Outputs {
    */
   readonly rotate: (catalog: Catalog, instanceId: string) => Promise<string>;
   /** Compute and broker, for `check`; handed in likewise. */
-  readonly outside: (sources: ConfigSources) => Outside;
+  readonly outside: (sources: ConfigSources) => Promise<Outside>;
 }
 
 /** One command's view: where it prints, and the catalog for as long as it needs it. */
@@ -55,7 +55,7 @@ export interface ManageSession {
   print(text: string): void;
   images(): Promise<readonly ManagedImage[]>;
   rotate: ManageIo['rotate'];
-  outside(): Outside;
+  outside(): Promise<Outside>;
   withCatalog<T>(work: (catalog: Catalog) => Promise<T>): Promise<T>;
   /** The keys of the files. Throws where they hold none, or one that Trove published and that is not allowed. */
   keyRings(): AllRings;

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
+import { openComposeRuntime } from './stack/compose_runtime.ts';
 import { openMemoryRuntime } from './stack/memory_runtime.ts';
-import { outsideOf } from './stack/outside_of.ts';
+import { type OpenRuntime, outsideOf } from './stack/outside_of.ts';
 import { openRealRuntime } from './stack/real_runtime.ts';
 import { summary, walk } from './walkthrough.ts';
 
@@ -8,11 +9,11 @@ import { summary, walk } from './walkthrough.ts';
 export async function runDemo(argv: readonly string[], print: (text: string) => void): Promise<number> {
   const stack = stackOf(argv);
   if (stack === undefined) {
-    print('usage: npm run demo [-- --stack memory|real]\n');
+    print('usage: npm run demo [-- --stack memory|real|compose]\n');
     return 2;
   }
   const started = performance.now();
-  const runtime = await (stack === 'real' ? openRealRuntime(print) : openMemoryRuntime());
+  const runtime = await STACKS[stack](print);
   let ok = false;
   try {
     print(`${runtime.description}\n`);
@@ -28,9 +29,18 @@ export async function runDemo(argv: readonly string[], print: (text: string) => 
   return ok ? 0 : 1;
 }
 
-function stackOf(argv: readonly string[]): 'memory' | 'real' | undefined {
+type Stack = 'memory' | 'real' | 'compose';
+
+const STACKS: Readonly<Record<Stack, (print: (text: string) => void) => Promise<OpenRuntime>>> = {
+  memory: () => openMemoryRuntime(),
+  real: openRealRuntime,
+  compose: openComposeRuntime,
+};
+
+function stackOf(argv: readonly string[]): Stack | undefined {
   const options = { stack: { type: 'string', default: 'memory' } } as const;
   const { values, positionals } = parseArgs({ args: [...argv], options, strict: false });
-  const isKnown = positionals.length === 0 && Object.keys(values).length === 1;
-  return isKnown && (values.stack === 'memory' || values.stack === 'real') ? values.stack : undefined;
+  const { stack, ...others } = values;
+  const isKnown = positionals.length === 0 && Object.keys(others).length === 0;
+  return isKnown && typeof stack === 'string' && stack in STACKS ? (stack as Stack) : undefined;
 }

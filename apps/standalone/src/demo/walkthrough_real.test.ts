@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { expect, test } from 'vitest';
-import type { Runtime } from './stack/outside_of.ts';
+import type { MachineRuntime } from './stack/memory_runtime.ts';
 import { openRealRuntime } from './stack/real_runtime.ts';
 import { summary } from './walkthrough.ts';
 import { differences, expectEachPlantToFailItsRow, recordWalk } from './walkthrough_test_support.ts';
 
 /** The programs that run on this deployment's files, one per process, without this process. */
-function programsOn({ deployment, instancesRoot }: Runtime): string[] {
+function programsOn({ deployment, instancesRoot }: MachineRuntime): string[] {
   const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
   const commands = processes.map((pid) => {
     try {

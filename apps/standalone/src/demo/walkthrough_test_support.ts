@@ -1,16 +1,24 @@
 import { expect } from 'vitest';
+import type { Outside } from './outside.ts';
 import { plantedFaults } from './plants.ts';
 import { type RecordedCall, recordOutside, replayOutside } from './recording.ts';
 import { outsideOf, type Runtime } from './stack/outside_of.ts';
 import { type RowResult, walk } from './walkthrough.ts';
 
+/** Puts something between the rows and the outside; `row` says which row asks. */
+export type Between = (outside: Outside, row: () => number) => Outside;
+
 /** Walks once through a runtime, recording all that the outside showed. */
 export async function recordWalk(
   runtime: Runtime,
+  between: Between = (outside) => outside,
 ): Promise<{ results: readonly RowResult[]; calls: readonly RecordedCall[]; screen: string }> {
   let row = 0;
   const screen: string[] = [];
-  const { outside, calls } = recordOutside(outsideOf(runtime), () => row);
+  const { outside, calls } = recordOutside(
+    between(outsideOf(runtime), () => row),
+    () => row,
+  );
   const results = await walk({ outside, print: (text) => screen.push(text), onRow: (number) => (row = number) });
   return { results, calls, screen: screen.join('') };
 }

@@ -100,7 +100,8 @@ inst_rpc_uplink_encr_key = ${randomText(KEY_CHARACTERS)}
 
 const TOKEN_CHARACTERS = 40;
 
-function newTokens(): string {
+/** A token each for an admin and a member of one project and a member of another, as `tokens_file` has them. */
+export function newTokens(): string {
   const entry = (user_name: string, project_id: string, roles: readonly string[]) => ({
     token: randomText(TOKEN_CHARACTERS),
     user_id: newUuid().replaceAll('-', ''),

@@ -6,7 +6,7 @@ import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Outside } from '../../src/demo/outside.ts';
 import { keyIn } from '../../src/demo/rows/shared.ts';
-import type { OpenRuntime } from '../../src/demo/stack/memory_runtime.ts';
+import type { MachineRuntime } from '../../src/demo/stack/memory_runtime.ts';
 import { outsideOf } from '../../src/demo/stack/outside_of.ts';
 import { openRealRuntime } from '../../src/demo/stack/real_runtime.ts';
 import { parseProperties } from '../../src/demo/table_reader.ts';
@@ -15,7 +15,7 @@ import { send, settled, until } from './scene.ts';
 
 const LONG_MS = 240_000;
 
-let runtime: OpenRuntime;
+let runtime: MachineRuntime;
 let outside: Outside;
 let connection: ChannelModel;
 /** Of whoever owns the broker. */

@@ -1,4 +1,4 @@
-import { newUuid, TroveError } from '@trove/common';
+import { newUuid, silentLogger, TroveError } from '@trove/common';
 import { TASK_STATUSES } from '@trove/contracts';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { booksOf, ended, faultOf, file, fileCreate, instanceOf } from '../../test/house.ts';
@@ -182,7 +182,7 @@ describe.each(['mysql', 'sqlite'] as const)('a reconciler on %s', (dialect) => {
     expect(await instanceOf(here.house, id)).toMatchObject({ ...shown, active_task_id: null });
     expect(await faultOf(here.house, id)).toMatch(fault);
     expect(here.house.world.servers.size).toBe(1);
-    await observeServers({ catalog: here.catalog, compute: here.house.world }, STAYS);
+    await observeServers({ catalog: here.catalog, compute: here.house.world, logger: silentLogger }, STAYS);
     await here.run();
     expect(await here.found(), 'and it stays ended').toEqual([]);
     expect(await here.invariants()).toEqual([]);

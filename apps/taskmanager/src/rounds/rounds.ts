@@ -3,6 +3,7 @@ import type { Clock, Logger } from '@trove/common';
 import type { TaskTools } from '../tasks/shared/tools.ts';
 import { createAccountCheck } from './check_accounts.ts';
 import { createLegacyVolumes } from './legacy_volumes.ts';
+import { observeHosts } from './observe_hosts.ts';
 import { observeServers } from './observe_servers.ts';
 import { createRound, type Round, type RoundOptions } from './round.ts';
 import { greetWanted } from './wanted_hellos.ts';
@@ -34,6 +35,7 @@ export function createRounds(deps: RoundsDeps): readonly Round[] {
     round('observe', OBSERVE_EVERY_MS, async (signal) =>
       (await observeServers(deps, signal)) ? OBSERVE_AGAIN_MS : OBSERVE_EVERY_MS,
     ),
+    round('hosts', OBSERVE_EVERY_MS, () => observeHosts(deps)),
     round('legacy volumes', LEGACY_EVERY_MS, createLegacyVolumes({ ...deps, lowMs: settings.lowMs, reportedWithinMs })),
     round('old message ids', PURGE_EVERY_MS, async () => void (await purgeArrivals(deps.catalog))),
     ...(accounts === undefined

@@ -6,6 +6,7 @@ export interface ObservedServer {
   readonly instanceId: string;
   readonly serverId: string;
   readonly serverStatus: string | null;
+  readonly serverHost: string | null;
 }
 
 /**
@@ -21,11 +22,12 @@ export async function serversToObserve(executor: Knex, after: string, limit: num
     .andWhereRaw('(task_id IS NULL OR task_id <> ?)', [TASK_STATUSES.DELETING.code])
     .orderBy('id')
     .limit(limit)
-    .select('id', 'compute_instance_id', 'server_status');
+    .select('id', 'compute_instance_id', 'server_status', 'server_host');
   return rows.map((row) => ({
     instanceId: row.id,
     serverId: row.compute_instance_id ?? '',
     serverStatus: row.server_status,
+    serverHost: row.server_host,
   }));
 }
 
@@ -34,5 +36,5 @@ export async function writeObservedStatus(executor: Knex, seen: ObservedServer):
   await executor<InstanceRow>('instances')
     .where({ id: seen.instanceId, compute_instance_id: seen.serverId, deleted: 0 })
     .whereNull('active_task_id')
-    .update({ server_status: seen.serverStatus });
+    .update({ server_status: seen.serverStatus, server_host: seen.serverHost });
 }

@@ -82,6 +82,12 @@ export async function listInstances(executor: Knex, page: InstancePage): Promise
   return rows.sort((one, other) => (one.id < other.id ? -1 : 1));
 }
 
+/** All that are not deleted and whose servers were last seen on this host, by id. */
+export async function listInstancesOnHost(executor: Knex, host: string): Promise<InstanceReading[]> {
+  const rows = await query(executor, 'instances i', 'WHERE i.server_host = ? AND i.deleted = 0', [host]);
+  return rows.sort((one, other) => (one.id < other.id ? -1 : 1));
+}
+
 const SELECTED = `SELECT ${COLUMNS.map((column) => `i.${column}`).join(', ')},
   s.status_id AS service_status_id, s.updated_at AS service_updated_at, d.name AS datastore_name,
   v.name AS version_name, v.version AS version_number, v.manager, r.volume_used, c.name AS configuration_name,

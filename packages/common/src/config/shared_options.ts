@@ -1,3 +1,4 @@
+import { computeDockerOptions } from './compute_docker_options.ts';
 import { computeLocalOptions } from './compute_local_options.ts';
 import type { OptionSpec } from './options.ts';
 import { tlsOptions } from './tls_options.ts';
@@ -218,8 +219,8 @@ export const sharedOptions = {
     section: 'DEFAULT',
     name: 'compute_driver',
     type: 'string',
-    choices: ['local'],
-    laterChoices: ['docker', 'nova'],
+    choices: ['local', 'docker'],
+    laterChoices: ['nova'],
     default: 'local',
     help: 'What makes the servers of instances.',
   },
@@ -274,6 +275,7 @@ export const sharedOptions = {
     type: 'string',
     help: 'A JSON file, `{"tokens":[{"token","user_id","user_name","project_id","roles":[]}]}`.',
   },
+  ...computeDockerOptions,
   ...computeLocalOptions,
   ...tlsOptions,
 } as const satisfies Record<string, OptionSpec>;

@@ -25,8 +25,7 @@ export function flavorsOf(path: string): readonly Flavor[] {
 /** The flavors in the file, read anew each time. `CONFIG_INVALID` names the file and what is wrong with it. */
 export function readFlavors(path: string): readonly Flavor[] {
   const content = readJson<unknown>(path);
-  if (!Array.isArray(content))
-    throw new TroveError('CONFIG_INVALID', `[compute_local] flavors_file ${path} must hold a JSON array.`);
+  if (!Array.isArray(content)) throw new TroveError('CONFIG_INVALID', `flavors_file ${path} must hold a JSON array.`);
   return content.map((entry) => toFlavor(path, entry));
 }
 
@@ -36,18 +35,12 @@ function toFlavor(path: string, entry: unknown): Flavor {
     const value: unknown = fields.get(name);
     if (typeof value === 'string' && value !== '') return value;
     if (typeof value === 'number') return String(value);
-    throw new TroveError(
-      'CONFIG_INVALID',
-      `[compute_local] flavors_file ${path}: each flavor needs the text "${name}".`,
-    );
+    throw new TroveError('CONFIG_INVALID', `flavors_file ${path}: each flavor needs the text "${name}".`);
   };
   const count = (name: string, fallback?: number): number => {
     const value: unknown = fields.get(name) ?? fallback;
     if (typeof value === 'number' && Number.isInteger(value) && value >= 0) return value;
-    throw new TroveError(
-      'CONFIG_INVALID',
-      `[compute_local] flavors_file ${path}: each flavor needs the whole number "${name}".`,
-    );
+    throw new TroveError('CONFIG_INVALID', `flavors_file ${path}: each flavor needs the whole number "${name}".`);
   };
   return {
     id: text('id'),

@@ -10,6 +10,7 @@ export {
   DatastoreVersionListBody,
 } from './datastores.ts';
 export { Flavor, FlavorBody, FlavorListBody } from './flavors.ts';
+export { HostBody, HostListBody } from './hosts.ts';
 export {
   CreateInstanceBody,
   InstanceActionBody,

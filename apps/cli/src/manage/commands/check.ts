@@ -30,7 +30,7 @@ Exit codes: 0 nothing found, 1 something found, 2 could not be checked`;
 
 async function reportOf(session: ManageSession, files: readonly string[]): Promise<InvariantReport> {
   try {
-    const { secrets, ...outside } = session.outside();
+    const { secrets, ...outside } = await session.outside();
     const effects = {
       notChecked: "what guests have done stands on their volumes, and is counted by the project's own tests",
     };

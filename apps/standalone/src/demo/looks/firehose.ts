@@ -6,14 +6,28 @@ export interface Tap {
   close(): Promise<void>;
 }
 
-/** RabbitMQ's own tap (`rabbitmqctl trace_on`): a copy of every message published to the vhost, answers too. */
-export async function openFirehose(amqpUrl: string, managementUrl: string, vhost: string): Promise<Tap> {
+/** A tap on one broker as long as it runs. */
+export interface Firehose extends Tap {
+  /** When the broker has gone. */
+  readonly ended: Promise<void>;
+}
+
+/** RabbitMQ's own tap (`rabbitmqctl trace_on`): a copy of every message published to the vhost, answers too, at the end of `seen`. */
+export async function openFirehose(
+  amqpUrl: string,
+  managementUrl: string,
+  vhost: string,
+  seen: TappedMessage[] = [],
+): Promise<Firehose> {
   await traceOn(managementUrl, vhost);
   const connection = await connect(amqpUrl);
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  // An 'error' is followed by 'close'; without a listener it would end the process.
+  connection.on('error', () => undefined);
+  connection.on('close', () => resolve());
   const channel = await connection.createChannel();
   const { queue } = await channel.assertQueue('', { exclusive: true });
   await channel.bindQueue(queue, 'amq.rabbitmq.trace', 'publish.#');
-  const seen: TappedMessage[] = [];
   await channel.consume(
     queue,
     (message) => {
@@ -30,7 +44,7 @@ export async function openFirehose(amqpUrl: string, managementUrl: string, vhost
     },
     { noAck: true },
   );
-  return { messages: () => seen, close: () => connection.close() };
+  return { messages: () => seen, ended, close: () => connection.close() };
 }
 
 async function traceOn(managementUrl: string, vhost: string): Promise<void> {

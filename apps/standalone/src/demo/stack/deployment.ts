@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { randomText } from '@trove/common';
 import { homeAt, prepareHome } from '../../home/home.ts';
@@ -17,7 +17,6 @@ export interface Deployment {
   configPath(name: ConfigFileName): string;
 }
 
-const SWITCH = 'enable_secure_rpc_messaging';
 const KEY_CHARACTERS = 48;
 
 export interface DeploymentOptions {
@@ -60,7 +59,7 @@ function configTexts(
   const uplinkKey = randomText(KEY_CHARACTERS);
   const management = brokerManagementUrl === undefined ? '' : `broker_management_url = ${brokerManagementUrl}\n`;
   const common = (more: string) => `[DEFAULT]
-${SWITCH} = False
+enable_secure_rpc_messaging = False
 transport_url = ${deployment.transportUrl}
 control_exchange = trove
 host = walkthrough
@@ -84,14 +83,4 @@ tokens_file = ${deployment.tokensFile}
     ),
     'trove-conductor.conf': common(`inst_rpc_uplink_encr_key = ${uplinkKey}\n`),
   };
-}
-
-/** What the operator edits: the switch set to False in each file, or commented out. */
-export function setMessaging(deployment: Deployment, messaging: 'clear' | 'sealed'): void {
-  const line = messaging === 'clear' ? `${SWITCH} = False` : `# ${SWITCH} = False`;
-  for (const name of CONFIG_FILES) {
-    const path = deployment.configPath(name);
-    const text = readFileSync(path, 'utf8');
-    writeFileSync(path, text.replace(new RegExp(`^.*${SWITCH}.*$`, 'm'), line));
-  }
 }

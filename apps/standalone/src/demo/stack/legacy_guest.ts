@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { silentLogger } from '@trove/common';
-import type { LocalCompute } from '@trove/compute';
+import type { ComputeDriver } from '@trove/compute';
 import { type Bus, createGuestClient, type KeyStore } from '@trove/crypto-rpc';
 import { PROJECTS } from '../../home/home.ts';
 import type { CatalogLook } from '../looks/catalog_look.ts';
@@ -8,9 +8,10 @@ import type { AtHand } from '../outside.ts';
 import { oldInstanceId, serverOf } from './old_rows.ts';
 
 export interface LegacyGround {
-  readonly compute: LocalCompute;
+  readonly compute: Pick<ComputeDriver, 'flavors' | 'createVolume' | 'createServer'>;
   readonly catalog: CatalogLook;
   readonly bus: Bus;
+  /** As the guests see the broker. */
   readonly transportUrl: string;
   readonly atHand: AtHand;
   readonly manager: string;

@@ -21,11 +21,13 @@ import type { TappedMessage } from '../outside.ts';
 import { type Deployment, writeDeployment } from './deployment.ts';
 import { placeLegacyGuest } from './legacy_guest.ts';
 import { datastoreAtHand, OLD_VERSION_ID, oldRows } from './old_rows.ts';
-import { type Runtime, runManage } from './outside_of.ts';
+import { onThisMachine, runManage } from './on_this_machine.ts';
+import type { OpenRuntime } from './outside_of.ts';
 
-export interface OpenRuntime extends Runtime {
-  /** Stops everything that was started, and removes what was written unless it is to be looked at. */
-  close(options?: { readonly keepFiles?: boolean }): Promise<void>;
+/** A runtime whose files and servers are this machine's. */
+export interface MachineRuntime extends OpenRuntime {
+  readonly deployment: Deployment;
+  readonly instancesRoot: string;
 }
 
 export interface RuntimeOptions {
@@ -34,7 +36,7 @@ export interface RuntimeOptions {
 }
 
 /** Standalone's parts: bus in memory, SQLite, local compute with agents in this process. */
-export async function openMemoryRuntime({ under = tmpdir() }: RuntimeOptions = {}): Promise<OpenRuntime> {
+export async function openMemoryRuntime({ under = tmpdir() }: RuntimeOptions = {}): Promise<MachineRuntime> {
   const folder = mkdtempSync(join(under, 'trove-demo-'));
   const connection = `sqlite:///${join(folder, 'catalog.sqlite')}`;
   const apiPort = await freePort();
@@ -72,6 +74,7 @@ export async function openMemoryRuntime({ under = tmpdir() }: RuntimeOptions = {
     ),
     instancesRoot: housing.root,
     deployment,
+    ...onThisMachine(deployment, housing.root),
     atHand,
     manager,
     catalog,

@@ -10,8 +10,9 @@ import { openFirehose } from '../looks/firehose.ts';
 import { APPS } from './apps.ts';
 import { writeDeployment } from './deployment.ts';
 import { placeLegacyGuest } from './legacy_guest.ts';
-import { describe, imageOf, type OpenRuntime, removeAll } from './memory_runtime.ts';
+import { describe, imageOf, type MachineRuntime, removeAll } from './memory_runtime.ts';
 import { datastoreAtHand, OLD_VERSION_ID } from './old_rows.ts';
+import { onThisMachine } from './on_this_machine.ts';
 import { type ServiceProcess, startService } from './service_process.ts';
 
 const OLD_CATALOG = join(APPS, '..', 'migrations', 'test_data', 'trove_catalog_40.sql');
@@ -24,7 +25,7 @@ const SERVICES = [
 ] as const;
 
 /** RabbitMQ, MariaDB, and each service and agent a process of its own. */
-export async function openRealRuntime(say: (text: string) => void): Promise<OpenRuntime> {
+export async function openRealRuntime(say: (text: string) => void): Promise<MachineRuntime> {
   const servers = await provideServers(process.env, (line) => say(`${line}\n`));
   const broker = await testBroker({ ...servers.urls });
   const database = await testDatabase({ ...servers.urls });
@@ -70,6 +71,7 @@ export async function openRealRuntime(say: (text: string) => void): Promise<Open
     ),
     instancesRoot: housing.root,
     deployment,
+    ...onThisMachine(deployment, housing.root),
     atHand,
     manager,
     catalog,

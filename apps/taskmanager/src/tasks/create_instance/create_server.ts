@@ -52,18 +52,28 @@ async function serverRequest(tools: TaskTools, context: StepContext): Promise<Cr
     key,
     account: newAccount(tools, context),
   };
-  const availabilityZone = optionalText(params, 'availability_zone');
   return {
     clientToken: context.token,
     deploymentId: await tools.deploymentId(),
     instanceId,
     projectId,
     name: `trove-${instanceId}`,
+    ...serverWish(context),
+    volumeId: textMember(context.outputs['create_volume'], 'volume_id'),
+    files: guestFiles(identity, tools.settings.agent),
+  };
+}
+
+/** What is asked of the server, and so of the host that its volume is made on. */
+export function serverWish(
+  context: Pick<StepContext, 'task'>,
+): Pick<CreateServer, 'flavor' | 'imageId' | 'availabilityZone'> {
+  const { params } = context.task;
+  const availabilityZone = optionalText(params, 'availability_zone');
+  return {
     flavor: flavorOf(context),
     imageId: textMember(params, 'image_id'),
-    volumeId: textMember(context.outputs['create_volume'], 'volume_id'),
     ...(availabilityZone !== undefined && { availabilityZone }),
-    files: guestFiles(identity, tools.settings.agent),
   };
 }
 

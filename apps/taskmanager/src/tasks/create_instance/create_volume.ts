@@ -2,6 +2,7 @@ import { intendResource, markResource, writeInstance } from '@trove/catalog';
 import type { Json, Step, StepContext } from '@trove/tasks';
 import { numberMember } from '../shared/outputs.ts';
 import { COMPUTE_TIMEOUT_MS, RETRY, type TaskTools } from '../shared/tools.ts';
+import { serverWish } from './create_server.ts';
 
 export function createVolume(tools: TaskTools): Step {
   const { compute } = tools;
@@ -18,7 +19,8 @@ export function createVolume(tools: TaskTools): Step {
       await context.fenced((tx) => intendResource(tx, { token: context.token, kind: 'volume', instanceId, taskId }));
       const deploymentId = await tools.deploymentId();
       const size = numberMember(params, 'volume_size');
-      const request = { clientToken: context.token, deploymentId, instanceId, size };
+      const server = serverWish(context);
+      const request = { clientToken: context.token, deploymentId, instanceId, size, server };
       const { volumeId } = await compute.createVolume(request, context.signal);
       return { done: await take(context, volumeId) };
     },

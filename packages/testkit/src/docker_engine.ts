@@ -1,0 +1,112 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findBinary } from './find_binary.ts';
+import { freePort } from './free_ports.ts';
+import type { RunningServer } from './running_server.ts';
+import { startServerProcess, waitUntilReady } from './server_process.ts';
+import { type ServerTls, writeServerTls } from './server_tls.ts';
+
+const SOCKET = 'unix:///var/run/docker.sock';
+const READY_MS = 60_000;
+
+/** A Docker engine for tests; `url` is that of its socket, `unix://…`. */
+export interface DockerEngine extends RunningServer {
+  /** `tcp://127.0.0.1:…` where it speaks TLS too. */
+  readonly tlsUrl: string | undefined;
+}
+
+/** Why there is no engine to test on, in a line for people. */
+export interface NoDockerEngine {
+  readonly missing: string;
+}
+
+/**
+ * The engine that `DOCKER_HOST` names or that has the usual socket, if it answers; else a private one, as root where
+ * `dockerd` is installed. `unix://` only: tests need no more.
+ */
+export async function provideDockerEngine(
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<DockerEngine | NoDockerEngine> {
+  for (const url of [env['DOCKER_HOST'], SOCKET]) {
+    if (url?.startsWith('unix://') && (await answers(url))) {
+      const description = `the Docker engine of ${url}`;
+      return { url, tlsUrl: undefined, description, running: () => true, stop: () => Promise.resolve() };
+    }
+  }
+  const missing = cannotStartDocker();
+  return missing === undefined ? startDockerEngine() : { missing };
+}
+
+/** Why `startDockerEngine` cannot work here; undefined where it can. */
+export function cannotStartDocker(): string | undefined {
+  if (findBinary('dockerd') === undefined)
+    return 'no Docker engine answers, and dockerd is not installed ("apt-get install docker.io" on Debian, Ubuntu)';
+  if (process.getuid?.() !== 0) return 'no Docker engine answers, and only root can start one';
+  return undefined;
+}
+
+/**
+ * An engine that shares nothing with any other on the machine: own images, containers and sockets, no default bridge, and
+ * the host's packet filter left alone. With `tls` it also listens on a port of 127.0.0.1, for those whom its CA has signed.
+ */
+export async function startDockerEngine(tls?: ServerTls): Promise<DockerEngine> {
+  const program = findBinary('dockerd');
+  if (program === undefined) throw new Error(cannotStartDocker());
+  const folder = await mkdtemp(join(tmpdir(), 'trove-dockerd-'));
+  const url = `unix://${join(folder, 'docker.sock')}`;
+  const tlsUrl = tls === undefined ? undefined : `tcp://127.0.0.1:${await freePort()}`;
+  const files = tls === undefined ? undefined : await writeServerTls(folder, tls, undefined);
+  const engine = startServerProcess({
+    command: program,
+    args: [
+      ...['--data-root', join(folder, 'data'), '--exec-root', join(folder, 'exec'), '--pidfile', join(folder, 'pid')],
+      ...['--host', url, '--bridge', 'none', '--iptables=false', '--ip6tables=false', '--ip-masq=false'],
+      ...(files === undefined
+        ? []
+        : [
+            '--host',
+            tlsUrl ?? '',
+            '--tlsverify',
+            '--tlscacert',
+            files.ca,
+            '--tlscert',
+            files.cert,
+            '--tlskey',
+            files.key,
+          ]),
+    ],
+    env: process.env,
+    cwd: folder,
+    account: undefined,
+    logFile: join(folder, 'dockerd.log'),
+  });
+  const stop = async (): Promise<void> => {
+    await engine.stop(60_000);
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    await waitUntilReady('dockerd', engine, () => answers(url), READY_MS);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url, tlsUrl, description: `a Docker engine from ${program}`, running: () => engine.running(), stop };
+}
+
+/** Whether an engine on this machine says that it is there. */
+function answers(url: string): Promise<boolean> {
+  const socketPath = url.slice('unix://'.length);
+  if (!existsSync(socketPath)) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const ping = request({ socketPath, path: '/_ping', timeout: 5000 }, (response) => {
+      response.resume();
+      resolve(response.statusCode === 200);
+    });
+    ping.on('timeout', () => ping.destroy());
+    ping.on('error', () => resolve(false));
+    ping.end();
+  });
+}
