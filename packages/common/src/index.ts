@@ -1,7 +1,7 @@
 export { fullJitterMs } from './backoff.ts';
 export { type Clock, systemClock } from './clock.ts';
-export { type LoadConfigOptions, loadConfig } from './config/load_config.ts';
 export { editIni } from './config/edit_ini.ts';
+export { type LoadConfigOptions, loadConfig } from './config/load_config.ts';
 export { type ConfigOf, defineOptions, environmentName, type OptionSpec, type OptionType } from './config/options.ts';
 export { checkPublishedKeys, type KeySettings } from './config/published_keys.ts';
 export { type BusUrls, busUrls, sharedCatalogUrl } from './config/service_urls.ts';
