@@ -75,6 +75,7 @@ export const SCENARIOS: readonly Scenario[] = [
     ends: 'done',
     file: onServingWith({ volumes: 2 }, 'resize_volume', { volume_size: 5, previous_size: 3 }),
   },
+  { name: 'rotate_key', kind: 'rotate_key', ends: 'done', file: onServing('rotate_key') },
   {
     name: 'reconcile',
     kind: 'reconcile_instance',

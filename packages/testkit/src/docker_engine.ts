@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { request } from 'node:http';
@@ -11,6 +13,7 @@ import { type ServerTls, writeServerTls } from './server_tls.ts';
 
 const SOCKET = 'unix:///var/run/docker.sock';
 const READY_MS = 60_000;
+const OTHERS_BRIDGE = '/sys/class/net/docker0';
 
 /** A Docker engine for tests; `url` is that of its socket, `unix://…`. */
 export interface DockerEngine extends RunningServer {
@@ -45,11 +48,13 @@ export function cannotStartDocker(): string | undefined {
   if (findBinary('dockerd') === undefined)
     return 'no Docker engine answers, and dockerd is not installed ("apt-get install docker.io" on Debian, Ubuntu)';
   if (process.getuid?.() !== 0) return 'no Docker engine answers, and only root can start one';
+  if (existsSync(OTHERS_BRIDGE) && findBinary('ip') === undefined)
+    return 'another Docker engine is set up here and does not answer; one beside it needs "ip" of iproute2';
   return undefined;
 }
 
 /**
- * An engine that shares nothing with any other on the machine: own images, containers and sockets, no default bridge, and
+ * An engine that shares nothing with any other on the machine: own images, containers and sockets, no bridge that is used, and
  * the host's packet filter left alone. With `tls` it also listens on a port of 127.0.0.1, for those whom its CA has signed.
  */
 export async function startDockerEngine(tls?: ServerTls): Promise<DockerEngine> {
@@ -59,11 +64,12 @@ export async function startDockerEngine(tls?: ServerTls): Promise<DockerEngine> 
   const url = `unix://${join(folder, 'docker.sock')}`;
   const tlsUrl = tls === undefined ? undefined : `tcp://127.0.0.1:${await freePort()}`;
   const files = tls === undefined ? undefined : await writeServerTls(folder, tls, undefined);
+  const bridge = ownBridge();
   const engine = startServerProcess({
     command: program,
     args: [
       ...['--data-root', join(folder, 'data'), '--exec-root', join(folder, 'exec'), '--pidfile', join(folder, 'pid')],
-      ...['--host', url, '--bridge', 'none', '--iptables=false', '--ip6tables=false', '--ip-masq=false'],
+      ...['--host', url, '--bridge', bridge.name, '--iptables=false', '--ip6tables=false', '--ip-masq=false'],
       ...(files === undefined
         ? []
         : [
@@ -85,6 +91,7 @@ export async function startDockerEngine(tls?: ServerTls): Promise<DockerEngine> 
   });
   const stop = async (): Promise<void> => {
     await engine.stop(60_000);
+    bridge.remove();
     await rm(folder, { recursive: true, force: true });
   };
   try {
@@ -94,6 +101,17 @@ export async function startDockerEngine(tls?: ServerTls): Promise<DockerEngine> 
     throw error;
   }
   return { url, tlsUrl, description: `a Docker engine from ${program}`, running: () => engine.running(), stop };
+}
+
+/** An engine without a bridge takes away `docker0`, also where it is another engine's: beside one it gets a bridge that nothing uses. */
+function ownBridge(): { readonly name: string; remove(): void } {
+  const ip = existsSync(OTHERS_BRIDGE) ? findBinary('ip') : undefined;
+  if (ip === undefined) return { name: 'none', remove: () => undefined };
+  const name = `trove-${randomInt(16 ** 6).toString(16)}`;
+  const run = (...args: readonly string[]): void => void execFileSync(ip, args, { stdio: 'ignore' });
+  run('link', 'add', 'name', name, 'type', 'bridge');
+  run('address', 'add', `169.254.${randomInt(1, 255)}.1/30`, 'dev', name);
+  return { name, remove: () => run('link', 'delete', name) };
 }
 
 /** Whether an engine on this machine says that it is there. */

@@ -2,7 +2,7 @@
 // the run's own program.
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { TroveError } from '@trove/common';
+import { randomFraction, TroveError } from '@trove/common';
 import {
   type AgentRunner,
   createDetachedAgentRunner as createRunner,
@@ -54,8 +54,8 @@ function methodsOf(compute: RealLocalCompute): string[] {
 
 /** Before a call: refused for good, or for now. After it: done, and the caller is not told, or only much later. */
 async function trouble({ at }: Boundary): Promise<void> {
-  if (Math.random() >= readTroubles(FOLDER).compute / 2) return;
-  const chance = Math.random();
+  if (randomFraction() >= readTroubles(FOLDER).compute / 2) return;
+  const chance = randomFraction();
   if (at === 'before') {
     const retryable = chance >= SHARE_REFUSED;
     throw new TroveError('COMPUTE_ERROR', retryable ? 'Compute does not answer.' : 'Compute refuses.', { retryable });

@@ -26,8 +26,9 @@ export function rotateKey(tools: TaskTools): TaskKind {
   };
 }
 
-function activeVersion({ catalog: { knex }, keys }: TaskTools): Under {
+function activeVersion({ catalog, keys }: TaskTools): Under {
   return async ({ task: { instanceId } }) => {
+    const { knex } = catalog;
     const row = await knex<InstanceRow>('instances').where({ id: instanceId }).first('rpc_policy');
     const version = row?.rpc_policy === 2 ? await keys.activeVersion(knex, instanceId) : null;
     if (version === null || (await keys.isBootstrap(instanceId, version)))
