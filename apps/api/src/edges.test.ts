@@ -134,7 +134,7 @@ test('the OpenAPI document has every route with the schemas that check it', asyn
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method} ${path}`),
   );
-  expect(operations).toHaveLength(25);
+  expect(operations).toHaveLength(27);
   expect(operations).toContain('post /v1.0/{project_id}/instances/{instance_id}/action');
   expect(document.paths['/v1.0/{project_id}/instances']?.['post']).toMatchObject({
     requestBody: { content: { 'application/json': { schema: { properties: { instance: { required: ['name'] } } } } } },

@@ -139,9 +139,12 @@ describe.each(['mysql', 'sqlite'] as const)('a reconciler on %s', (dialect) => {
     await here.change(other.id, { deleted: 1 });
     await here.run();
     expect(await booksOf(here.house)).toEqual([3, 0]);
-    expect(
-      await here.catalog.knex('instance_keys').where({ instance_id: other.id }).select('state', 'sealed_key'),
-    ).toEqual([{ state: 'retired', sealed_key: '' }]);
+    const keys = await here.catalog
+      .knex('instance_keys')
+      .where({ instance_id: other.id })
+      .select('state', 'sealed_key');
+    expect(keys.length).toBeGreaterThan(0);
+    expect(keys.filter(({ state, sealed_key: sealed }) => state !== 'retired' || sealed !== '')).toEqual([]);
     expect(here.house.world.servers.size, 'and its server goes').toBe(1);
     await here.run();
     expect(await here.found()).toEqual([]);

@@ -2,7 +2,14 @@ import { join } from 'node:path';
 import { createKeyStore, dbNow, insertInstance, type KeyRings, type TaskRow, withTransaction } from '@trove/catalog';
 import { type TestCatalog, testCatalog } from '@trove/catalog/testing';
 import { newUuid, Secret, silentLogger, TroveError } from '@trove/common';
-import { type Bus, createAmqpBus, createGuestClient, createGuestServer, type GuestServer } from '@trove/crypto-rpc';
+import {
+  type Bus,
+  createAmqpBus,
+  createGuestClient,
+  createGuestServer,
+  type GuestServer,
+  heldInMemory,
+} from '@trove/crypto-rpc';
 import { fileTask } from '@trove/tasks';
 import { freePort, type ServiceProgram, startServiceProgram, testBroker } from '@trove/testkit';
 import { expect, test, vi } from 'vitest';
@@ -40,7 +47,7 @@ async function startSlowGuest(bus: Bus, instanceId: string, key: Secret | undefi
     instanceId,
     controlExchange: 'trove',
     logger: silentLogger,
-    ...(key !== undefined && { instanceKey: key }),
+    ...(key !== undefined && { keys: heldInMemory({ version: 1, text: key }) }),
     handlers: {
       rpc_ping: async () => true,
       restart: async (_args, { idempotencyKey }) => {
@@ -107,6 +114,8 @@ test('a taskmanager killed while guests restart is followed by one that asks a s
   const keyStore = createKeyStore(catalog, RINGS, { role: 'taskmanager' });
   const keys = createGuestKeys({ catalog, rings: RINGS, keyStore });
   await withTransaction(catalog, (tx) => keys.makeFirst(tx, { instanceId: sealedId, fence: 0n }));
+  // As it is once the guest has agreed on it.
+  await catalog.knex('instance_keys').where({ instance_id: sealedId }).update({ bootstrap_until: null });
   const { text } = await keys.textOf(sealedId, 'active');
   const guests = createGuestClient({
     ...{ sealedBus: bus, legacyBus: bus, keyStore, controlExchange: 'trove', logger: silentLogger },
