@@ -22,6 +22,8 @@ interface FakeServer {
   files: InjectedFiles;
   agent: FakeGuest | undefined;
   running: boolean;
+  /** Made or rebuilt, and not started since. */
+  halfMade?: boolean;
 }
 
 export interface World extends ComputeDriver {
@@ -59,7 +61,7 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
   const shown = (server: FakeServer): Server => ({
     id: server.id,
     clientToken: server.clientToken,
-    status: server.running ? 'ACTIVE' : 'SHUTDOWN',
+    status: server.running ? 'ACTIVE' : server.halfMade ? 'BUILD' : 'SHUTDOWN',
     host: 'here',
     imageId: server.imageId,
     flavorId: server.flavorId,
@@ -74,6 +76,13 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
     const onDied = (): void => void restart(server);
     server.agent = await startFakeGuest({ ...deps, server, volume, faults: guestFaults, calls, onDied });
     server.running = true;
+  };
+  /** Breaks off where `startServer` is scripted to: then the server is there, and was never started. */
+  const finish = async (server: FakeServer): Promise<void> => {
+    server.halfMade = true;
+    maybeFail('startServer');
+    await start(server);
+    server.halfMade = false;
   };
   /** As a supervisor does with an agent that has died. */
   const restart = async (server: FakeServer): Promise<void> => {
@@ -143,7 +152,8 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
     async createServer(request: CreateServer) {
       maybeFail('createServer');
       const { clientToken, deploymentId, instanceId, imageId, volumeId, files } = request;
-      const server = {
+      const known = [...servers.values()].find((one) => one.clientToken === clientToken && one.halfMade);
+      const server = known ?? {
         id: newUuid(),
         deploymentId,
         instanceId,
@@ -157,7 +167,7 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
         running: false,
       };
       servers.set(server.id, server);
-      await start(server);
+      await finish(server);
       return shown(server);
     },
     findServers: async (token) => [...servers.values()].filter((server) => server.clientToken === token).map(shown),
@@ -176,7 +186,7 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
       if (server.generation === request.clientToken && server.running) return shown(server);
       await stop(server);
       Object.assign(server, { generation: request.clientToken, imageId: request.imageId, files: request.files });
-      await start(server);
+      await finish(server);
       return shown(server);
     },
     async resizeServer({ serverId, flavor }) {

@@ -17,7 +17,8 @@ export function createServer(tools: TaskTools): Step {
     retry: RETRY,
     async observe(context) {
       const server = await adoptServer(compute, context.token, context.signal);
-      return server === undefined ? undefined : take(context, server);
+      // One that was made by half is finished by asking for it again.
+      return server === undefined || server.status === 'BUILD' ? undefined : take(context, server);
     },
     async run(context) {
       const { instanceId, id: taskId } = context.task;

@@ -1,5 +1,7 @@
+import { writeInstance } from '@trove/catalog';
 import type { Step } from '@trove/tasks';
 import { knownServer } from '../shared/known_server.ts';
+import { taskValues } from '../shared/task_values.ts';
 import { CATALOG_TIMEOUT_MS, PERSISTENT_RETRY, type TaskTools } from '../shared/tools.ts';
 
 /** What there is to take away, and how much quota it holds; read once, before any of it is gone. */
@@ -9,7 +11,10 @@ export function findParts(tools: TaskTools): Step {
     timeoutMs: CATALOG_TIMEOUT_MS,
     retry: PERSISTENT_RETRY,
     async run(context) {
-      const { instance } = await knownServer(tools, context.task.instanceId);
+      const { instanceId, fence } = context.task;
+      const { instance } = await knownServer(tools, instanceId);
+      // Whoever had the slot before has written its own last words since the delete was asked for.
+      await context.fenced((tx) => writeInstance(tx, { instanceId, fence, values: taskValues('DELETING') }));
       const flavors = await tools.compute.flavors();
       return {
         done: {

@@ -3,6 +3,7 @@ import { SERVICE_STATUSES, TASK_STATUSES } from '@trove/contracts';
 import type { TaskKind } from '@trove/tasks';
 import { numberMember } from '../shared/outputs.ts';
 import { recordFailure } from '../shared/record_failure.ts';
+import { taskValues } from '../shared/task_values.ts';
 import type { TaskTools } from '../shared/tools.ts';
 import { cutOffGuest } from './cut_off_guest.ts';
 import { deleteServer } from './delete_server.ts';
@@ -28,7 +29,7 @@ export function deleteInstance(tools: TaskTools): TaskKind {
     async onFailed(tx, end) {
       const { instanceId, fence } = end.task;
       // A deleting instance whose server is in ERROR shows as ERROR, and may be deleted again.
-      await writeInstance(tx, { instanceId, fence, values: { server_status: 'ERROR' } });
+      await writeInstance(tx, { instanceId, fence, values: { ...taskValues('DELETING'), server_status: 'ERROR' } });
       await recordFailure(tx, end);
     },
     onCancelled: async () => {},

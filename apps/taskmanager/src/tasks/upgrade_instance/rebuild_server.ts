@@ -19,7 +19,8 @@ export function rebuildServer(tools: TaskTools): Step {
     retry: RETRY,
     async observe(context) {
       const server = await compute.getServer(oldServer(context).serverId);
-      return server?.generation === context.token ? take(context, server) : undefined;
+      // One that was rebuilt by half is finished by asking for it again.
+      return server?.generation === context.token && server.status !== 'BUILD' ? take(context, server) : undefined;
     },
     async run(context) {
       await replaceAccount(tools, context, newAccount(tools, context));
