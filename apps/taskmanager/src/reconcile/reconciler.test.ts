@@ -190,4 +190,24 @@ describe.each(['mysql', 'sqlite'] as const)('a reconciler on %s', (dialect) => {
     expect(await here.found(), 'and it stays ended').toEqual([]);
     expect(await here.invariants()).toEqual([]);
   });
+
+  it.each(['has ended', 'was never there'])('gives the slot of a task that %s to the delete behind it', async (how) => {
+    const { id, taskId } = await fileCreate(here.house);
+    const deletion = await file(here.house, 'delete_instance', id);
+    const before = await here.catalog.knex('tasks').where({ id: deletion }).first('deadline', 'created');
+    expect(await instanceOf(here.house, id), 'it waits').toMatchObject({ active_task_id: taskId });
+    if (how === 'has ended') await here.catalog.knex('tasks').where({ id: taskId }).update({ state: 'failed' });
+    else await here.catalog.knex('tasks').where({ id: taskId }).delete();
+    await here.catalog
+      .knex('tasks')
+      .where({ id: deletion })
+      .update({ created: 1, deadline: 1 + Number(before.deadline) - Number(before.created) });
+    await here.run();
+    expect(await instanceOf(here.house, id)).toMatchObject({ active_task_id: deletion });
+    const { deadline } = await here.catalog.knex('tasks').where({ id: deletion }).first('deadline');
+    expect(Number(deadline), 'its time begins now').toBeGreaterThanOrEqual(Number(before.deadline));
+    await here.house.taskmanager();
+    expect((await ended(here.house, deletion)).state).toBe('done');
+    expect(await instanceOf(here.house, id)).toMatchObject({ deleted: 1, active_task_id: null });
+  });
 });

@@ -9,7 +9,7 @@ export const RECONCILE_KINDS = {
   unsettled: { does: 'looks for it outside, and settles its row', deletes: true, asks: false },
   dead_key: { does: 'erases the key', deletes: true, asks: false },
   status: { does: "settles the status by the server's, with a fault", deletes: false, asks: false },
-  slot: { does: 'frees the slot', deletes: false, asks: false },
+  slot: { does: 'frees the slot, or gives it to the task that waits for it', deletes: false, asks: false },
   quota: { does: 'corrects the usage', deletes: false, asks: false },
 } as const;
 

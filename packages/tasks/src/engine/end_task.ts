@@ -1,4 +1,4 @@
-import { dbNow, type TaskRow, withTransaction } from '@trove/catalog';
+import { handOverSlot, withTransaction } from '@trove/catalog';
 import type { Knex } from 'knex';
 import { changeTask, checkInstanceFence } from './journal.ts';
 import { outputsOf } from './outside_call.ts';
@@ -17,26 +17,12 @@ export async function endTask(work: Work, ending: Ending): Promise<Outcome> {
   const successor = await withTransaction(held.catalog, async (tx) => {
     await callHook(tx, work, ending);
     await checkInstanceFence(tx, held);
-    const next = await tx<TaskRow>('tasks')
-      .where({ after_task: task.id, state: 'pending' })
-      .orderBy('created')
-      .first('id');
-    await tx('instances')
-      .where({ id: task.instanceId, active_task_id: task.id })
-      .update({ active_task_id: next?.id ?? null });
-    if (next !== undefined) await startClock(tx, next.id);
+    const handed = await handOverSlot(tx, { instanceId: task.instanceId, holder: task.id });
     await changeTask(tx, held, { ...endOf(ending), wake_at: null, lease_owner: null, lease_until: null });
-    return next?.id ?? null;
+    return handed.successor;
   });
   work.logger.info('task ended', { state: ending.state, successor });
   return { is: 'ended', successor };
-}
-
-/** A successor's time begins when it gets the slot: what its predecessor took is not taken off it. */
-async function startClock(tx: Knex.Transaction, taskId: string): Promise<void> {
-  await tx('tasks')
-    .where({ id: taskId })
-    .update({ deadline: tx.raw('deadline - created + ?', [dbNow(tx)]) });
 }
 
 function endOf(ending: Ending): { state: string; error: string | null } {
