@@ -49,6 +49,7 @@ export type { KeyRings } from './keys/rings.ts';
 export type { AllRings } from './keys/sealed_cells.ts';
 export { openTaskSecret, sealTaskSecret } from './keys/task_secret.ts';
 export { type UnsettledKey, unsettledKeys } from './keys/unsettled_keys.ts';
+export { afterRestore } from './operations/after_restore.ts';
 export { instanceIdCollation } from './operations/batch_rows.ts';
 export {
   accountState,
@@ -105,7 +106,7 @@ export { type DatastoreVersionUpdate, updateDatastoreVersion } from './operation
 export { type InstanceValues, writeInstance } from './operations/write_instance.ts';
 export { writeServiceStatus } from './operations/write_service_status.ts';
 export { freeDeadSlot, settleGone } from './reconcile/act_on_rows.ts';
-export { compare, subjectOf } from './reconcile/compare.ts';
+export { compare, type Readings, subjectOf } from './reconcile/compare.ts';
 export { correctQuota } from './reconcile/correct_quota.ts';
 export { RECONCILE_KIND_NAMES, RECONCILE_KINDS, type ReconcileKind } from './reconcile/kinds.ts';
 export {
