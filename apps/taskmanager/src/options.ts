@@ -62,7 +62,7 @@ export const taskmanagerOptions = defineOptions([
     type: 'integer',
     default: 10,
     min: 1,
-    help: 'Differences that are acted on after one comparison.',
+    help: 'Differences that are acted on after one comparison: this many repairs, and this many removals.',
   },
   {
     section: 'DEFAULT',

@@ -6,7 +6,7 @@ import {
   readReconcileState,
 } from '@trove/catalog';
 import type { TestCatalog } from '@trove/catalog/testing';
-import { createMetrics, newUuid, silentLogger } from '@trove/common';
+import { createMetrics, type Logger, newUuid, silentLogger } from '@trove/common';
 import type { ReconcileLimits } from '../src/reconcile/plan.ts';
 import { createReconciler } from '../src/reconcile/reconciler.ts';
 import { ended, fileCreate, type House, openHouse, openTestCatalog } from './house.ts';
@@ -37,18 +37,28 @@ export class ReconciledHouse {
     return new Set(this.house.world.volumes.keys());
   }
 
-  reconciler(limits: Partial<ReconcileLimits> = {}): (signal: AbortSignal) => Promise<void> {
+  reconciler(
+    limits: Partial<ReconcileLimits> = {},
+    logger: Logger = silentLogger,
+  ): (signal: AbortSignal) => Promise<void> {
     const { catalog, house, deploymentId } = this;
     owners += 1;
     return createReconciler({
       ...{ catalog, compute: house.world, deploymentId: async () => deploymentId, everyMs: 0 },
       ...{ owner: `reconciler ${owners}`, limits: { ...AT_ONCE, ...limits } },
-      ...{ logger: silentLogger, metrics: createMetrics() },
+      ...{ logger, metrics: createMetrics() },
     });
   }
 
   run(limits: Partial<ReconcileLimits> = {}): Promise<void> {
     return this.reconciler(limits)(STAYS);
+  }
+
+  /** Runs, and says which warnings it gave. */
+  async warnings(): Promise<string[]> {
+    const warned: string[] = [];
+    await this.reconciler({}, { ...silentLogger, warn: (message) => warned.push(message) })(STAYS);
+    return warned;
   }
 
   /** Runs, and waits for the task that it has filed for this instance. */

@@ -2,6 +2,7 @@ import { RECONCILE_KINDS, type ReconcileState, type RecordedFinding } from '@tro
 
 export interface ReconcileLimits {
   readonly graceMs: number;
+  /** Of repairs and of removals each: one kind that fails in every run keeps none of the other waiting. */
   readonly maxActions: number;
   /** Only what an operator has approved is acted on. */
   readonly dryRun: boolean;
@@ -26,7 +27,8 @@ export function planRun(state: ReconcileState, limits: ReconcileLimits): Plan {
   };
   const ripe = state.findings.filter(isRipe);
   const [removals, repairs] = [ripe.filter(deletes), ripe.filter((finding) => !deletes(finding))];
-  return { acts: [...repairs, ...removals].slice(0, limits.maxActions), held };
+  const share = (findings: readonly RecordedFinding[]) => findings.slice(0, limits.maxActions);
+  return { acts: [...share(repairs), ...share(removals)], held };
 }
 
 function deletes({ kind }: RecordedFinding): boolean {

@@ -3,6 +3,7 @@ import {
   endReconcilerTurn,
   holdReconciler,
   type RamOf,
+  type Readings,
   type ReconcileState,
   type RecordedFinding,
   readFacts,
@@ -50,37 +51,56 @@ export function createReconciler(deps: ReconcilerDeps): (signal: AbortSignal) =>
         await holdReconciler(catalog.knex);
       }
       lastRun = turn.run;
-      await reconcileOnce(deps, signal);
-      done = true;
+      done = await reconcileOnce(deps, signal);
     } finally {
       await endReconcilerTurn(catalog.knex, { owner, done });
     }
   };
 }
 
-async function reconcileOnce(deps: ReconcilerDeps, signal: AbortSignal): Promise<void> {
-  const { catalog, compute, logger, metrics, owner, limits } = deps;
-  const isMine = (): Promise<boolean> => renewReconcilerTurn(catalog.knex, { owner, leaseMs: LEASE_MS });
-  const before = await readFacts(catalog, { tokens: [], instanceIds: [] });
-  const things = await compute.listOwned(await deps.deploymentId());
-  const after = await readFacts(catalog, {
-    tokens: things.map((thing) => thing.clientToken),
-    instanceIds: things.map((thing) => thing.instanceId),
-  });
-  const ramOf = await flavorsOf(deps);
-  if (!(await isMine())) return;
-  const state = await recordDifferences(catalog, compare({ before, things, after }, ramOf));
+/** False where it broke off: then it counts as no comparison, and the next is due at once. */
+async function reconcileOnce(deps: ReconcilerDeps, signal: AbortSignal): Promise<boolean> {
+  const { catalog, logger, metrics, owner, limits } = deps;
+  const isMine = async (): Promise<boolean> => {
+    if (await renewReconcilerTurn(catalog.knex, { owner, leaseMs: LEASE_MS })) return true;
+    logger.warn('the lease for reconciling ran out: this run ends here', { owner, lease_ms: LEASE_MS });
+    return false;
+  };
+  const read = await readBoth(deps, isMine);
+  if (read === undefined) return false;
+  const { readings, ramOf } = read;
+  const state = await recordDifferences(catalog, compare(readings, ramOf));
   const { acts, held } = planRun(state, limits);
   if (held) logger.warn('nothing is removed: was the catalog restored?', heldFields(state));
   const filed = new Set<string | null>();
   for (const finding of acts) {
-    if (signal.aborted || !(await isMine())) return;
+    if (signal.aborted || !(await isMine())) return false;
     if (filed.has(finding.instanceId)) continue;
     const within = AbortSignal.any([signal, AbortSignal.timeout(COMPUTE_TIMEOUT_MS)]);
     const outcome = await actAndSay({ ...deps, ramOf, acts, signal: within }, finding);
     if (outcome === 'filed') filed.add(finding.instanceId);
   }
   metrics.count('trove_reconcile_runs_total', 'Comparisons of the catalog with the world that came to their end.', {});
+  return true;
+}
+
+/** Catalog and world, the lease renewed after each look, for any may take long. Undefined where it is lost. */
+async function readBoth(
+  deps: ReconcilerDeps,
+  isMine: () => Promise<boolean>,
+): Promise<{ readonly readings: Readings; readonly ramOf: RamOf } | undefined> {
+  const { catalog, compute } = deps;
+  const before = await readFacts(catalog, { tokens: [], instanceIds: [] });
+  if (!(await isMine())) return undefined;
+  const things = await compute.listOwned(await deps.deploymentId());
+  if (!(await isMine())) return undefined;
+  const after = await readFacts(catalog, {
+    tokens: things.map((thing) => thing.clientToken),
+    instanceIds: things.map((thing) => thing.instanceId),
+  });
+  if (!(await isMine())) return undefined;
+  const ramOf = await flavorsOf(deps);
+  return (await isMine()) ? { readings: { before, things, after }, ramOf } : undefined;
 }
 
 /** One line per act, and one act that fails stops no other. */

@@ -143,4 +143,56 @@ describe.each(['mysql', 'sqlite'] as const)('a reconciler that holds back on %s'
     await zombie;
     expect(deleted, 'the zombie comes back and stops').toHaveLength(before);
   });
+
+  it.each(['listOwned', 'flavors'] as const)('whose lease runs out in %s does nothing, and says so', async (slow) => {
+    const left = await here.volume(await here.deletedInstance(), 'gone');
+    const { [slow]: quick } = here.house.world;
+    Object.assign(here.house.world, {
+      [slow]: async (deploymentId: string) => {
+        const answer = await quick(deploymentId);
+        await here.catalog.knex('reconciler').update({ lease_until: 1 });
+        return answer;
+      },
+    });
+    expect(await here.warnings()).toEqual(['the lease for reconciling ran out: this run ends here']);
+    expect(here.volumes.has(left)).toBe(true);
+    expect(await here.state(), 'it counts as no comparison').toMatchObject({ ranAt: null, findings: [] });
+    Object.assign(here.house.world, { [slow]: quick });
+    expect(await here.warnings()).toEqual([]);
+    expect(here.volumes.has(left)).toBe(false);
+    expect((await here.state()).ranAt).not.toBeNull();
+  });
+
+  it('renews its lease between the looks, so that all of them together may take longer than it', async () => {
+    const renewed: number[] = [];
+    const { listOwned, flavors } = here.house.world;
+    const nearlyOut = async (): Promise<void> => {
+      const { lease_until: until } = await here.catalog.knex('reconciler').first('lease_until');
+      renewed.push(Number(until));
+      await here.catalog.knex('reconciler').update({ lease_until: Number(until) - 50_000_000 });
+    };
+    here.house.world.listOwned = async (deploymentId) => {
+      await nearlyOut();
+      return await listOwned(deploymentId);
+    };
+    here.house.world.flavors = async () => {
+      await nearlyOut();
+      return await flavors();
+    };
+    expect(await here.warnings()).toEqual([]);
+    const [first, second] = renewed;
+    expect(second, 'a whole lease again').toBeGreaterThan(Number(first) - 50_000_000);
+    expect((await here.state()).ranAt).not.toBeNull();
+  });
+
+  it('removes all the same, however many repairs come first', async () => {
+    const left = await here.volume(await here.deletedInstance(), 'gone');
+    await here.built();
+    const { project } = here.house;
+    await here.catalog.knex('quota_usages').where({ tenant_id: project }).update({ in_use: 99 });
+    await here.run({ dryRun: true });
+    expect(await here.found()).toEqual(['quota', 'quota', 'quota', 'unowned']);
+    await here.run({ maxActions: 1 });
+    expect(here.volumes.has(left)).toBe(false);
+  });
 });
