@@ -8,7 +8,13 @@ import { summary } from './walkthrough.ts';
 import { type Between, differences, expectEachPlantToFailItsRow, recordWalk } from './walkthrough_test_support.ts';
 
 const socket = engineSocket(process.env);
-const isPossible = findCompose() !== undefined && socket !== undefined && (await engineAnswers(socket));
+const missing = await whatIsMissing();
+if (missing !== undefined) process.stderr.write(`not run, on Compose: ${missing}\n`);
+
+async function whatIsMissing(): Promise<string | undefined> {
+  if (socket === undefined || !(await engineAnswers(socket))) return 'no Docker engine of this machine answers';
+  return findCompose() === undefined ? 'there is neither "docker compose" nor docker-compose' : undefined;
+}
 
 /** What is killed in which row, in the middle of what that row waits for. */
 const KILLS: Readonly<Record<number, string>> = {
@@ -69,8 +75,10 @@ async function everything(runtime: ComposeRuntime): Promise<unknown> {
   return { rows, servers, secrets: await containers.readFile('/stack/secrets/secrets.json') };
 }
 
-test.runIf(isPossible)(
-  'the walkthrough is as expected with containers as instances while each container of the stack is killed once, and a down and up keeps everything',
+const GUARANTEE =
+  'the walkthrough is as expected with containers as instances while each container of the stack is killed once, and a down and up keeps everything';
+test.runIf(missing === undefined)(
+  missing === undefined ? GUARANTEE : `${GUARANTEE} (not run: ${missing})`,
   async () => {
     const runtime = await openComposeRuntime(() => undefined);
     const { project, healthy } = runtime;
