@@ -38,16 +38,19 @@ export interface Copy {
 
 /**
  * A copy is a container of the image of the volume's server that runs `cp`, as root without a network. It goes on when
- * the taskmanager that asked for it dies, and whoever asks next waits for the same one.
+ * the taskmanager that asked for it dies or loses patience, and whoever asks next waits for the same one, or finds it
+ * whole: a copy that takes longer than one try is there after several. One that failed is made anew.
  */
 export async function makeCopy(engine: Engine, copy: Copy, signal: AbortSignal): Promise<void> {
-  if ((await stateOf(engine, copy.name, signal)) === undefined) {
+  const begun = await stateOf(engine, copy.name, signal);
+  if (isWhole(begun)) return;
+  if (begun?.Status === 'exited') await removeContainer(engine, copy.name, signal);
+  if (begun === undefined || begun.Status === 'exited')
     await makeContainer(engine, await optionsOf(engine, copy, signal), signal);
-  }
   await startContainer(engine, copy.name, signal);
   await waitForEnd(engine, copy.name, signal);
   const state = await stateOf(engine, copy.name, signal);
-  if (state?.Status === 'exited' && state.ExitCode === 0) return;
+  if (isWhole(state)) return;
   await removeContainer(engine, copy.name, signal);
   const cause = new Error(`${copy.name} on host ${engine.host.name} ended with ${state?.ExitCode ?? 'nothing'}`);
   throw new TroveError('COMPUTE_ERROR', 'The volume could not be copied.', { cause, retryable: true });
@@ -55,7 +58,10 @@ export async function makeCopy(engine: Engine, copy: Copy, signal: AbortSignal):
 
 /** Whether the copy of that name is whole. */
 export async function isCopied(engine: Engine, name: string): Promise<boolean> {
-  const state = await stateOf(engine, name);
+  return isWhole(await stateOf(engine, name));
+}
+
+function isWhole(state: ContainerInspectInfo['State'] | undefined): boolean {
   return state?.Status === 'exited' && state.ExitCode === 0;
 }
 

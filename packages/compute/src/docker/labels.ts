@@ -11,6 +11,7 @@ export const LABELS = {
   image: 'trove.image',
   flavor: 'trove.flavor',
   volume: 'trove.volume',
+  snapshot: 'trove.snapshot',
   address: 'trove.address',
   port: 'trove.port',
   publicPort: 'trove.public_port',

@@ -50,11 +50,14 @@ export class HostSnapshots {
   async restore(volumeId: string, snapshotId: string, signal: AbortSignal): Promise<void> {
     if (!(await this.isWhole(snapshotId))) throw new TroveError('COMPUTE_ERROR', 'The snapshot is not there.');
     const name = names.restore(volumeId);
-    // One that somebody else began may be of another snapshot: it ends first, and then ours is done.
-    await waitForEnd(this.#engine, name, signal);
-    await removeContainer(this.#engine, name, signal);
+    const begun = await findContainer(this.#engine, name, signal);
+    // One of another snapshot ends first, and then ours is done; one of ours is gone on with.
+    if (begun !== undefined && begun.Config.Labels[LABELS.snapshot] !== snapshotId) {
+      await waitForEnd(this.#engine, name, signal);
+      await removeContainer(this.#engine, name, signal);
+    }
     const [from, to] = [names.snapshot(snapshotId), names.volume(volumeId)];
-    const labels = { [LABELS.volume]: volumeId };
+    const labels = { [LABELS.volume]: volumeId, [LABELS.snapshot]: snapshotId };
     await makeCopy(this.#engine, { kind: 'restore', name, from, to, labels }, signal);
     await removeContainer(this.#engine, name, signal);
   }
