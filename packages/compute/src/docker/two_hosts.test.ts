@@ -161,6 +161,22 @@ async function twoEngines(): Promise<void> {
     for (const { id } of [there, away]) await compute.deleteServer(id, signal);
   }, 60_000);
 
+  test('with one engine stopped, what is on the other is deleted by its id', async () => {
+    const server = await (await world.open()).createServer(await create(await world.open(), 'az1'), signal);
+    const volumeId = server.volumeId ?? '';
+    const stopped = await startDockerEngine({ ca: ca.cert, ...(await issue()) });
+    await stopped.stop();
+    const half = await world.open({ host: { one: hosts.one, two: stopped.tlsUrl ?? '' } });
+    await half.stopServer(server.id, signal);
+    const { snapshotId } = await half.snapshotVolume(volumeId, newUuid(), signal);
+    await half.deleteServer(server.id, signal);
+    expect(await half.getServer(server.id)).toBeUndefined();
+    await half.deleteSnapshot(snapshotId, signal);
+    await half.deleteVolume(volumeId, signal);
+    expect(await half.volumeSize(volumeId)).toBeUndefined();
+    await expect(half.findServers(newUuid()), 'the other host may have it').rejects.toMatchObject({ retryable: true });
+  }, 60_000);
+
   async function expiredServer(): Promise<string> {
     const notBefore = new Date(past.getTime() - DAY_MS);
     const pair = await ca.issue({ name: 'e', use: 'server', hosts: ['127.0.0.1'], notBefore, notAfter: past });

@@ -1,4 +1,4 @@
-import { resourcesOfInstance } from '@trove/catalog';
+import { markResource, resourcesOfInstance } from '@trove/catalog';
 import type { Step } from '@trove/tasks';
 import { optionalText } from '../shared/outputs.ts';
 import { removeServersOf } from '../shared/servers.ts';
@@ -14,16 +14,21 @@ export function deleteServer(tools: TaskTools): Step {
     timeoutMs: COMPUTE_TIMEOUT_MS,
     retry: PERSISTENT_RETRY,
     async run(context) {
-      const serverId = optionalText(context.outputs['find_parts'], 'server_id');
-      if (serverId !== undefined) {
-        await compute.deleteServer(serverId, context.signal);
-        if ((await compute.getServer(serverId)) !== undefined) {
+      const resources = await resourcesOfInstance(catalog.knex, context.task.instanceId);
+      const owned = resources.filter((resource) => resource.kind === 'server');
+      const serverId = optionalText(context.outputs['find_parts'], 'server_id') ?? null;
+      const ids = new Set([serverId, ...owned.map((resource) => resource.external_id)].filter((id) => id !== null));
+      for (const id of ids) {
+        await compute.deleteServer(id, context.signal);
+        if ((await compute.getServer(id)) !== undefined) {
           return { wait: { ms: LOOK_EVERY_MS, progress: 'the server is being deleted' } };
         }
       }
-      const owned = await resourcesOfInstance(catalog.knex, context.task.instanceId);
-      for (const { token } of owned.filter((resource) => resource.kind === 'server'))
-        await removeServersOf(tools, context, token);
+      for (const { token, external_id } of owned) {
+        // Every host is asked only where no id says which one: one that is silent keeps no other's servers.
+        if (external_id === null) await removeServersOf(tools, context, token);
+        else await context.fenced((tx) => markResource(tx, { token, state: 'gone' }));
+      }
       return { done: { gone: true } };
     },
   };

@@ -26,12 +26,13 @@ async function remove(
   { kind, token, external_id }: ResourceRow,
 ): Promise<void> {
   if (kind !== 'volume' && kind !== 'snapshot') return;
+  // One that is only intended may be there all the same: its maker died before it could say so. Then every host is asked.
   if (kind === 'snapshot') {
-    // One that is only intended may be there all the same: its maker died before it could say so.
     const snapshotId = external_id ?? (await compute.findSnapshot(token))?.snapshotId;
     if (snapshotId !== undefined) await compute.deleteSnapshot(snapshotId, context.signal);
+  } else {
+    const volumeId = external_id ?? (await compute.findVolume(token))?.volumeId;
+    if (volumeId !== undefined) await compute.deleteVolume(volumeId, context.signal);
   }
-  const volume = kind === 'volume' ? await compute.findVolume(token) : undefined;
-  if (volume !== undefined) await compute.deleteVolume(volume.volumeId, context.signal);
   await context.fenced((tx) => markResource(tx, { token, state: 'gone' }));
 }
