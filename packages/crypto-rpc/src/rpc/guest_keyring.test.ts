@@ -27,7 +27,7 @@ const admits = (version: number, method: string, at: { issued: number; now?: num
 /** Agrees as a taskmanager does; the new key's text. */
 function agree(version: number): string {
   const own = newKeyPair();
-  const answer = keyring.agree({ version, public: own.public.toString('hex') });
+  const answer = keyring.agree({ version, public: own.public.toString('hex') }, file.read().active.version);
   const guest = Buffer.from(answer.public, 'hex');
   const oldKey = file.read().active.text.reveal();
   const text = agreedKey(own, guest, { version, oldKey, taskmanager: own.public, guest }).reveal();
@@ -85,7 +85,15 @@ describe('a guest with a key', () => {
     agree(5);
     keyring.prove(5);
     for (const version of [5, 4, 1]) expect(() => agree(version)).toThrow('above that of the present one');
-    expect(() => keyring.agree({ version: 6, public: '00'.repeat(32) })).toThrow('gives no secret');
+    expect(() => keyring.agree({ version: 6, public: '00'.repeat(32) }, 5)).toThrow('gives no secret');
+    expect(file.read().pending).toBeUndefined();
+  });
+
+  test('what was asked under a key that has changed since is not agreed on', () => {
+    agree(2);
+    keyring.prove(2);
+    const late = { version: 3, public: newKeyPair().public.toString('hex') };
+    expect(() => keyring.agree(late, 1)).toThrow('changed meanwhile');
     expect(file.read().pending).toBeUndefined();
   });
 

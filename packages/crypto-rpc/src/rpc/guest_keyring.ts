@@ -74,9 +74,18 @@ export class GuestKeyring {
     return keyCheckValue(key.held.text.reveal());
   }
 
-  /** Agrees on the next key under the active one. It is pending, and on the disk, before the answer goes out. */
-  agree({ version, public: taskmanagers }: ArgsOf<GuestApi['rotate_key']>): ResultOf<GuestApi['rotate_key']> {
+  /**
+   * Agrees on the next key under version `under`, which is the active one: a `hello` between the request's checks and here may
+   * have changed it, and the other side would come to another key. What is agreed on is pending, and on the disk, before the
+   * answer goes out.
+   */
+  agree(
+    { version, public: taskmanagers }: ArgsOf<GuestApi['rotate_key']>,
+    under: number,
+  ): ResultOf<GuestApi['rotate_key']> {
     const active = this.#active.held;
+    if (active.version !== under)
+      throw new TroveError('GUEST_ERROR', 'The key was changed meanwhile.', { retryable: true });
     if (version <= active.version)
       throw new TroveError('GUEST_ERROR', 'The version of a new key is above that of the present one.');
     const own = newKeyPair();

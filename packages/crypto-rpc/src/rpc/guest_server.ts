@@ -158,7 +158,7 @@ class SealedGuestServer implements GuestServer {
       hello: async (args: ArgsOf<GuestApi['hello']>) => this.#hello(args, keyVersion),
       rotate_key: async (args: ArgsOf<GuestApi['rotate_key']>, { fence }) => {
         this.#options.passFence?.(fence);
-        return this.#keyring.agree(args);
+        return this.#keyring.agree(args, keyVersion);
       },
     };
   }
