@@ -75,10 +75,8 @@ async function everything(runtime: ComposeRuntime): Promise<unknown> {
   return { rows, servers, secrets: await containers.readFile('/stack/secrets/secrets.json') };
 }
 
-const GUARANTEE =
-  'the walkthrough is as expected with containers as instances while each container of the stack is killed once, and a down and up keeps everything';
 test.runIf(missing === undefined)(
-  missing === undefined ? GUARANTEE : `${GUARANTEE} (not run: ${missing})`,
+  `the walkthrough is as expected with containers as instances while each container of the stack is killed once, and a down and up keeps everything${missing === undefined ? '' : `; not run: ${missing}`}`,
   async () => {
     const runtime = await openComposeRuntime(() => undefined);
     const { project, healthy } = runtime;
