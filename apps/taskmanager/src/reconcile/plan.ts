@@ -15,12 +15,17 @@ export interface Plan {
   readonly held: boolean;
 }
 
-/** Which findings are acted on in this run. */
-export function planRun(state: ReconcileState, limits: ReconcileLimits): Plan {
+/** Which findings are acted on in this run; where nobody could list what is outside, those for which that is not needed. */
+export function planRun(
+  state: ReconcileState,
+  limits: ReconcileLimits,
+  { listed }: { readonly listed: boolean },
+): Plan {
   const grace = BigInt(limits.graceMs) * 1000n;
   const held = state.heldSince !== null || state.findings.some(({ kind, approved }) => kind === 'unheard' && !approved);
   const young = state.now - state.createdAt < grace;
   const isRipe = ({ kind, since, approved }: RecordedFinding): boolean => {
+    if (!listed && RECONCILE_KINDS[kind].outside !== null) return false;
     if (approved) return true;
     if (limits.dryRun || RECONCILE_KINDS[kind].asks || state.now - since < grace) return false;
     return !RECONCILE_KINDS[kind].deletes || !(held || young);

@@ -58,7 +58,7 @@ export function createReconciler(deps: ReconcilerDeps): (signal: AbortSignal) =>
   };
 }
 
-/** False where it broke off: then it counts as no comparison, and the next is due at once. */
+/** False where it broke off or has not seen everything: then it counts as no comparison, and the next is due at once. */
 async function reconcileOnce(deps: ReconcilerDeps, signal: AbortSignal): Promise<boolean> {
   const { catalog, logger, metrics, owner, limits } = deps;
   const isMine = async (): Promise<boolean> => {
@@ -69,8 +69,9 @@ async function reconcileOnce(deps: ReconcilerDeps, signal: AbortSignal): Promise
   const read = await readBoth(deps, isMine);
   if (read === undefined) return false;
   const { readings, ramOf } = read;
-  const state = await recordDifferences(catalog, compare(readings, ramOf));
-  const { acts, held } = planRun(state, limits);
+  const listed = readings.things !== undefined;
+  const state = await recordDifferences(catalog, compare(readings, ramOf), { listed });
+  const { acts, held } = planRun(state, limits, { listed });
   if (held) logger.warn('nothing is removed: was the catalog restored?', heldFields(state));
   const filed = new Set<string | null>();
   for (const finding of acts) {
@@ -80,6 +81,7 @@ async function reconcileOnce(deps: ReconcilerDeps, signal: AbortSignal): Promise
     const outcome = await actAndSay({ ...deps, ramOf, acts, signal: within }, finding);
     if (outcome === 'filed') filed.add(finding.instanceId);
   }
+  if (!listed) return false;
   metrics.count('trove_reconcile_runs_total', 'Comparisons of the catalog with the world that came to their end.', {});
   return true;
 }
@@ -89,18 +91,29 @@ async function readBoth(
   deps: ReconcilerDeps,
   isMine: () => Promise<boolean>,
 ): Promise<{ readonly readings: Readings; readonly ramOf: RamOf } | undefined> {
-  const { catalog, compute } = deps;
+  const { catalog } = deps;
   const before = await readFacts(catalog, { tokens: [], instanceIds: [] });
   if (!(await isMine())) return undefined;
-  const things = await compute.listOwned(await deps.deploymentId());
+  const things = await listThings(deps);
   if (!(await isMine())) return undefined;
   const after = await readFacts(catalog, {
-    tokens: things.map((thing) => thing.clientToken),
-    instanceIds: things.map((thing) => thing.instanceId),
+    tokens: (things ?? []).map((thing) => thing.clientToken),
+    instanceIds: (things ?? []).map((thing) => thing.instanceId),
   });
   if (!(await isMine())) return undefined;
   const ramOf = await flavorsOf(deps);
   return (await isMine()) ? { readings: { before, things, after }, ramOf } : undefined;
+}
+
+/** Undefined where compute does not say all of it: one silent host keeps nothing waiting that is not outside. */
+async function listThings({ compute, deploymentId, logger }: ReconcilerDeps): Promise<Readings['things']> {
+  const id = await deploymentId();
+  try {
+    return await compute.listOwned(id);
+  } catch (error) {
+    logger.warn('what is outside cannot be listed: only the catalog is put right', { error });
+    return undefined;
+  }
 }
 
 /** One line per act, and one act that fails stops no other. */

@@ -1,5 +1,5 @@
 import { approveFindings } from '@trove/catalog';
-import { createMetrics, newUuid } from '@trove/common';
+import { createMetrics, newUuid, TroveError } from '@trove/common';
 import { TASK_STATUSES } from '@trove/contracts';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { booksOf, instanceOf } from '../../test/house.ts';
@@ -194,5 +194,34 @@ describe.each(['mysql', 'sqlite'] as const)('a reconciler that holds back on %s'
     expect(await here.found()).toEqual(['quota', 'quota', 'quota', 'unowned']);
     await here.run({ maxActions: 1 });
     expect(here.volumes.has(left)).toBe(false);
+  });
+
+  it('puts the catalog right while compute cannot be listed, and knows later what it had found outside', async () => {
+    const left = await here.volume(await here.deletedInstance(), 'gone');
+    await here.volume(newUuid());
+    await here.built();
+    await here.run({ dryRun: true });
+    const outside = (await here.state()).findings;
+    expect(outside.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['unheard', 'unowned']));
+    await approveFindings(here.catalog, outside);
+    const approved = await here.state();
+    await here.catalog.knex('quota_usages').where({ tenant_id: here.house.project }).update({ in_use: 99 });
+    await here.resource(await here.deletedInstance(), { state: 'deleting' });
+    const { listOwned } = here.house.world;
+    here.house.world.listOwned = async () => {
+      throw new TroveError('COMPUTE_ERROR', 'a host is silent', { retryable: true });
+    };
+    expect(await here.warnings()).toEqual(['what is outside cannot be listed: only the catalog is put right']);
+    expect((await booksOf(here.house))[0]).toBe(3);
+    expect(await here.warnings()).toHaveLength(1);
+    expect(await here.found()).toEqual(['unheard', 'unowned', 'unsettled']);
+    const { findings, ranAt } = await here.state();
+    expect(findings.filter(({ kind }) => kind !== 'unsettled')).toEqual(approved.findings);
+    expect(ranAt, 'it counts as no comparison').toBe(approved.ranAt);
+    here.house.world.listOwned = listOwned;
+    await here.run();
+    expect(here.volumes.has(left)).toBe(false);
+    await here.run();
+    expect(await here.found()).toEqual([]);
   });
 });

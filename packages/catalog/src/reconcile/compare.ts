@@ -15,8 +15,8 @@ import type { Difference } from './kinds.ts';
 /** Three readings, in this order: what the world lacks is asked of the first, what the catalog lacks of the last. */
 export interface Readings {
   readonly before: CatalogFacts;
-  /** Carrying this deployment's id. */
-  readonly things: readonly OutsideThing[];
+  /** Carrying this deployment's id; undefined where nobody could list them: then nothing is said about them. */
+  readonly things: readonly OutsideThing[] | undefined;
   readonly after: CatalogFacts;
 }
 
@@ -24,7 +24,7 @@ export interface Readings {
 export function compare({ before, things, after }: Readings, ramOf: RamOf): readonly Difference[] {
   const already = new Set(unsettledResources(before).map((row) => row.token));
   return [
-    ...unownedThings(after, things),
+    ...unownedThings(after, things ?? []),
     ...leftovers(after),
     ...unsettled(after).filter(({ subject }) => already.has(subject)),
     ...after.deadKeys.map((id) => of('dead_key', id, id, 'a key rests in the catalog, and its instance is deleted')),

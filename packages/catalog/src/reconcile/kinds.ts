@@ -1,16 +1,22 @@
 /**
  * What a reconciler finds, and what it does about it. `deletes`: something outside or a key is gone afterwards, so a catalog
- * that is young or was restored is not enough of a reason. `asks`: never without an operator.
+ * that is young or was restored is not enough of a reason. `asks`: never without an operator. `outside`: `listed` is found in
+ * the list of what is outside, `sought` is looked for there before it is acted on.
  */
 export const RECONCILE_KINDS = {
-  unheard: { does: 'would remove it', deletes: true, asks: true },
-  unowned: { does: 'removes it', deletes: true, asks: false },
-  leftover: { does: 'removes what the failed build left', deletes: true, asks: false },
-  unsettled: { does: 'looks for it outside, and settles its row', deletes: true, asks: false },
-  dead_key: { does: 'erases the key', deletes: true, asks: false },
-  status: { does: "settles the status by the server's, with a fault", deletes: false, asks: false },
-  slot: { does: 'frees the slot, or gives it to the task that waits for it', deletes: false, asks: false },
-  quota: { does: 'corrects the usage', deletes: false, asks: false },
+  unheard: { does: 'would remove it', deletes: true, asks: true, outside: 'listed' },
+  unowned: { does: 'removes it', deletes: true, asks: false, outside: 'listed' },
+  leftover: { does: 'removes what the failed build left', deletes: true, asks: false, outside: 'sought' },
+  unsettled: { does: 'looks for it outside, and settles its row', deletes: true, asks: false, outside: 'sought' },
+  dead_key: { does: 'erases the key', deletes: true, asks: false, outside: null },
+  status: { does: "settles the status by the server's, with a fault", deletes: false, asks: false, outside: null },
+  slot: {
+    does: 'frees the slot, or gives it to the task that waits for it',
+    deletes: false,
+    asks: false,
+    outside: null,
+  },
+  quota: { does: 'corrects the usage', deletes: false, asks: false, outside: null },
 } as const;
 
 export type ReconcileKind = keyof typeof RECONCILE_KINDS;

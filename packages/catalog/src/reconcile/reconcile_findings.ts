@@ -4,7 +4,7 @@ import type { Catalog } from '../catalog.ts';
 import { dbNow } from '../database_time.ts';
 import type { DatabaseBigint, DeploymentRow, ReconcileFindingRow, ReconcilerRow } from '../tables.ts';
 import { withTransaction } from '../transaction.ts';
-import { type Difference, isReconcileKind } from './kinds.ts';
+import { type Difference, isReconcileKind, RECONCILE_KINDS } from './kinds.ts';
 
 /** A difference as the table has it. Times are epoch microseconds of the database. */
 export interface RecordedFinding extends Difference {
@@ -26,15 +26,20 @@ export interface ReconcileState {
 const DETAIL_LENGTH = 255;
 
 /**
- * Writes what differs now: what is new from now on, what is known stays as old as it is, what is no more goes. By the holder
- * of the lease only.
+ * Writes what differs now: what is new from now on, what is known stays as old as it is, what is no more goes. Where what is
+ * outside was not `listed`, what is found there only is neither confirmed nor dropped. By the holder of the lease only.
  */
-export async function recordDifferences(catalog: Catalog, differences: readonly Difference[]): Promise<ReconcileState> {
+export async function recordDifferences(
+  catalog: Catalog,
+  differences: readonly Difference[],
+  { listed }: { readonly listed: boolean } = { listed: true },
+): Promise<ReconcileState> {
   return await withTransaction(catalog, async (tx) => {
     const known = await tx<ReconcileFindingRow>('reconcile_findings').select('kind', 'subject');
     const present = new Set(differences.map(nameOf));
     for (const { kind, subject } of known)
-      if (!present.has(nameOf({ kind, subject }))) await tx('reconcile_findings').where({ kind, subject }).delete();
+      if (!present.has(nameOf({ kind, subject })) && (listed || !isFoundOutside(kind)))
+        await tx('reconcile_findings').where({ kind, subject }).delete();
     for (const { kind, subject, instanceId, detail } of differences) {
       const row = { instance_id: instanceId, detail: detail.slice(0, DETAIL_LENGTH) };
       await tx('reconcile_findings')
@@ -73,6 +78,10 @@ export async function approveFindings(catalog: Catalog, seen: readonly RecordedF
       approved += await tx('reconcile_findings').where({ kind, subject }).update({ approved: 1 });
     return approved;
   });
+}
+
+function isFoundOutside(kind: string): boolean {
+  return isReconcileKind(kind) && RECONCILE_KINDS[kind].outside === 'listed';
 }
 
 function nameOf({ kind, subject }: { readonly kind: string; readonly subject: string }): string {
