@@ -11,7 +11,7 @@ import { accountOfUrl, Secret, type TransportAccount } from '@trove/common';
 import type { InjectedFiles } from '@trove/compute';
 import { guestAccount } from '@trove/crypto-rpc';
 import type { Step, StepContext } from '@trove/tasks';
-import { transportUrlIn } from './guest_files.ts';
+import { filesWithKey, transportUrlIn } from './guest_files.ts';
 import { optionalText } from './outputs.ts';
 import { CATALOG_TIMEOUT_MS, RETRY, type TaskTools } from './tools.ts';
 
@@ -49,6 +49,15 @@ export function accountInFiles(files: InjectedFiles, instanceId: string): Transp
   const url = transportUrlIn(files);
   const account = url && accountOfUrl(url);
   return account?.user === guestAccount(instanceId) ? account : undefined;
+}
+
+/**
+ * A sealed server's files without what the catalog has anyway: its keys, and the password of an account of its own. For a
+ * journal, which rests under a key that the api has too.
+ */
+export function filesWithoutSecrets(files: InjectedFiles, instanceId: string): InjectedFiles {
+  const account = accountInFiles(files, instanceId);
+  return filesWithKey(files, undefined, account && { ...account, password: new Secret('-') });
 }
 
 /** Makes the guest's account and queue; from then on its messages must come from there. */

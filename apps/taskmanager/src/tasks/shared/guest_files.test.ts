@@ -60,6 +60,7 @@ test('old files that are put back have the key and the password of now, whatever
   };
   const now = { text: new Secret('N'.repeat(32)), version: 3 };
   const changed = { ...account, password: new Secret('third') };
+  expect(JSON.stringify(filesWithKey(meanwhile, undefined, changed))).not.toMatch(/KKK|PPP|first|x,y/);
   expect(filesWithKey(meanwhile, now, changed)).toEqual({
     ...guestFiles({ ...identity, key: now, account: changed }, { ...agent, brokerAuthority: 'CA' }),
   });

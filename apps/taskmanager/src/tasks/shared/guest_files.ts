@@ -30,11 +30,12 @@ export function guestFiles(identity: GuestIdentity, agent: AgentSettings): Injec
 }
 
 /**
- * A server's files as they were, with this key and this account in place of whatever the guest had made of them meanwhile.
+ * A server's files as they were, with this key, or none, and this account in place of whatever the guest had made of them
+ * meanwhile.
  */
 export function filesWithKey(
   files: InjectedFiles,
-  key: InjectedKey,
+  key: InjectedKey | undefined,
   account: TransportAccount | undefined,
 ): InjectedFiles {
   const { [GUEST_INFO_FILE]: info = '', [GUEST_AGENT_FILE]: agent = '' } = files;
@@ -42,8 +43,8 @@ export function filesWithKey(
   return {
     ...files,
     [GUEST_INFO_FILE]: editIni(info, {
-      instance_rpc_encr_key: key.text.reveal(),
-      instance_rpc_key_version: key.version === 1 ? undefined : String(key.version),
+      instance_rpc_encr_key: key?.text.reveal(),
+      instance_rpc_key_version: key === undefined || key.version === 1 ? undefined : String(key.version),
       instance_rpc_bootstrap_until: undefined,
       instance_rpc_pending_key: undefined,
       instance_rpc_pending_version: undefined,

@@ -3,6 +3,7 @@ import { TroveError } from '@trove/common';
 import type { InjectedFiles } from '@trove/compute';
 import { SERVICE_STATUSES } from '@trove/contracts';
 import type { Step, StepContext } from '@trove/tasks';
+import { filesWithoutSecrets } from '../shared/guest_accounts.ts';
 import { knownServer } from '../shared/known_server.ts';
 import { memberOf, numberMember, optionalText, textMember } from '../shared/outputs.ts';
 import { CATALOG_TIMEOUT_MS, RETRY, type TaskTools } from '../shared/tools.ts';
@@ -11,7 +12,7 @@ export const FIND_SERVER = 'find_server';
 /** The step whose undo puts the old server back. */
 export const REBUILD_SERVER = 'rebuild_server';
 
-/** What stands before the upgrade, so that an undo can put it back. The old files hold the old key: they rest sealed. */
+/** What stands before the upgrade, so that an undo can put it back. Files that hold what is in no other place rest sealed. */
 export function findServer(tools: TaskTools): Step {
   return {
     name: FIND_SERVER,
@@ -21,7 +22,8 @@ export function findServer(tools: TaskTools): Step {
       const { instanceId, id } = context.task;
       const { instance, server } = await knownServer(tools, instanceId);
       if (server === undefined) throw new TroveError('UNPROCESSABLE', 'The instance has no server to upgrade.');
-      const files = JSON.stringify(await tools.compute.injectedFiles(server.id));
+      const files = await tools.compute.injectedFiles(server.id);
+      const kept = JSON.stringify(instance.rpc_policy === 2 ? filesWithoutSecrets(files, instanceId) : files);
       await context.fenced((tx) => writeServiceStatus(tx, { instanceId, status: SERVICE_STATUSES.UPGRADING }));
       return {
         done: {
@@ -29,7 +31,7 @@ export function findServer(tools: TaskTools): Step {
           image_id: server.imageId,
           volume_id: server.volumeId,
           rpc_policy: instance.rpc_policy,
-          files: sealTaskSecret(tools.controlRing, id, files),
+          files: sealTaskSecret(tools.controlRing, id, kept),
         },
       };
     },
