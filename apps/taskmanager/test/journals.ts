@@ -72,7 +72,7 @@ export async function restoreDatastores({ knex }: Catalog, journals: readonly Re
 /** Puts the rows into a catalog of the version that they were recorded with; the dead worker's lease is over. */
 export async function restoreRows({ knex }: Catalog, journal: RecordedJournal): Promise<void> {
   const later = Date.now() * 1000 - journal.at;
-  const { instances = [], tasks = [], ...others } = journal.tables;
+  const { instances = [], tasks = [], instance_keys: keys = [], ...others } = journal.tables;
   await knex('instances').insert(instances);
   const moved = tasks.map((task) => ({
     ...task,
@@ -81,7 +81,17 @@ export async function restoreRows({ knex }: Catalog, journal: RecordedJournal): 
     wake_at: task['wake_at'] === null ? null : 1,
   }));
   await knex('tasks').insert(moved);
+  for (const { bootstrap_until: until = null, ...key } of keys)
+    await knex('instance_keys').insert(until === null ? key : { ...key, bootstrap_until: Number(until) + later });
   for (const [name, rows] of Object.entries(others)) await knex(name).insert(rows);
+}
+
+/** A file with the end of its injected key as far ahead as it was. */
+function withLaterEnd(file: string, laterMs: number): string {
+  return file.replace(
+    /^(instance_rpc_bootstrap_until=)(\d+)$/m,
+    (_, option: string, until: string) => `${option}${Math.round(Number(until) + laterMs)}`,
+  );
 }
 
 /** Puts back what was outside of the catalog; `startServer` starts what ran. */
@@ -90,10 +100,14 @@ export function restoreWorld(world: World, journal: RecordedJournal): readonly s
     world.volumes.set(volume.id, volume);
   for (const one of journal.snapshots as (Parameters<World['snapshots']['set']>[1] & { snapshotId: string })[])
     world.snapshots.set(one.snapshotId, one);
+  const laterMs = Date.now() - journal.at / 1000;
   const running: string[] = [];
   for (const server of journal.servers as Parameters<World['servers']['set']>[1][]) {
     if (server.running) running.push(server.id);
-    world.servers.set(server.id, { ...server, agent: undefined, running: false });
+    const files = Object.fromEntries(
+      Object.entries(server.files).map(([name, text]) => [name, withLaterEnd(text, laterMs)]),
+    );
+    world.servers.set(server.id, { ...server, files, agent: undefined, running: false });
   }
   return running;
 }
