@@ -47,7 +47,8 @@ export async function makeCopy(engine: Engine, copy: Copy, signal: AbortSignal):
   if (begun?.Status === 'exited') await removeContainer(engine, copy.name, signal);
   if (begun === undefined || begun.Status === 'exited')
     await makeContainer(engine, await optionsOf(engine, copy, signal), signal);
-  await startContainer(engine, copy.name, signal);
+  // One that runs may end at any moment: started then, it would copy again.
+  if (begun?.Status !== 'running') await startContainer(engine, copy.name, signal);
   await waitForEnd(engine, copy.name, signal);
   const state = await stateOf(engine, copy.name, signal);
   if (isWhole(state)) return;
