@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { FAULTS } from './faults.ts';
+import { FAULTS } from './faults/index.ts';
 import { runChaos } from './run.ts';
 
 const SECONDS = 45;

@@ -7,7 +7,7 @@ import { localThings } from '@trove/compute';
 import { seededRandom } from '@trove/testkit';
 import { settleAccounts, type Tally, tallyTable } from './accounts.ts';
 import { BrokerHands } from './broker_hands.ts';
-import { FAULTS, type Fault, type Hands, NOT_MADE } from './faults.ts';
+import { FAULTS, type Fault, type Hands, NOT_MADE } from './faults/index.ts';
 import { type Ground, layGround } from './ground.ts';
 import { guestPids, signalGuest } from './guests.ts';
 import { countEffects } from './inside/effects.ts';
