@@ -17,6 +17,7 @@ export { checkInvariants, type InvariantDeps, type InvariantReport } from './che
 export { leftoversOfBuilds, ownershipOf, unsettledResources } from './checks/differences.ts';
 export type { GuestEffects } from './checks/effects.ts';
 export { type CatalogFacts, readFacts } from './checks/facts.ts';
+export { failedDeletes } from './checks/failed_deletes.ts';
 export type { BrokerReading, OutsideThing } from './checks/outside.ts';
 export { type RamOf } from './checks/quota_difference.ts';
 export type { NamedSecret } from './checks/secret_scan.ts';
