@@ -16,7 +16,10 @@ describe.each(['mysql', 'sqlite'] as const)('a delete that failed, on %s,', (dia
   afterEach(() => here.dispose());
 
   const deletes = async (id: string): Promise<string[]> => {
-    const rows = await here.catalog.knex('tasks').where({ instance_id: id, kind: 'delete_instance' }).select('state');
+    const rows: { state: string }[] = await here.catalog
+      .knex('tasks')
+      .where({ instance_id: id, kind: 'delete_instance' })
+      .select('state');
     return rows.map(({ state }) => state).toSorted();
   };
 
