@@ -58,7 +58,9 @@ export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
   const keys = createGuestKeys({ catalog, rings: keyRings, keyStore });
   const hello = createGuestHello({ catalog, guests, keys, logger });
   const tools: TaskTools = {
-    ...{ catalog, compute: deps.compute, accounts: deps.accounts, guests, keys, hello, clock },
+    ...{ catalog, compute: deps.compute, accounts: deps.accounts, guests, keys, hello },
+    // What a step notes of time is read by whoever takes the task over: the catalog's time, which is one for all machines.
+    clock: wireClock,
     controlRing: controlKeys.ring,
     settings: taskSettings,
     deploymentId: () => readDeploymentId(catalog),

@@ -10,7 +10,7 @@ import {
   withTransaction,
 } from '@trove/catalog';
 import { type TestCatalog, testCatalog } from '@trove/catalog/testing';
-import { createLogger, type Metrics, newUuid, Secret, silentLogger } from '@trove/common';
+import { type Clock, createLogger, type Metrics, newUuid, Secret, silentLogger } from '@trove/common';
 import type { ComputeDriver } from '@trove/compute';
 import {
   type Bus,
@@ -56,6 +56,8 @@ export interface House {
     /** Default: it never compares the catalog with the world. */
     reconcile?: NonNullable<TaskmanagerDeps['reconcile']>;
     metrics?: Metrics;
+    /** Default: the machine's. */
+    clock?: Clock;
   }): Promise<Taskmanager>;
   dispose(): Promise<void>;
 }

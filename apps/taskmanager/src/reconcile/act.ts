@@ -13,6 +13,7 @@ import {
 } from '@trove/catalog';
 import { isTroveError } from '@trove/common';
 import type { ComputeDriver, OwnedThing } from '@trove/compute';
+import { deleteAgain } from './delete_again.ts';
 import { fileReconcile } from './file_reconcile.ts';
 import { removeThing } from './remove_thing.ts';
 
@@ -46,6 +47,8 @@ export async function actOn(deps: ActDeps, finding: RecordedFinding): Promise<Ac
       return outcomeOf(await withTransaction(catalog, (tx) => freeDeadSlot(tx, finding.subject)));
     case 'dead_key':
       return outcomeOf(await withTransaction(catalog, (tx) => eraseDeadKeys(tx, finding.subject)));
+    case 'failed_delete':
+      return (await deleteAgain(catalog, finding.subject)) ? 'filed' : 'not any more';
     case 'status':
       return await file(deps, finding);
     default:

@@ -65,6 +65,18 @@ describe.each(['mysql', 'sqlite'] as const)('a reconciler on %s', (dialect) => {
     expect(await here.invariants()).toEqual([]);
   });
 
+  it('removes the second of two things with one token, beside an instance that has the first', async () => {
+    const id = await here.built();
+    const { volumes } = here.house.world;
+    const [own] = volumes.values();
+    if (own === undefined) throw new Error('built without a volume');
+    volumes.set('second', { ...structuredClone(own), id: 'second' });
+    expect(await here.invariants()).toEqual([expect.stringMatching(/volume second/)]);
+    await here.settled(id);
+    expect(here.volumes).toEqual(new Set([own.id]));
+    expect(await here.invariants()).toEqual([]);
+  });
+
   it('removes what compute made after it had been given up on', async () => {
     const { world } = here.house;
     const { createVolume } = world;

@@ -1,6 +1,6 @@
 import { reserveGrowth, type ServiceStatusRow, type TaskStepRow, withTransaction } from '@trove/catalog';
 import type { TestCatalog } from '@trove/catalog/testing';
-import { TroveError } from '@trove/common';
+import { systemClock, TroveError } from '@trove/common';
 import type { TaskEngineOptions } from '@trove/tasks';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
@@ -16,6 +16,7 @@ import {
 } from '../../test/house.ts';
 import { FLAVOR, LARGER } from '../../test/world.ts';
 
+const HOUR_MS = 3_600_000;
 const TO_LARGER = { flavor: { ...LARGER }, previous_flavor: { ...FLAVOR } };
 const TO_SMALLER = { flavor: { ...FLAVOR }, previous_flavor: { ...LARGER } };
 
@@ -34,9 +35,7 @@ describe.each(['mysql', 'sqlite'] as const)('a resize on %s', (dialect) => {
 
   async function create(options: { secure?: boolean; faults?: TaskEngineOptions['faults'] } = {}): Promise<void> {
     await house.taskmanager(options);
-    const filed = await fileCreate(house);
-    id = filed.id;
-    expect((await ended(house, filed.taskId)).state).toBe('done');
+    id = await createdBy(house);
   }
 
   /** As the api does: quota first, then the task. */
@@ -122,10 +121,20 @@ describe.each(['mysql', 'sqlite'] as const)('a resize on %s', (dialect) => {
       .where({ instance_id: id })
       .first('status_description');
     expect(row?.status_description).toBe('paused');
-    await catalog
-      .knex('service_statuses')
-      .where({ instance_id: id })
-      .update({ status_id: 33, status_description: 'healthy' });
+    await serves();
+    expect((await ended(house, taskId)).state).toBe('done');
+  });
+
+  test('is waited for as long as before by a taskmanager whose clock is an hour ahead', async () => {
+    const first = await house.taskmanager({ secure: false });
+    id = await createdBy(house);
+    const taskId = await resize('resize_flavor', TO_LARGER);
+    await waitForStep(taskId, 'await_serving');
+    await first.close();
+    const { fence } = await taskOf(taskId);
+    await house.taskmanager({ secure: false, clock: { ...systemClock, now: () => systemClock.now() + HOUR_MS } });
+    while ((await taskOf(taskId)).fence === fence) await new Promise((resolve) => setTimeout(resolve, 20));
+    await serves();
     expect((await ended(house, taskId)).state).toBe('done');
   });
 
@@ -177,6 +186,16 @@ describe.each(['mysql', 'sqlite'] as const)('a resize on %s', (dialect) => {
     }
   }, 120_000);
 
+  /** As a guest in clear says it. */
+  async function serves(): Promise<void> {
+    const status = { status_id: 33, status_description: 'healthy' };
+    await catalog.knex('service_statuses').where({ instance_id: id }).update(status);
+  }
+
+  async function taskOf(taskId: string): Promise<{ fence: unknown }> {
+    return await catalog.knex('tasks').where({ id: taskId }).first('fence');
+  }
+
   async function waitForStep(taskId: string, name: string): Promise<void> {
     for (;;) {
       const row = await catalog.knex<TaskStepRow>('task_steps').where({ task_id: taskId, name }).first('output');
@@ -185,3 +204,9 @@ describe.each(['mysql', 'sqlite'] as const)('a resize on %s', (dialect) => {
     }
   }
 });
+
+async function createdBy(house: House): Promise<string> {
+  const filed = await fileCreate(house);
+  expect((await ended(house, filed.taskId)).state).toBe('done');
+  return filed.id;
+}

@@ -7,7 +7,8 @@ import { isFailedBuild, showsAction } from './transient_status.ts';
 const CREATE_KIND = 'create_instance';
 
 /**
- * Whether a thing outside belongs to somebody. `in flight`: a task works on its instance, and will end with one owner or
+ * Whether a thing outside belongs to somebody: to the instance that names it, or to the row of its token, which knows one
+ * thing by its id: a second of the same token is nobody's. `in flight`: a task works on its instance, and will end with one owner or
  * without the thing. `unheard`: no row of `resources` has its token; those are written first and never removed, so this
  * catalog is older than the thing.
  */
@@ -19,7 +20,7 @@ export function ownershipOf(facts: CatalogFacts, thing: OutsideThing): Ownership
   if (instance !== undefined) {
     if (facts.atWork.has(instance.id)) return 'in flight';
     if (names(instance, thing)) return 'owned';
-    if (row !== undefined && row.state !== 'gone') return 'owned';
+    if (row !== undefined && row.state !== 'gone' && (row.external_id ?? thing.id) === thing.id) return 'owned';
   }
   return row === undefined ? 'unheard' : 'unowned';
 }

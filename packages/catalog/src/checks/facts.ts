@@ -11,6 +11,7 @@ import type {
   ResourceRow,
   TaskRow,
 } from '../tables.ts';
+import { failedDeletes } from './failed_deletes.ts';
 
 const INSTANCE_COLUMNS = [
   'id',
@@ -65,6 +66,8 @@ export interface CatalogFacts {
   readonly usages: readonly QuotaUsageRow[];
   /** Instances that are deleted, or were never here, and whose keys rest here all the same. */
   readonly deadKeys: readonly string[];
+  /** Instances whose delete has failed. */
+  readonly failedDeletes: readonly string[];
   /** Amounts that are still reserved, by the reservation's id. */
   readonly reserved: ReadonlyMap<string, number>;
 }
@@ -106,13 +109,14 @@ export async function readFacts(catalog: Catalog, asked: Asked): Promise<Catalog
   });
 }
 
-type Rest = Pick<CatalogFacts, 'deadKeys' | 'usages' | 'reserved'>;
+type Rest = Pick<CatalogFacts, 'deadKeys' | 'failedDeletes' | 'usages' | 'reserved'>;
 
-const NO_REST: Rest = { deadKeys: [], usages: [], reserved: new Map() };
+const NO_REST: Rest = { deadKeys: [], failedDeletes: [], usages: [], reserved: new Map() };
 
 async function readTheRest(tx: Knex.Transaction): Promise<Rest> {
   return {
     deadKeys: await readDeadKeys(tx),
+    failedDeletes: await failedDeletes(tx),
     usages: await tx<QuotaUsageRow>('quota_usages').select(),
     reserved: await readReserved(tx),
   };

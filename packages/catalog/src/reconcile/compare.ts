@@ -28,6 +28,7 @@ export function compare({ before, things, after }: Readings, ramOf: RamOf): read
     ...leftovers(after),
     ...unsettled(after).filter(({ subject }) => already.has(subject)),
     ...after.deadKeys.map((id) => of('dead_key', id, id, 'a key rests in the catalog, and its instance is deleted')),
+    ...after.failedDeletes.map((id) => of('failed_delete', id, id, 'its delete was accepted, and has failed')),
     ...stuckInstances(after).map((row) =>
       of('status', row.id, row.id, `shows ${taskStatusByCode(row.task_id).action}`),
     ),

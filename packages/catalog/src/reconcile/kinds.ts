@@ -9,6 +9,7 @@ export const RECONCILE_KINDS = {
   leftover: { does: 'removes what the failed build left', deletes: true, asks: false, outside: 'sought' },
   unsettled: { does: 'looks for it outside, and settles its row', deletes: true, asks: false, outside: 'sought' },
   dead_key: { does: 'erases the key', deletes: true, asks: false, outside: null },
+  failed_delete: { does: 'deletes it again', deletes: true, asks: false, outside: null },
   status: { does: "settles the status by the server's, with a fault", deletes: false, asks: false, outside: null },
   slot: {
     does: 'frees the slot, or gives it to the task that waits for it',

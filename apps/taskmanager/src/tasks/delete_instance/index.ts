@@ -10,13 +10,14 @@ import { deleteServer } from './delete_server.ts';
 import { deleteVolume } from './delete_volume.ts';
 import { findParts } from './find_parts.ts';
 
+/** What the kind and those who file it here have in common. */
+export const DELETE = { kind: 'delete_instance', codeVersion: 1, deadlineMs: 3_600_000 } as const;
+
 /** Guest cut off, server, volume, row: also of an instance that was built by half or not at all. It only goes forward. */
 export function deleteInstance(tools: TaskTools): TaskKind {
   const steps = [findParts(tools), cutOffGuest(tools), deleteServer(tools), deleteVolume(tools)];
   return {
-    kind: 'delete_instance',
-    codeVersion: 1,
-    deadlineMs: 3_600_000,
+    ...DELETE,
     compensationDeadlineMs: 60_000,
     steps: () => steps,
     async onDone(tx, { task, outputs }) {
