@@ -206,7 +206,11 @@ class InstanceAgent implements GuestAgent {
       facts: server,
       datastore,
       markers,
-      journal: new OnceJournal(new GuestFiles(join(server.volume_dir, 'agent/journal'), server.account), this.#clock),
+      journal: new OnceJournal(
+        new GuestFiles(join(server.volume_dir, 'agent/journal'), server.account),
+        this.#clock,
+        this.#logger,
+      ),
       fence: new Fence(files),
       status: new GuestStatus(datastore, markers),
       logger: this.#logger,

@@ -1,10 +1,13 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { openCatalog } from '@trove/catalog';
 import { newUuid } from '@trove/common';
+import { testBroker } from '@trove/testkit';
+import { connect } from 'amqplib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 const BIN = join(import.meta.dirname, '../bin/trove-manage.js');
@@ -60,6 +63,50 @@ test('check sees the folder of local compute, and looks for the secrets of its f
   expect(checked.stdout).toContain(`${instance}: volume v1 carries this deployment's id and has no owner`);
   expect(checked.stdout).toContain(`${log}, line 1: holds the password of transport_url`);
   expect(checked.stdout + checked.stderr).not.toContain(password);
+});
+
+test('check --tap reads along on the bus, and leaves tracing off, after Ctrl-C too', { timeout: 120_000 }, async () => {
+  const broker = await testBroker();
+  const { origin, username, password } = new URL(broker.managementUrl);
+  const headers = { authorization: `Basic ${btoa(`${username}:${password}`)}` };
+  const isTraced = async (): Promise<unknown> =>
+    ((await (await fetch(`${origin}/api/vhosts/${broker.vhost}`, { headers })).json()) as { tracing: unknown }).tracing;
+  const config = join(folder, 'tapped.conf');
+  const urls = `transport_url = ${broker.url.replace('amqp:', 'rabbit:')}\nbroker_management_url = ${broker.managementUrl}\n`;
+  writeFileSync(
+    config,
+    `[DEFAULT]\n${urls}[database]\nconnection = sqlite:///${folder}/tapped.sqlite\n[compute_local]\nroot = ${folder}\n`,
+  );
+  run('--config-file', config, 'db_sync');
+  const tap = async (seconds: string, meanwhile: (pid: number) => Promise<void>) => {
+    const child = spawn(process.execPath, [BIN, '--config-file', config, 'check', '--tap', seconds]);
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    const ended = once(child, 'close');
+    await expect.poll(isTraced, { timeout: 60_000 }).toBe(true);
+    await meanwhile(child.pid ?? 0);
+    const [code] = (await ended) as [number];
+    expect(await isTraced()).toBe(false);
+    return { code, said };
+  };
+  try {
+    const planted = await tap('3', async () => {
+      const connection = await connect(broker.url);
+      const channel = await connection.createConfirmChannel();
+      channel.publish('', 'conductor.ev', Buffer.from('what is said in clear'));
+      await channel.waitForConfirms();
+      await connection.close();
+    });
+    expect(planted).toMatchObject({
+      code: 1,
+      said: expect.stringContaining('not sealed to queue conductor.ev, 1 time'),
+    });
+    expect(planted.said).not.toContain('what is said in clear');
+    const cut = await tap('600', async (pid) => void process.kill(pid, 'SIGINT'));
+    expect(cut).toEqual({ code: 2, said: 'trove-manage: could not be checked: ended by SIGINT\n' });
+  } finally {
+    await broker.dispose();
+  }
 });
 
 test('a compute driver of a later release is told with its name', () => {

@@ -1,9 +1,17 @@
 import { computeChoices } from '@trove/api';
 import { type InvariantDeps, type NamedSecret, openCatalog } from '@trove/catalog';
 import { type ConfigSources, type Outside } from '@trove/cli';
-import { busUrls, loadConfig, parseTransportUrl, Secret, sharedCatalogUrl } from '@trove/common';
+import {
+  busUrls,
+  loadBrokerTls,
+  loadConfig,
+  parseTransportUrl,
+  Secret,
+  sharedCatalogUrl,
+  silentLogger,
+} from '@trove/common';
 import { localThings, type OwnedThing, openDockerCompute } from '@trove/compute';
-import { readBroker, readDeploymentId, type TaskmanagerConfig, taskmanagerOptions } from '@trove/taskmanager';
+import { busTap, readBroker, readDeploymentId, type TaskmanagerConfig, taskmanagerOptions } from '@trove/taskmanager';
 
 /** Compute and broker as a program beside the services sees them: it opens no driver, and only asks. */
 export function seenFromHere({ files, env }: ConfigSources): Outside {
@@ -13,6 +21,7 @@ export function seenFromHere({ files, env }: ConfigSources): Outside {
     flavors: { read: async () => await computeChoices(config).flavors() },
     broker: brokerOf(config),
     secrets: secretsOf(config),
+    tap: (seconds) => tapOf(config, seconds),
   };
 }
 
@@ -31,6 +40,40 @@ async function dockerThings(config: TaskmanagerConfig): Promise<readonly OwnedTh
     return await compute.listOwned(await readDeploymentId(catalog));
   } finally {
     await catalog.close();
+  }
+}
+
+function tapOf({ DEFAULT: defaults, oslo_messaging_rabbit: rabbit }: TaskmanagerConfig, seconds: number): Tap {
+  const { broker_management_url, broker_management_ca, taskmanager_queue, taskmanager_rpc_encr_key } = defaults;
+  if (broker_management_url === undefined)
+    return { notChecked: 'the bus: broker_management_url is not set in these files' };
+  const urls = busUrls(defaults, rabbit);
+  return {
+    read: (look) =>
+      untilSignal((signal) =>
+        busTap({
+          ...{ seconds, urls, signal, logger: silentLogger },
+          management: { broker_management_url, broker_management_ca },
+          tls: loadBrokerTls(rabbit, [urls.clear, urls.sealed]),
+          sealedTopics: taskmanager_rpc_encr_key.length > 0 ? [taskmanager_queue] : [],
+        }).read(look),
+      ),
+  };
+}
+
+type Tap = ReturnType<Outside['tap']>;
+
+/** A first SIGINT or SIGTERM is heard by `work` alone, so that it can put back what it has changed; a second one ends the process. */
+async function untilSignal<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const told = new AbortController();
+  const stop = (name: NodeJS.Signals): void => told.abort(new Error(`ended by ${name}`));
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  try {
+    return await work(told.signal);
+  } finally {
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
   }
 }
 

@@ -1,4 +1,5 @@
 export type { BrokerAccounts } from './broker/broker_accounts.ts';
+export { busTap } from './broker/bus_tap.ts';
 export { memoryBrokerAccounts, openBrokerAccounts } from './broker/open_broker_accounts.ts';
 export { readDeploymentId } from './deployment_id.ts';
 export type { TaskmanagerDeps } from './deps.ts';

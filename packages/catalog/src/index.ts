@@ -13,14 +13,16 @@ export { type Catalog, type CatalogOptions, openCatalog, openServiceCatalog } fr
 export { catalogAnswers } from './catalog_answers.ts';
 export { type CatalogClock, createCatalogClock } from './catalog_clock.ts';
 export { checkCatalogAtStart } from './check_at_start.ts';
+export type { BusTap, TappedOnBus } from './checks/bus_in_clear.ts';
 export { checkInvariants, type InvariantDeps, type InvariantReport } from './checks/check_invariants.ts';
 export { leftoversOfBuilds, ownershipOf, unsettledResources } from './checks/differences.ts';
 export type { GuestEffects } from './checks/effects.ts';
+export { effectsInLogs } from './checks/effects_in_logs.ts';
 export { type CatalogFacts, readFacts } from './checks/facts.ts';
 export { failedDeletes } from './checks/failed_deletes.ts';
 export type { BrokerReading, OutsideThing } from './checks/outside.ts';
 export { type RamOf } from './checks/quota_difference.ts';
-export type { NamedSecret } from './checks/secret_scan.ts';
+export type { NamedSecret } from './checks/secret_forms.ts';
 export { showsAction } from './checks/transient_status.ts';
 export { requireCurrentCatalog } from './current_catalog.ts';
 export { dbNow, troveNow } from './database_time.ts';

@@ -51,3 +51,4 @@ export type {
   TaskmanagerServerOptions,
   VerifiedReport,
 } from './rpc/types.ts';
+export { type OnBus, readSeen, type SeenOnBus } from './tap/seen_on_bus.ts';

@@ -21,7 +21,13 @@ const NOWHERE = { notChecked: 'nothing is outside of this test' };
 async function certs(...argv: string[]) {
   const out: string[] = [];
   const write = (text: string) => out.push(text);
-  const outside = async () => ({ things: NOWHERE, flavors: NOWHERE, broker: NOWHERE, secrets: [] });
+  const outside = async () => ({
+    things: NOWHERE,
+    flavors: NOWHERE,
+    broker: NOWHERE,
+    secrets: [],
+    tap: () => ({ notChecked: 'none' }),
+  });
   const manage = createManage({
     stdout: { write },
     stderr: { write },

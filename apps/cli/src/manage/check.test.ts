@@ -23,6 +23,7 @@ beforeEach(async () => {
     things: { read: async () => [] },
     flavors: { read: async () => [] },
     broker: { notChecked: 'the broker: not in this test' },
+    tap: (seconds) => ({ read: async () => ({ notChecked: [`the bus: nothing for ${seconds} s in this test`] }) }),
     secrets: [{ name: 'the password of this test', secret: new Secret(SECRET) }],
   };
   await run('db_sync');
@@ -56,6 +57,8 @@ test('check says what holds, what it found with what to do, and what it could no
   expect(out).toMatch(/^I1 {2}holds {13}no task is unfinished past both its deadlines$/m);
   expect(out).toContain('      not checked: the broker: not in this test\n');
   expect(out).toContain('      not checked: the files hold no inst_rpc_key_encr_key');
+  expect(out).toContain('      not checked: the bus: give --tap SECONDS to read along\n');
+  expect(out).toContain("      not checked: what guests have done: give guests' logs with --logs\n");
   await catalog
     .knex('instances')
     .insert({ id: INSTANCE, deleted: 0, task_id: 3, task_start_time: '2026-01-02 03:04:05' });
@@ -75,6 +78,26 @@ test('check --json is the whole report; a secret in a log is found and not shown
   expect(report.findings).toBe(1);
   expect(report.results[8].findings[0].what).toBe(`${log}, line 1: holds the password of this test`);
   expect(out).not.toContain(SECRET);
+});
+
+test("check --logs with guests' logs tells what was begun twice; check --tap says how much it saw, and how long is its choice", async () => {
+  const log = join(directory, 'agent.log');
+  const line = (message: string, idempotency_key: string): string =>
+    `${JSON.stringify({ message, method: 'restart', idempotency_key, instance_id: INSTANCE })}\n`;
+  const tried = line('request begun', 'tried again') + line('request forgotten', 'tried again');
+  const other = 'no JSON: "idempotency_key"\n';
+  writeFileSync(log, tried + line('request begun', 'tried again') + line('request begun', 'once') + other);
+  const { code, out } = await run('check', '--logs', log, '--tap', '7');
+  expect([code, out]).toEqual([0, expect.stringMatching(/^I8 {2}holds /m)]);
+  expect(out).toContain('      tapped: 0 messages on the bus, 0 of them sealed\n');
+  expect(out).toContain('      not checked: the bus: nothing for 7 s in this test\n');
+  writeFileSync(log, line('request begun', 'once'), { flag: 'a' });
+  expect((await run('check', '--logs', log)).out).toContain(
+    `      ${INSTANCE}: restart was begun anew 2 times under idempotency key once\n`,
+  );
+  writeFileSync(log, other);
+  expect((await run('check', '--logs', log)).out).toContain('their logs are not among the files given\n');
+  for (const seconds of ['0', '3601', 'long', '-1']) expect((await run('check', '--tap', seconds)).code).toBe(2);
 });
 
 test('check that cannot be made is told apart from one that finds something', async () => {

@@ -28,7 +28,13 @@ async function manage(argv: readonly string[], io: Partial<ManageIo> = {}) {
   const err: string[] = [];
   const stdout = { write: (text: string) => out.push(text) };
   const stderr = { write: (text: string) => err.push(text) };
-  const outside = async () => ({ things: NOWHERE, flavors: NOWHERE, broker: NOWHERE, secrets: [] });
+  const outside = async () => ({
+    things: NOWHERE,
+    flavors: NOWHERE,
+    broker: NOWHERE,
+    secrets: [],
+    tap: () => ({ notChecked: 'none' }),
+  });
   const code = await createManage({
     stdout,
     stderr,

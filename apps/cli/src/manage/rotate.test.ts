@@ -46,7 +46,13 @@ async function run(...argv: string[]) {
     stderr: { write: (text: string) => err.push(text) },
   };
   const nowhere = { notChecked: 'nothing outside in this test' };
-  const outside = async () => ({ things: nowhere, flavors: nowhere, broker: nowhere, secrets: [] });
+  const outside = async () => ({
+    things: nowhere,
+    flavors: nowhere,
+    broker: nowhere,
+    secrets: [],
+    tap: () => ({ notChecked: 'none' }),
+  });
   const program = createManage({ ...io, env: {}, images: async () => [], rotate, outside });
   const code = await program.run(['--config-file', join(directory, 'trove.conf'), ...argv]);
   return { code, out: out.join(''), err: err.join('') };

@@ -25,6 +25,8 @@ export interface ManagedImage {
 export interface Outside extends Pick<InvariantDeps, 'things' | 'flavors' | 'broker'> {
   /** Of these files: what must not be in a log. */
   readonly secrets: readonly NamedSecret[];
+  /** For as many seconds; SIGINT and SIGTERM end it. */
+  readonly tap: (seconds: number) => NonNullable<InvariantDeps['bus']>;
 }
 
 /** Where configuration comes from. */

@@ -1,19 +1,24 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock, TroveError } from '@trove/common';
+import { createLogger, systemClock, TroveError } from '@trove/common';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Fence } from './fence.ts';
 import { GuestFiles } from './guest_files.ts';
 import { OnceJournal } from './once_journal.ts';
 
 let folder: string;
+let said: string[];
 beforeEach(() => {
+  said = [];
   folder = mkdtempSync(join(tmpdir(), 'journal-'));
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const open = (clock = systemClock) => new OnceJournal(new GuestFiles(folder, null), clock);
+const logger = createLogger({ service: 'test', stream: { write: (line: string) => said.push(line) } });
+const open = (clock = systemClock) => new OnceJournal(new GuestFiles(folder, null), clock, logger);
+const told = () =>
+  said.map((line) => JSON.parse(line)).map((line) => `${line.message} ${line.method} ${line.idempotency_key}`);
 const never = () => Promise.reject(new Error('must not run'));
 
 test('work runs once per key, also for a journal opened anew, and two at a time share one run', async () => {
@@ -23,6 +28,7 @@ test('work runs once per key, also for a journal opened anew, and two at a time 
   expect(await Promise.all([journal.once('k', 'm', work), journal.once('k', 'm', work)])).toEqual([1, 1]);
   expect(await open().once('k', 'm', work)).toBe(1);
   expect(await open().once('other', 'm', work)).toBe(2);
+  expect(told()).toEqual(['request begun m k', 'request begun m other']);
 });
 
 test('work that a crash interrupted is recovered with its note, not run again', async () => {
@@ -38,6 +44,7 @@ test('work that a crash interrupted is recovered with its note, not run again', 
   expect(next.outcome('k')).toEqual({ state: 'unknown' });
   const recover = (note: string | undefined) => Promise.resolve(`recovered ${note}`);
   expect(await next.once('k', 'm', { keepsResult: true, run: never, recover })).toBe('recovered before');
+  expect(told()).toEqual(['request begun m k']);
   expect(next.outcome('k')).toEqual({ state: 'done' });
 });
 
@@ -58,6 +65,11 @@ test('a lasting failure stays the answer; one that may pass lets the same key tr
   expect(
     await journal.once('passing', 'm', { keepsResult: true, run: () => Promise.resolve('now'), recover: never }),
   ).toBe('now');
+  expect(told().slice(1)).toEqual([
+    'request begun m passing',
+    'request forgotten m passing',
+    'request begun m passing',
+  ]);
 });
 
 test('a result that holds a secret is not written down, and told to nobody twice', async () => {

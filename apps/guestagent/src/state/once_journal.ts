@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
-import { type Clock, type ErrorCode, isTroveError, TroveError, toTroveError } from '@trove/common';
+import { type Clock, type ErrorCode, isTroveError, type Logger, TroveError, toTroveError } from '@trove/common';
 import type { GuestFiles } from './guest_files.ts';
 
 interface Entry {
@@ -23,6 +23,13 @@ export interface OnceWork<R> {
   readonly recover: (note: string | undefined, writeNote: (text: string) => void) => Promise<R>;
 }
 
+interface Request {
+  readonly key: string;
+  /** Of its file. */
+  readonly name: string;
+  readonly method: string;
+}
+
 export interface Outcome {
   readonly state: 'unknown' | 'started' | 'done' | 'failed';
   readonly error?: { readonly code: string; readonly message: string };
@@ -33,22 +40,25 @@ const KEEP_MS = 7 * 24 * 3600 * 1000;
 
 /**
  * What was done under which idempotency key, on the volume: a second arrival gets the first one's result. Results hold no
- * secrets. A failure that may pass is forgotten, so that the same key may try again.
+ * secrets. A failure that may pass is forgotten, so that the same key may try again. The log has a line for each that is
+ * begun and each that is forgotten: kept apart from the volume, it tells whether one was ever begun twice.
  */
 export class OnceJournal {
   readonly #files: GuestFiles;
   readonly #clock: Clock;
+  readonly #logger: Logger;
   readonly #running = new Map<string, Promise<unknown>>();
 
-  constructor(files: GuestFiles, clock: Clock) {
+  constructor(files: GuestFiles, clock: Clock, logger: Logger) {
     this.#files = files;
     this.#clock = clock;
+    this.#logger = logger;
     this.#forgetOld();
   }
 
   async once<R>(key: string, method: string, work: OnceWork<R>): Promise<R> {
     const name = fileName(key);
-    const running = this.#running.get(name) ?? this.#start(name, method, work);
+    const running = this.#running.get(name) ?? this.#start({ key, name, method }, work);
     return (await running) as R;
   }
 
@@ -66,13 +76,13 @@ export class OnceJournal {
     await Promise.allSettled(this.#running.values());
   }
 
-  #start<R>(name: string, method: string, work: OnceWork<R>): Promise<R> {
-    const promise = this.#perform(name, method, work).finally(() => this.#running.delete(name));
-    this.#running.set(name, promise);
+  #start<R>(request: Request, work: OnceWork<R>): Promise<R> {
+    const promise = this.#perform(request, work).finally(() => this.#running.delete(request.name));
+    this.#running.set(request.name, promise);
     return promise;
   }
 
-  async #perform<R>(name: string, method: string, work: OnceWork<R>): Promise<R> {
+  async #perform<R>({ key, name, method }: Request, work: OnceWork<R>): Promise<R> {
     const found = this.#read(name);
     if (found !== undefined && found.method !== method) {
       throw new TroveError('CONFLICT', 'The idempotency key belongs to another method.');
@@ -87,19 +97,25 @@ export class OnceJournal {
       entry = { ...entry, note: text };
       this.#write(name, entry);
     };
-    if (found === undefined) this.#write(name, entry);
+    const told = { method, idempotency_key: key };
+    if (found === undefined) {
+      this.#write(name, entry);
+      this.#logger.info('request begun', told);
+    }
     try {
       const result = await (found === undefined ? work.run(note) : work.recover(found.note, note));
       this.#write(name, { ...entry, state: 'done', ...(work.keepsResult && { result }) });
       return result;
     } catch (error) {
+      // Said before it is forgotten: whoever is killed between the two has said too much rather than too little.
+      if (isPassing(error)) this.#logger.info('request forgotten', told);
       this.#fail(name, entry, error);
       throw error;
     }
   }
 
   #fail(name: string, entry: Entry, error: unknown): void {
-    if (!isTroveError(error) || error.retryable) return this.#files.remove(name);
+    if (isPassing(error)) return this.#files.remove(name);
     const { code, message } = toTroveError(error);
     this.#write(name, { ...entry, state: 'failed', error: { code, message } });
   }
@@ -119,6 +135,10 @@ export class OnceJournal {
       if (old) this.#files.remove(name);
     }
   }
+}
+
+function isPassing(error: unknown): boolean {
+  return !isTroveError(error) || error.retryable;
 }
 
 /** Keys are the caller's text; as names of files they are hashed. */

@@ -1,8 +1,12 @@
-import type { BrokerReading } from '@trove/catalog';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { BrokerReading, BusTap, TappedOnBus } from '@trove/catalog';
+import { readSeen } from '@trove/crypto-rpc';
 import type { TestBroker } from '@trove/testkit';
 import { type Channel, type ChannelModel, type ConsumeMessage, connect, type Options } from 'amqplib';
 
 const KEPT = 200;
+const KEPT_IN_CLEAR = 10_000;
+const TAP_AGAIN_MS = 500;
 
 interface Traced {
   readonly exchange: string;
@@ -18,7 +22,11 @@ export class BrokerHands {
   readonly #headers: Record<string, string>;
   #connection: ChannelModel | undefined;
   #channel: Channel | undefined;
+  #tapping: Promise<Channel> | undefined;
   #traced: Traced[] = [];
+  #sealed = 0;
+  #inClear: TappedOnBus[] = [];
+  #isClosed = false;
 
   constructor(broker: TestBroker) {
     const url = new URL(broker.managementUrl);
@@ -86,23 +94,44 @@ export class BrokerHands {
     return Math.min(count, mine.length);
   }
 
-  /** Begins to keep the latest messages, for `repeat`. */
+  /** Begins to keep the latest messages, for `repeat`, and all in clear, for `tapped`; what passes while the broker is away it does not see. */
   async watch(): Promise<void> {
     await this.#tap();
   }
 
+  /** What has passed since `watch`, for the checks. */
+  tapped(): BusTap {
+    return {
+      read: async (look) => {
+        for (const message of this.#inClear) look(message);
+        const sealed = { isSealed: true, amongSealed: true, method: undefined, instanceIds: [] };
+        for (let left = this.#sealed; left > 0; left -= 1) look({ exchange: '', routingKey: '', text: '', ...sealed });
+        return { notChecked: this.#inClear.length < KEPT_IN_CLEAR ? [] : ['the bus: more in clear than was kept'] };
+      },
+    };
+  }
+
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#connection?.close().catch(() => undefined);
   }
 
-  async #tap(): Promise<Channel> {
-    if (this.#channel !== undefined) return this.#channel;
+  #tap(): Promise<Channel> {
+    if (this.#channel !== undefined) return Promise.resolve(this.#channel);
+    this.#tapping ??= this.#openTap().finally(() => {
+      this.#tapping = undefined;
+    });
+    return this.#tapping;
+  }
+
+  async #openTap(): Promise<Channel> {
     await this.#send('PUT', `/vhosts/${this.#broker.vhost}`, JSON.stringify({ tracing: true }));
     await this.#connection?.close().catch(() => undefined);
     this.#connection = await connect(this.#broker.url);
     this.#connection.on('error', () => undefined);
     this.#connection.on('close', () => {
       this.#channel = undefined;
+      void this.#tapAgain();
     });
     const channel = await this.#connection.createChannel();
     channel.on('error', () => undefined);
@@ -111,6 +140,13 @@ export class BrokerHands {
     await channel.consume(queue, (message) => this.#keep(message), { noAck: true });
     this.#channel = channel;
     return channel;
+  }
+
+  async #tapAgain(): Promise<void> {
+    while (!this.#isClosed && this.#channel === undefined) {
+      await delay(TAP_AGAIN_MS);
+      await this.#tap().catch(() => undefined);
+    }
   }
 
   #keep(message: ConsumeMessage | null): void {
@@ -127,6 +163,11 @@ export class BrokerHands {
       ]),
     ) as Options.Publish;
     const one = { exchange: exchange_name, routingKey: routing_keys[0] ?? '', content: message.content, options };
+    const { exchange, routingKey, content: body } = one;
+    const seen = readSeen({ exchange, routingKey, body });
+    if (seen.isSealed) this.#sealed += 1;
+    else if (this.#inClear.length < KEPT_IN_CLEAR)
+      this.#inClear.push({ exchange, routingKey, ...seen, text: body.toString('latin1') });
     this.#traced = [...this.#traced.slice(1 - KEPT), one];
   }
 

@@ -45,6 +45,7 @@ export async function runChaos(options: ChaosOptions, say: Say): Promise<ChaosRe
   const random = seededRandom(options.seed);
   let keep = true;
   try {
+    await broker.watch();
     for (const service of ground.services) service.start();
     await answers(ground);
     tell(`${ground.services.length} services answer; ${options.tenants} tenants begin; seed ${options.seed}`);
@@ -148,6 +149,7 @@ async function checkAll(ground: Ground, broker: BrokerHands, seconds: number, te
           JSON.parse(readFileSync(join(ground.instancesRoot, 'flavors.json'), 'utf8')) as { id: string; ram: number }[],
       },
       broker: { read: () => broker.read() },
+      bus: broker.tapped(),
       rings: { instance: [new Secret(keys.instance)], uplink: [new Secret(keys.uplink)] },
       logs: {
         files: [...ground.logFiles(), ...guestLogs(ground)],

@@ -2,6 +2,7 @@ import { type Clock, systemClock } from '@trove/common';
 import type { Catalog } from '../catalog.ts';
 import type { KeyRings } from '../keys/rings.ts';
 import { queuesThatStand } from './broker_queues.ts';
+import { type BusTap, readBus } from './bus_in_clear.ts';
 import { type GuestEffects, repeatedEffects } from './effects.ts';
 import { type CatalogFacts, readFacts, readInSnapshot } from './facts.ts';
 import {
@@ -23,7 +24,8 @@ import { type KeysAtRest, keysThatDiffer, openedKeys, policiesOfKeys, readKeys }
 import { type BrokerReading, instanceOfAccount, instanceOfQueue, type OutsideThing } from './outside.ts';
 import { type Around, ownersOfThings, ownersOnBroker } from './owners.ts';
 import { quotaDifferences, type RamOf, uncountableProjects } from './quota_difference.ts';
-import { type NamedSecret, scanLogs } from './secret_scan.ts';
+import type { NamedSecret } from './secret_forms.ts';
+import { scanLogs } from './secret_scan.ts';
 import { type Quarantined, quarantinedGuests, readQuarantine, secondAgents, secondServers } from './single_server.ts';
 import { overdueTasks, readVisibleEnds, silentFailures, tasksWithoutSlot, type VisibleEnds } from './tasks_end.ts';
 
@@ -35,6 +37,8 @@ export interface InvariantDeps {
   readonly flavors: Source<readonly { readonly id: string; readonly ram: number }[]>;
   readonly broker: Source<BrokerReading>;
   readonly rings: KeyRings | { readonly notChecked: string };
+  /** Read once, before the rest. Default: not tapped. */
+  readonly bus?: BusTap | { readonly notChecked: string };
   /** Log files, and secrets besides the guests' keys that must not be in them. */
   readonly logs: { readonly files: readonly string[]; readonly secrets: readonly NamedSecret[] };
   /** What guests have done, counted where it can be seen. */
@@ -57,10 +61,11 @@ export interface InvariantReport {
  * is gone in a second reading was no finding. Rejects where the catalog or a source that is there cannot be read.
  */
 export async function checkInvariants(deps: InvariantDeps): Promise<InvariantReport> {
-  const first = await checkOnce(deps);
+  const bus = await checkBus(deps);
+  const first = await checkOnce(deps, bus);
   if (first.findings === 0) return first;
   await (deps.clock ?? systemClock).sleep(deps.settleMs ?? 3000);
-  const second = await checkOnce(deps);
+  const second = await checkOnce(deps, bus);
   const before = new Set(first.results.flatMap((result) => result.findings.map(({ key }) => key)));
   const results = second.results.map((result) => ({
     ...result,
@@ -80,7 +85,7 @@ interface Reading extends Around {
   readonly quarantined: readonly Quarantined[];
 }
 
-async function checkOnce(deps: InvariantDeps): Promise<InvariantReport> {
+async function checkOnce(deps: InvariantDeps, bus: CheckResult): Promise<InvariantReport> {
   const reading = await read(deps);
   const { after } = reading;
   const broker = (check: (value: BrokerReading) => readonly Finding[]): CheckResult => ofSourced(reading.broker, check);
@@ -100,10 +105,7 @@ async function checkOnce(deps: InvariantDeps): Promise<InvariantReport> {
     I6: together(found(policiesOfKeys(after, reading.keys)), checkKeys(deps, reading)),
     I7: together(found(tasksWithoutSlot(after)), found(silentFailures(reading.ends))),
     I8: ofSourced(reading.effects, repeatedEffects),
-    I9: together(await checkLogs(deps, reading), {
-      findings: [],
-      notChecked: ['the bus: tap it, as the demo and the attacks of the test suite do'],
-    }),
+    I9: together(await checkLogs(deps, reading), bus),
     I10: broker(queuesThatStand),
   };
   const named = invariantIds().map((invariant) => ({
@@ -112,6 +114,16 @@ async function checkOnce(deps: InvariantDeps): Promise<InvariantReport> {
     ...results[invariant],
   }));
   return { checkedAt: millis(after.now), results: named, findings: countFindings(named) };
+}
+
+/** A key that an instance gets later is not looked for. */
+async function checkBus({ bus, catalog, logs, rings }: InvariantDeps): Promise<CheckResult> {
+  if (bus === undefined || 'notChecked' in bus)
+    return { findings: [], notChecked: [bus?.notChecked ?? 'the bus: not tapped'] };
+  const known = secretsKnown(logs.secrets, await readInSnapshot(catalog, readKeys), rings);
+  const checked = await readBus(catalog, bus, known);
+  const unknown = 'notChecked' in rings ? [`guests' keys on the bus: ${rings.notChecked}`] : [];
+  return { ...checked, notChecked: [...unknown, ...checked.notChecked] };
 }
 
 async function read(deps: InvariantDeps): Promise<Reading> {
@@ -176,11 +188,14 @@ function checkKeys({ rings }: InvariantDeps, { after, keys }: Reading): CheckRes
 
 async function checkLogs({ logs, rings }: InvariantDeps, { keys }: Reading): Promise<CheckResult> {
   if (logs.files.length === 0) return { findings: [], notChecked: ['logs: no files were given'] };
-  const guests = 'notChecked' in rings ? [] : openedKeys(keys, rings);
-  const known = [...logs.secrets, ...guests.map((secret) => ({ name: "a guest's key", secret }))];
-  const { findings, tooShort } = await scanLogs(logs.files, known);
+  const { findings, tooShort } = await scanLogs(logs.files, secretsKnown(logs.secrets, keys, rings));
   const unknown = 'notChecked' in rings ? [`guests' keys in logs: ${rings.notChecked}`] : [];
   return { findings, notChecked: [...unknown, ...tooShort.map((name) => `${name} in logs: too short to look for`)] };
+}
+
+function secretsKnown(given: readonly NamedSecret[], keys: KeysAtRest, rings: InvariantDeps['rings']): NamedSecret[] {
+  const guests = 'notChecked' in rings ? [] : openedKeys(keys, rings);
+  return [...given, ...guests.map((secret) => ({ name: "a guest's key", secret }))];
 }
 
 function countFindings(results: readonly InvariantResult[]): number {

@@ -28,6 +28,8 @@ export interface Finding {
 export interface CheckResult {
   readonly findings: readonly Finding[];
   readonly notChecked: readonly string[];
+  /** How much was looked at, where that does not go without saying. */
+  readonly notes?: readonly string[];
 }
 
 export interface InvariantResult extends CheckResult {
@@ -57,6 +59,7 @@ export function together(...results: readonly CheckResult[]): CheckResult {
   return {
     findings: results.flatMap((result) => result.findings),
     notChecked: [...new Set(results.flatMap((result) => result.notChecked))],
+    notes: results.flatMap((result) => result.notes ?? []),
   };
 }
 
