@@ -196,6 +196,8 @@ export type VerifiedReport = {
     /** v2: who started, and the how-manieth of its messages. Null for legacy, where `args.sent` orders. */
     readonly bootNonce: Buffer | null;
     readonly sequence: bigint | null;
+    /** v2: the version of the key that it opened under. Null for legacy. */
+    readonly keyVersion: number | null;
     readonly legacy: boolean;
   };
 }[keyof ConductorApi];
