@@ -35,6 +35,7 @@ export {
   type FencedKey,
   injectedKeyVersion,
   isBootstrapKey,
+  leftKeyVersion,
   nextKeyVersion,
   type PendingKey,
   readInstanceKey,
