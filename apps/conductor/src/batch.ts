@@ -10,7 +10,10 @@ export interface SortedBatch {
   readonly unknownStatuses: readonly string[];
 }
 
-/** Decides what of a batch is written: of several reports of one boot the newest, with what only older ones of them tell. */
+/**
+ * Decides what of a batch is written: of several reports of one boot the newest, with what only older ones of them tell.
+ * Those under its latest key count alone: what an older one tells may have lost its worth meanwhile.
+ */
 export function sortBatch(batch: readonly HeartbeatReport[]): SortedBatch {
   const sealed = new Map<string, SealedReport>();
   const legacy = new Map<string, LegacyReport>();
@@ -32,10 +35,11 @@ export function sortBatch(batch: readonly HeartbeatReport[]): SortedBatch {
 }
 
 function sealedReport(report: HeartbeatReport, status: ServiceStatus | undefined): SealedReport | undefined {
-  if (report.bootNonce === null || report.sequence === null) return undefined;
+  if (report.bootNonce === null || report.sequence === null || report.keyVersion === null) return undefined;
   return {
     instance_id: report.instanceId,
     boot_nonce: report.bootNonce.toString('hex'),
+    key_version: report.keyVersion,
     sequence: report.sequence,
     status_id: status?.code ?? null,
     status_description: status?.description ?? null,
@@ -55,6 +59,7 @@ function legacyReport(report: HeartbeatReport, status: ServiceStatus | undefined
 
 function newerSealed(one: SealedReport | undefined, other: SealedReport): SealedReport {
   if (one === undefined) return other;
+  if (one.key_version !== other.key_version) return one.key_version > other.key_version ? one : other;
   const [older, newer] = one.sequence <= other.sequence ? [one, other] : [other, one];
   return {
     ...newer,

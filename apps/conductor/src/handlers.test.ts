@@ -45,7 +45,14 @@ describe.each(['mysql', 'sqlite'] as const)('heartbeats on %s', (dialect) => {
     const lines: string[] = [];
     const logger = createLogger({ service: 'test', level: 'info', stream: { write: (line) => lines.push(line) } });
     const instanceId = newUuid();
-    const inClear = { bootNonce: null, sequence: null, messageId: newUuid(), expiresMs: null, legacy: true };
+    const inClear = {
+      bootNonce: null,
+      sequence: null,
+      keyVersion: null,
+      messageId: newUuid(),
+      expiresMs: null,
+      legacy: true,
+    };
     const report = { method, instanceId, args: {}, ...inClear } as unknown as EventReport;
     await conductorHandlers({ catalog, logger }).event(report);
     expect(lines.map((line) => JSON.parse(line) as unknown)).toMatchObject([
@@ -68,9 +75,9 @@ describe.each(['mysql', 'sqlite'] as const)('heartbeats on %s', (dialect) => {
   test('a report of another boot changes nothing and asks for one hello in 10 s', async () => {
     const id = await sealedInstance(catalog);
     await catalog.knex('instance_reports').where({ instance_id: id }).update({ hello_wanted: null });
-    await take([sealedReport(id, 99n, healthy, OTHER_NONCE)]);
+    await take([sealedReport(id, 99n, healthy, { nonce: OTHER_NONCE })]);
     const first = await reportOf(catalog, id);
-    await take([sealedReport(id, 100n, healthy, OTHER_NONCE)]);
+    await take([sealedReport(id, 100n, healthy, { nonce: OTHER_NONCE })]);
     const second = await reportOf(catalog, id);
     expect(toBigint(first?.hello_wanted ?? 0)).toBeGreaterThan(0n);
     expect(second?.hello_wanted).toEqual(first?.hello_wanted);
@@ -83,9 +90,9 @@ describe.each(['mysql', 'sqlite'] as const)('heartbeats on %s', (dialect) => {
     const told: unknown[] = [];
     const logger = { ...silentLogger, warn: (message: string) => void told.push(message) };
     const { event } = conductorHandlers({ catalog, logger });
-    const { bootNonce, sequence, messageId } = sealedReport(id, 11n, healthy);
+    const { bootNonce, sequence, keyVersion, messageId } = sealedReport(id, 11n, healthy);
     const report = { instanceId: id, method: 'report_root', args: { instance_id: id }, legacy: false } as const;
-    const facts = { bootNonce, sequence, messageId, expiresMs: Date.now() + 1000 };
+    const facts = { bootNonce, sequence, keyVersion, messageId, expiresMs: Date.now() + 1000 };
     await event({ ...report, ...facts });
     await event({ ...report, ...facts });
     expect(told).toHaveLength(1);

@@ -4,6 +4,7 @@ import {
   ensureReportRow,
   type InstanceReportRow,
   instanceIdCollation,
+  readKeyCheckValue,
   recordLegacyReports,
   recordSealedReports,
   wantHello,
@@ -68,9 +69,14 @@ export function conductorHandlers({ catalog, logger }: HandlerDeps): ConductorHa
 
 type Transaction = Parameters<Parameters<typeof withTransaction>[1]>[0];
 
-/** An event of a boot that nobody has greeted changes nothing, and makes a taskmanager greet it. */
-async function isPresentBoot(tx: Transaction, { instanceId, bootNonce }: EventReport): Promise<boolean> {
+/**
+ * An event of a boot that nobody has greeted changes nothing, and makes a taskmanager greet it. One whose key is no longer live
+ * changes nothing.
+ */
+async function isPresentBoot(tx: Transaction, { instanceId, bootNonce, keyVersion }: EventReport): Promise<boolean> {
   if (bootNonce === null) return true;
+  if (keyVersion === null || (await readKeyCheckValue(tx, { instanceId, version: keyVersion })) === undefined)
+    return false;
   await ensureReportRow(tx, instanceId);
   const row = await tx<InstanceReportRow>('instance_reports')
     .where({ instance_id: instanceId, quarantined_at: null })

@@ -41,7 +41,12 @@ export async function sealedInstance(catalog: Catalog): Promise<string> {
 
 type Payload = HeartbeatReport['args']['payload'];
 
-export function sealedReport(instanceId: string, sequence: bigint, payload: Payload, nonce = NONCE): HeartbeatReport {
+export function sealedReport(
+  instanceId: string,
+  sequence: bigint,
+  payload: Payload,
+  { nonce = NONCE, keyVersion = 1 } = {},
+): HeartbeatReport {
   const args = { instance_id: instanceId, payload };
   const bootNonce = Buffer.from(nonce, 'hex');
   return {
@@ -51,6 +56,7 @@ export function sealedReport(instanceId: string, sequence: bigint, payload: Payl
     messageId: newUuid(),
     bootNonce,
     sequence,
+    keyVersion,
     expiresMs: Date.now() + 90_000,
     legacy: false,
   };
@@ -65,6 +71,7 @@ export function legacyReport(instanceId: string, sent: number | null, serviceSta
     messageId: newUuid(),
     bootNonce: null,
     sequence: null,
+    keyVersion: null,
     expiresMs: null,
     legacy: true,
   };

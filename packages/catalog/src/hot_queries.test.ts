@@ -94,6 +94,7 @@ async function hotQueries(id: string): Promise<Record<string, () => PromiseLike<
     ...status,
     instance_id: id,
     boot_nonce: '00'.repeat(16),
+    key_version: 1,
     sequence: 2n,
     volume_used: 1,
     volume_total: 3,

@@ -38,6 +38,7 @@ export {
   type FencedKey,
   injectedKeyVersion,
   isBootstrapKey,
+  leftKeyVersion,
   nextKeyVersion,
   type PendingKey,
   readInstanceKey,

@@ -9,6 +9,7 @@ import {
   injectedKeyVersion,
   isBootstrapKey,
   type KeyRings,
+  leftKeyVersion,
   nextKeyVersion,
   type PendingKey,
   readInstanceKey,
@@ -64,6 +65,8 @@ export interface GuestKeys {
   nextVersion(instanceId: string): Promise<number>;
   /** The pending version that was agreed on under this one; null where there is none. */
   agreedVersion(instanceId: string, under: number): Promise<number | null>;
+  /** The pending version that a rotation which was given up has left, and maybe the guest's; null where there is none. */
+  leftVersion(instanceId: string): Promise<number | null>;
   /** Stores what was agreed with the guest, pending, in place of what was agreed under the same version before. */
   storeAgreed(tx: Transaction, args: FencedVersion & { readonly under: number; readonly text: Secret }): Promise<void>;
   /** From here on nothing but pending keys from this one on are accepted, nothing in clear. */
@@ -136,6 +139,7 @@ export function createGuestKeys(deps: {
     isBootstrap: (instanceId, version) => isBootstrapKey(catalog.knex, { instanceId, version }),
     nextVersion: (instanceId) => nextKeyVersion(catalog.knex, instanceId),
     agreedVersion: (instanceId, under) => agreedKeyVersion(catalog.knex, instanceId, under),
+    leftVersion: (instanceId) => leftKeyVersion(catalog.knex, instanceId),
     storeAgreed: (tx, { under, text, ...args }) => store(tx, args, text, { under }),
     excludeOthers: acceptOnlyPendingKey,
     activate: (tx, args) => activateKey(tx, rings, args),

@@ -12,7 +12,7 @@ const ANSWER_WITHIN_MS = 5000;
 export interface WantedHellosDeps {
   readonly catalog: Catalog;
   readonly hello: GuestHello;
-  readonly keys: Pick<GuestKeys, 'activeVersion' | 'agreedVersion'>;
+  readonly keys: Pick<GuestKeys, 'leftVersion'>;
   readonly logger: Logger;
 }
 
@@ -34,8 +34,7 @@ export async function greetWanted(deps: WantedHellosDeps): Promise<void> {
 
 /** True where a task sees to it. */
 async function endRotation({ catalog, keys, logger }: WantedHellosDeps, instanceId: string): Promise<boolean> {
-  const active = await keys.activeVersion(catalog.knex, instanceId);
-  if (active === null || (await keys.agreedVersion(instanceId, active)) === null) return false;
+  if ((await keys.leftVersion(instanceId)) === null) return false;
   try {
     await fileRotation(catalog, instanceId);
     logger.info("the change of a guest's key is taken up again", { instance_id: instanceId });

@@ -70,6 +70,16 @@ export async function agreedKeyVersion(tx: Knex, instanceId: string, under: numb
 }
 
 /**
+ * The version of the pending key that a rotation which was given up has left: its guest may have changed to it. Null where there
+ * is none, and while an upgrade has pending keys of its own.
+ */
+export async function leftKeyVersion(tx: Knex, instanceId: string): Promise<number | null> {
+  const pending = await pendingKeys(tx, instanceId).orderBy('version', 'desc');
+  const isUpgrades = pending.some((row) => row.bootstrap_until !== null || row.exclusive_since !== null);
+  return isUpgrades ? null : (pending[0]?.version ?? null);
+}
+
+/**
  * Stores a new version beside the active one; policy 2 is part of how it is sealed. An injected key takes the place of the
  * injected one that is pending, an agreed key that of those agreed under the same version: its guest has confirmed that it
  * keeps none of them. Where only the key that it was agreed under is accepted, it is accepted too.

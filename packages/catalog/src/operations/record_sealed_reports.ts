@@ -9,6 +9,8 @@ export interface SealedReport {
   readonly instance_id: string;
   /** 32 hex digits. */
   readonly boot_nonce: string;
+  /** The version of the key that it opened under. */
+  readonly key_version: number;
   readonly sequence: bigint;
   /** Trove's code and description; null where the heartbeat names none. */
   readonly status_id: number | null;
@@ -23,6 +25,7 @@ const RESTART_REQUIRED = 32;
 const COLUMNS: readonly BatchColumn[] = [
   { name: 'instance_id', type: 'id' },
   { name: 'boot_nonce', type: 'text' },
+  { name: 'key_version', type: 'int' },
   { name: 'sequence', type: 'bigint' },
   { name: 'status_id', type: 'int' },
   { name: 'status_description', type: 'text' },
@@ -30,15 +33,19 @@ const COLUMNS: readonly BatchColumn[] = [
   { name: 'volume_total', type: 'double' },
 ];
 
+const KEY = 'k.instance_id = v.instance_id AND k.version = v.key_version';
+const IS_LIVE = `k.state IN ('active', 'pending')`;
+
 /**
- * What lets a report through: the present boot, a newer sequence, a living instance, a live key. A join and no EXISTS: that
- * one MariaDB would answer by reading all keys of all instances.
+ * What lets a report through: the present boot, a newer sequence, a living instance, and that the key which it opened under is
+ * live now, whatever it was a moment ago. A join and no EXISTS: that one MariaDB would answer by reading all keys of all
+ * instances.
  */
-const GUARDS = `r.boot_nonce = v.boot_nonce AND r.sequence < v.sequence AND r.quarantined_at IS NULL AND i.deleted = 0 AND k.state IN ('active', 'pending')`;
+const GUARDS = `r.boot_nonce = v.boot_nonce AND r.sequence < v.sequence AND r.quarantined_at IS NULL AND i.deleted = 0 AND ${IS_LIVE}`;
 
 /**
  * Writes a batch of heartbeats of v2 guests: the watermark moves and the figures change where, and only where, the boot nonce
- * is the stored one and the sequence is newer. A boot nonce that is not the stored one changes nothing and raises
+ * is the stored one, the sequence is newer and its key is live. A boot nonce that is not the stored one changes nothing and raises
  * `hello_wanted`, once per instance and 10 s; so does a sequence that has gone back, as a resumed snapshot's has. In
  * quarantine nothing changes. A stored RESTART_REQUIRED stays. At most one report of one boot per instance.
  */
@@ -64,7 +71,7 @@ async function applyInMysql(tx: Knex.Transaction, source: string, reports: reado
     `UPDATE ${source}
       STRAIGHT_JOIN instance_reports AS r ON r.instance_id = v.instance_id
       STRAIGHT_JOIN instances AS i ON i.id = v.instance_id
-      STRAIGHT_JOIN instance_keys AS k ON k.instance_id = v.instance_id
+      STRAIGHT_JOIN instance_keys AS k ON ${KEY}
       LEFT JOIN service_statuses AS s ON s.instance_id = v.instance_id
       SET r.sequence = v.sequence, r.received_at = ?,
         r.service_status = COALESCE(v.status_description, r.service_status),
@@ -83,7 +90,7 @@ async function applyInSqlite(tx: Knex.Transaction, source: string, reports: read
     `SELECT v.instance_id, v.boot_nonce FROM ${source}
       JOIN instance_reports AS r ON r.instance_id = v.instance_id
       JOIN instances AS i ON i.id = v.instance_id
-      JOIN instance_keys AS k ON k.instance_id = v.instance_id WHERE ${GUARDS}`,
+      JOIN instance_keys AS k ON ${KEY} WHERE ${GUARDS}`,
     [asParameter(reports)],
   );
   const taken = new Set(rows.map((row) => `${row.instance_id} ${row.boot_nonce}`));
@@ -114,6 +121,7 @@ async function wantHellos(tx: Knex.Transaction, source: string, reports: readonl
     `INSERT INTO instance_reports (instance_id, hello_wanted)
       SELECT v.instance_id, ? FROM ${source}
         JOIN instances AS i ON i.id = v.instance_id AND i.deleted = 0
+        JOIN instance_keys AS k ON ${KEY} AND ${IS_LIVE}
         LEFT JOIN instance_reports AS r ON r.instance_id = v.instance_id
       WHERE (r.boot_nonce IS NULL OR ${differs} OR v.sequence < r.sequence) AND r.quarantined_at IS NULL AND (r.hello_wanted IS NULL OR ABS(r.hello_wanted) < ? - ?)
       ${onDuplicate}`,

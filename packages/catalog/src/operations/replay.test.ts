@@ -44,7 +44,7 @@ describe.each(['mysql', 'sqlite'] as const)('nothing twice, on %s', (dialect) =>
         idCollation: await instanceIdCollation(catalog.knex),
         reports: [
           {
-            ...{ instance_id: id, boot_nonce: bootNonce, sequence },
+            ...{ instance_id: id, boot_nonce: bootNonce, key_version: 1, sequence },
             ...{ status_id: null, status_description: null, volume_used: 1, volume_total: 2 },
           },
         ],

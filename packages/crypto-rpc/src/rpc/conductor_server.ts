@@ -1,16 +1,15 @@
 import { type Clock, systemClock } from '@trove/common';
 import { conductorApi } from '@trove/contracts';
-import { LRUCache } from 'lru-cache';
 import type { Delivery, Subscription } from '../bus/bus.ts';
 import type { Header } from '../codecs/v2/header.ts';
 import { createOpener } from '../codecs/v2/open.ts';
 import { CONDUCTOR } from '../codecs/v2/party.ts';
-import type { GuestPeer } from '../keys/key_store.ts';
 import { Batcher } from './batcher.ts';
 import { checkLife, checkTime, EVENT_LIFE_MS, HEARTBEAT_LIFE_MS } from './freshness.ts';
 import { type LegacyReportMessage, legacyReport, legacyReportChecks } from './legacy_reports.ts';
-import { findKey, reportKeys } from './peer_keys.ts';
+import { reportKeys } from './peer_keys.ts';
 import { receive } from './pipeline.ts';
+import { ReportSenders } from './report_senders.ts';
 import { headerOf, openingChecks, present, requestChecks, type SealedRequest } from './sealed_checks.ts';
 import { EVENT_QUEUE, HEARTBEAT_QUEUES, legacyServiceTopology, SEALED_TOPOLOGY } from './topology.ts';
 import type { ConductorServerOptions, EventReport, HeartbeatReport, RpcServer, VerifiedReport } from './types.ts';
@@ -22,8 +21,6 @@ const EVENTS_AT_A_TIME = 20;
 const LEGACY_AT_A_TIME = 400;
 /** Between two deliveries of an event whose effect failed, so that a short outage does not use up its deliveries. */
 const EVENT_RETRY_MS = 1000;
-const READ_ANEW_MS = 1000;
-const GUESTS_READ_ANEW = 10_000;
 const DEFAULT_TOPIC = 'trove-conductor';
 const DEFAULT_HOST = '0.0.0.0';
 
@@ -44,22 +41,23 @@ class ReportServer implements RpcServer {
   readonly #legacyChecks;
   readonly #heartbeats: Batcher<Held>;
   readonly #stop = new AbortController();
-  /** When a guest was last read anew for a version of its key, by the monotonic clock. */
-  readonly #readAnew = new LRUCache<string, number>({ max: GUESTS_READ_ANEW });
   #subscriptions: Subscription[] = [];
 
   constructor(options: ConductorServerOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    const senders = new ReportSenders(options.keyStore, this.#clock);
     const opening = openingChecks({
       me: CONDUCTOR,
       allowed: [{ role: 'guest', kinds: ['report'] }],
-      findSender: async ({ sender, keyVersion }) =>
-        sender.role === 'guest' ? reportKeys(await this.#peer(sender.instanceId, keyVersion)) : undefined,
+      findSender: async ({ sender, keyVersion }, userId) =>
+        sender.role === 'guest'
+          ? reportKeys(await senders.find({ instanceId: sender.instanceId, keyVersion, userId }))
+          : undefined,
       opener: createOpener(() => this.#clock.monotonic()),
     });
     this.#checks = [...opening, ...requestChecks(conductorApi, (message) => this.#judge(message))];
-    this.#legacyChecks = legacyReportChecks(options.keyStore, options.allowPlaintext);
+    this.#legacyChecks = legacyReportChecks(new ReportSenders(options.keyStore, this.#clock), options.allowPlaintext);
     this.#heartbeats = new Batcher(BATCH, BATCH_WAIT_MS, (batch) => this.#onBatch(batch));
   }
 
@@ -89,21 +87,6 @@ class ReportServer implements RpcServer {
     this.#stop.abort(new Error('closing'));
     this.#heartbeats.flush();
     await cancelled;
-  }
-
-  /**
-   * The guest as it is cached, or read anew where the cache does not have this version of its key: one that has just been
-   * agreed on counts at once. Whoever makes versions up costs one reading a second.
-   */
-  async #peer(instanceId: string, keyVersion: number): Promise<GuestPeer | undefined> {
-    const { keyStore } = this.#options;
-    const peer = await keyStore.guestPeer(instanceId);
-    if (peer === undefined || findKey(peer, keyVersion) !== undefined) return peer;
-    const now = this.#clock.monotonic();
-    if (now - (this.#readAnew.get(instanceId) ?? Number.NEGATIVE_INFINITY) < READ_ANEW_MS) return peer;
-    this.#readAnew.set(instanceId, now);
-    keyStore.forget(instanceId);
-    return keyStore.guestPeer(instanceId);
   }
 
   /** A boot that was not greeted may have any time: its reports change nothing, and make a taskmanager greet it. */
@@ -141,6 +124,7 @@ class ReportServer implements RpcServer {
       expiresMs: header.expires,
       bootNonce: Buffer.from(header.bootNonce),
       sequence: header.sequence,
+      keyVersion: header.keyVersion,
       legacy: false,
     });
   }

@@ -53,9 +53,6 @@ class TaskmanagersGuestClient implements GuestClient {
     const method: RpcMethod = guestApi[name];
     const peer = await this.#peerWithKey(instanceId, options.keyVersion);
     const { keyVersion } = options;
-    if (peer.pendingOnly && keyVersion === undefined) {
-      throw new TroveError('UNPROCESSABLE', `Instance ${instanceId} is being upgraded.`, { retryable: true });
-    }
     const result =
       keyVersion !== undefined || peer.policy === 2
         ? await this.#askSealed(peer, method, args, options)
@@ -155,11 +152,18 @@ class TaskmanagersGuestClient implements GuestClient {
     };
   }
 
-  /** Read anew where what is cached does not have the version that is asked for. */
+  /**
+   * Read anew where what is cached does not have the version that is asked for, or has the active one's time over. Rejects
+   * where that is so: what is sealed under it is for a server that has been stopped.
+   */
   async #peerWithKey(instanceId: string, keyVersion: number | undefined): Promise<GuestPeer> {
-    const peer = await this.#peer(instanceId);
-    const isKnown = keyVersion === undefined || findKey(peer, keyVersion) !== undefined;
-    return isKnown ? peer : await this.#freshPeer(instanceId);
+    const isReachable = (peer: GuestPeer): boolean =>
+      keyVersion === undefined ? !peer.pendingOnly : findKey(peer, keyVersion) !== undefined;
+    const cached = await this.#peer(instanceId);
+    const peer = isReachable(cached) ? cached : await this.#freshPeer(instanceId);
+    if (peer.pendingOnly && keyVersion === undefined)
+      throw new TroveError('UNPROCESSABLE', `Instance ${instanceId} is being upgraded.`, { retryable: true });
+    return peer;
   }
 
   #freshPeer(instanceId: string): Promise<GuestPeer> {

@@ -168,14 +168,17 @@ describe.each(BROKERS)('taskmanager and guest %s', (_name, makeBroker) => {
   test('while only the pending key is accepted, only its steps get through', async () => {
     const { instanceId } = await startGuest(2);
     const peer = table.peers.get(instanceId);
-    table.change(instanceId, {
-      pendingOnly: true,
-      keys: (peer?.keys ?? []).map((key) => ({ ...key, state: 'pending' as const })),
-    });
-    await expect(client.call(instanceId, 'list_databases', PAGE, DEADLINE)).rejects.toMatchObject({
-      code: 'UNPROCESSABLE',
-    });
+    const keys = (peer?.keys ?? []).flatMap((key) => [
+      { ...key, version: 9 },
+      { ...key, state: 'pending' as const },
+    ]);
+    table.change(instanceId, { pendingOnly: true, keys });
+    const busy = { code: 'UNPROCESSABLE', retryable: true };
+    await expect(client.call(instanceId, 'list_databases', PAGE, DEADLINE)).rejects.toMatchObject(busy);
+    // The guest would not answer under the active key; whoever has its old server would.
+    await expect(client.hello(instanceId, { deadlineMs: 200 })).rejects.toMatchObject(busy);
     const options = { ...DEADLINE, keyVersion: 1 };
+    await expect(client.hello(instanceId, options)).resolves.toMatchObject({ keyVersion: 1 });
     expect(await client.call(instanceId, 'list_databases', PAGE, options)).toEqual([[{ _name: 'foo20' }], null]);
   });
 

@@ -3,10 +3,11 @@ import { conductorApi } from '@trove/contracts';
 import { type OsloRequest, parseRequest } from '../codecs/oslo/envelope.ts';
 import { claimedSender, openUp } from '../codecs/oslo/v1.ts';
 import type { JsonObject } from '../codecs/v2/strict_json.ts';
-import type { GuestPeer, KeyStore } from '../keys/key_store.ts';
+import type { GuestPeer } from '../keys/key_store.ts';
 import type { CheckedReport } from './conductor_server.ts';
 import { type Check, envelopeChecks, type Received } from './pipeline.ts';
 import { Refusal } from './refusal.ts';
+import type { ReportSenders } from './report_senders.ts';
 import { findMethod, present } from './sealed_checks.ts';
 import { UniqueIds } from './unique_ids.ts';
 import { checkArguments, checkOwnIds } from './validation.ts';
@@ -25,7 +26,10 @@ export interface LegacyReportMessage extends Received {
  * The checks of a report from a guest of policy 0 or 1. What the message looks like only says who it claims to be from; the
  * catalog says whether it must be sealed.
  */
-export function legacyReportChecks(keyStore: KeyStore, allowPlaintext: boolean): readonly Check<LegacyReportMessage>[] {
+export function legacyReportChecks(
+  senders: ReportSenders,
+  allowPlaintext: boolean,
+): readonly Check<LegacyReportMessage>[] {
   const ids = new UniqueIds();
   return [
     ...envelopeChecks,
@@ -44,7 +48,8 @@ export function legacyReportChecks(keyStore: KeyStore, allowPlaintext: boolean):
         const instanceId = senderOf(present(message.raw, 'content'));
         message.claimedSender = `guest:${instanceId}`;
         message.instanceId = instanceId;
-        message.peer = present(await keyStore.guestPeer(instanceId), 'unknown_sender');
+        const { userId } = message.delivery;
+        message.peer = present(await senders.find({ instanceId, userId }), 'unknown_sender');
       },
     },
     {
@@ -93,6 +98,7 @@ export function legacyReport(message: LegacyReportMessage, clock: Clock): Checke
     expiresMs: null,
     bootNonce: null,
     sequence: null,
+    keyVersion: null,
     legacy: true,
   };
 }

@@ -42,7 +42,10 @@ export interface SealedReceiver {
   readonly me: Party;
   /** Who may send this receiver what. */
   readonly allowed: readonly { readonly role: Party['role']; readonly kinds: readonly Kind[] }[];
-  readonly findSender: (header: Header) => Promise<SenderKeys | undefined> | SenderKeys | undefined;
+  readonly findSender: (
+    header: Header,
+    userId: string | undefined,
+  ) => Promise<SenderKeys | undefined> | SenderKeys | undefined;
   readonly opener: Opener;
 }
 
@@ -75,7 +78,7 @@ export function openingChecks(receiver: SealedReceiver): readonly Check<SealedMe
       name: 'own account and policy',
       reason: 'policy',
       run: (message) => {
-        const found = receiver.findSender(headerOf(message));
+        const found = receiver.findSender(headerOf(message), message.delivery.userId);
         const check = (sender: SenderKeys | undefined): void => {
           if (sender === undefined) throw new Refusal('unknown_sender');
           demand(sender.account === undefined || sender.account === message.delivery.userId, 'user_id');

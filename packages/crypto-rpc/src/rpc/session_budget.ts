@@ -19,7 +19,8 @@ interface Bucket {
 }
 
 /**
- * Tokens for deriving the keys of sessions that are not known. A guest's own account has one bucket, whatever it says that it
+ * Tokens for what a message costs before it is known to be anybody's: deriving the keys of a session that is not known, asking
+ * the catalog for a guest that is not there. A guest's own account has one bucket, whatever it says that it
  * speaks for: 32 at once, 4 more each second. Any other account, or none, is shared by many: 1024 and 256 for all of them,
  * and of these 32 and 4 for each claimed sender, so that one of them does not use up the rest at once. A session that opens
  * gives its token back, so that only what does not open uses them up.
@@ -38,9 +39,22 @@ export class SessionBudget {
    * @param userId the account that the broker vouches for
    */
   take(userId: string | undefined, sender: string): void {
-    const buckets = this.#bucketsOf(userId, sender);
-    if (buckets.some(({ bucket }) => bucket.tokens < 1)) throw new Refusal('rate');
-    for (const { bucket } of buckets) bucket.tokens -= 1;
+    this.check(userId, sender);
+    this.charge(userId, sender);
+  }
+
+  /** Throws a `Refusal` (`rate`) where there is no token left, and takes none. */
+  check(userId: string | undefined, sender: string): void {
+    if (!this.has(userId, sender)) throw new Refusal('rate');
+  }
+
+  has(userId: string | undefined, sender: string): boolean {
+    return this.#bucketsOf(userId, sender).every(({ bucket }) => bucket.tokens >= 1);
+  }
+
+  /** Takes a token for what has been done already; where several were begun at once, more than there are. */
+  charge(userId: string | undefined, sender: string): void {
+    for (const { bucket } of this.#bucketsOf(userId, sender)) bucket.tokens -= 1;
   }
 
   giveBack(userId: string | undefined, sender: string): void {

@@ -115,8 +115,8 @@ export interface GuestClientOptions extends Common {
 
 export interface GuestCallOptions extends CallOptions {
   /**
-   * The version of the key to ask under, for steps that change it; default the active one. Without it a call to an instance of
-   * which only pending keys are accepted is `UNPROCESSABLE` ("is being upgraded").
+   * The version of the key to ask under, for steps that change it; default the active one. Without it whatever is asked of an
+   * instance of which only pending keys are accepted, `hello` too, is `UNPROCESSABLE` ("is being upgraded").
    */
   readonly keyVersion?: number;
 }
@@ -196,6 +196,8 @@ export type VerifiedReport = {
     /** v2: who started, and the how-manieth of its messages. Null for legacy, where `args.sent` orders. */
     readonly bootNonce: Buffer | null;
     readonly sequence: bigint | null;
+    /** v2: the version of the key that it opened under. Null for legacy. */
+    readonly keyVersion: number | null;
     readonly legacy: boolean;
   };
 }[keyof ConductorApi];

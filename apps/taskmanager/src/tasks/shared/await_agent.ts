@@ -1,5 +1,6 @@
 import { isTroveError } from '@trove/common';
 import type { Step, StepContext, StepResult } from '@trove/tasks';
+import { endRotation } from './end_rotation.ts';
 import { CATALOG_TIMEOUT_MS, PERSISTENT_RETRY, type TaskTools } from './tools.ts';
 
 const ANSWER_WITHIN_MS = 5000;
@@ -27,12 +28,14 @@ export function awaitAgent(tools: TaskTools, peerOf: (context: StepContext) => P
   };
 }
 
-async function ask({ guests, hello }: TaskTools, context: StepContext, peer: Peer): Promise<StepResult> {
+async function ask(tools: TaskTools, context: StepContext, peer: Peer): Promise<StepResult> {
+  const { guests, hello } = tools;
   const { instanceId } = context.task;
   if (peer === 'clear') {
     await guests.call(instanceId, 'rpc_ping', {}, { deadlineMs: ANSWER_WITHIN_MS, signal: context.signal });
     return { done: { answered: 'rpc_ping' } };
   }
+  if (peer === 'active') await endRotation(tools, context);
   const version = peer === 'active' ? {} : { keyVersion: peer };
   const stored = await hello.greet(instanceId, { ...version, deadlineMs: ANSWER_WITHIN_MS });
   return stored ? { done: { answered: 'hello' } } : { wait: { ms: ASK_AGAIN_MS } };

@@ -1,6 +1,7 @@
 import { isTroveError } from '@trove/common';
 import type { ArgsOf, GuestApi, ResultOf } from '@trove/contracts';
 import type { StepContext } from '@trove/tasks';
+import { endRotation } from './end_rotation.ts';
 import { sendOnce } from './send_once.ts';
 import type { TaskTools } from './tools.ts';
 
@@ -46,6 +47,7 @@ async function askSealed<M extends TaskMethod>(
 ): Promise<Answer<M>> {
   const { instanceId, fence } = context.task;
   const version = call.keyVersion === undefined ? {} : { keyVersion: call.keyVersion };
+  if (call.keyVersion === undefined) await endRotation(tools, context);
   try {
     const answered = await tools.guests.call(instanceId, call.method, call.args, {
       deadlineMs: Math.min(SEALED_SLICE_MS, tools.settings.highMs),

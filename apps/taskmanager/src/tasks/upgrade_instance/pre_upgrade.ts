@@ -1,6 +1,7 @@
 import { isTroveError, TroveError, uuidV5 } from '@trove/common';
 import type { Step, StepContext } from '@trove/tasks';
 import { callOnce } from '../shared/call_once.ts';
+import { endRotation } from '../shared/end_rotation.ts';
 import { type TaskTools } from '../shared/tools.ts';
 import { oldServer, requireOldServer } from './find_server.ts';
 
@@ -30,6 +31,7 @@ export function preUpgrade(tools: TaskTools): Step {
 async function revive(tools: TaskTools, context: StepContext): Promise<void> {
   const { instanceId } = context.task;
   const { sealed } = oldServer(context);
+  if (sealed) await endRotation(tools, context);
   await reach(tools, instanceId, sealed);
   const idempotencyKey = uuidV5(context.token, 'undo');
   const answer = await callOnce(tools, context, { method: 'restart', args: {}, sealed, idempotencyKey });
