@@ -36,7 +36,7 @@ const TASK_COLUMNS = [
   'after_task',
 ] as const satisfies readonly (keyof TaskRow)[];
 
-const UNFINISHED: readonly TaskRow['state'][] = ['pending', 'running', 'waiting', 'compensating'];
+export const UNFINISHED: readonly TaskRow['state'][] = ['pending', 'running', 'waiting', 'compensating'];
 
 export type InstanceFacts = Pick<InstanceRow, (typeof INSTANCE_COLUMNS)[number]>;
 

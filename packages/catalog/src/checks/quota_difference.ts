@@ -19,21 +19,26 @@ export interface QuotaDifference {
 
 type Amounts = Readonly<Record<QuotaResource, { inUse: number; reserved: number }>>;
 
+/** What a project is counted by. */
+export interface Countable {
+  readonly instances: readonly Pick<InstanceFacts, 'id' | 'flavor_id' | 'volume_size'>[];
+  /** Amounts that are still reserved, by the reservation's id. */
+  readonly reserved: ReadonlyMap<string, number>;
+  /** Instances with an unfinished task: no other can have a resize under way, whatever is still reserved for one. */
+  readonly atWork: ReadonlySet<string>;
+}
+
 /**
  * What a project's instances come to: reserved while their create is under way, in use afterwards, and reserved again what a
  * resize under way takes more. Memory is undefined where a flavor is not known, as in an adopted deployment: then nobody can count it.
  */
-export function countQuota(
-  instances: readonly Pick<InstanceFacts, 'id' | 'flavor_id' | 'volume_size'>[],
-  reserved: ReadonlyMap<string, number>,
-  ramOf: RamOf,
-): Partial<Amounts> {
+export function countQuota({ instances, reserved, atWork }: Countable, ramOf: RamOf): Partial<Amounts> {
   const count = (resource: QuotaResource): { inUse: number; reserved: number } => {
     let [total, held, growth] = [0, 0, 0];
     for (const instance of instances) {
       total += amountOf(instance, resource, ramOf);
       held += reserved.get(reservationId(instance.id, resource)) ?? 0;
-      growth += reserved.get(growthReservationId(instance.id, resource)) ?? 0;
+      if (atWork.has(instance.id)) growth += reserved.get(growthReservationId(instance.id, resource)) ?? 0;
     }
     return { inUse: Math.max(0, total - held), reserved: held + growth };
   };
@@ -49,7 +54,8 @@ export function quotaDifferences(facts: CatalogFacts, ramOf: RamOf): readonly Qu
   const differences: QuotaDifference[] = [];
   for (const { tenant_id, resource, in_use, reserved } of facts.usages) {
     if (tenant_id === null || in_use === null || reserved === null || !isQuotaResource(resource)) continue;
-    const counted = counts.get(tenant_id) ?? countQuota(byProject.get(tenant_id) ?? [], facts.reserved, ramOf);
+    const instances = byProject.get(tenant_id) ?? [];
+    const counted = counts.get(tenant_id) ?? countQuota({ ...facts, instances }, ramOf);
     counts.set(tenant_id, counted);
     const right = counted[resource];
     if (right === undefined || (right.inUse === in_use && right.reserved === reserved)) continue;

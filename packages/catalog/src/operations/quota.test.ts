@@ -18,7 +18,7 @@ describe.each(['mysql', 'sqlite'] as const)('the life of a reservation on %s', (
   });
   afterAll(() => catalog.dispose());
   beforeEach(async () => {
-    for (const table of ['quota_usages', 'reservations', 'instances']) await catalog.knex(table).delete();
+    for (const table of ['quota_usages', 'reservations', 'instances', 'tasks']) await catalog.knex(table).delete();
     instanceId = newUuid();
     await reserve(instanceId);
   });
@@ -130,16 +130,34 @@ describe.each(['mysql', 'sqlite'] as const)('the life of a reservation on %s', (
       expect((await books())[1]).toEqual([256, 0]);
     });
 
-    test('under way is right in the books as they are counted anew', async () => {
+    const underWay = async (): Promise<void> => {
       const row = { id: instanceId, tenant_id: PROJECT, flavor_id: '1', volume_size: 3, deleted: 0 };
       await catalog.knex('instances').insert(row);
+      const task = { id: newUuid(), kind: 'resize_volume', instance_id: instanceId, project_id: PROJECT, params: '{}' };
+      const times = { created: 1, updated: 1, deadline: 1 };
+      await catalog.knex('tasks').insert({ ...task, ...times, state: 'running', code_version: 1 });
       await grow({ volumes: 1 });
+    };
+    const correct = () => withTransaction(catalog, (tx) => correctQuota(tx, { projectId: PROJECT, ramOf: () => 512 }));
+
+    test('under way is right in the books as they are counted anew', async () => {
+      await underWay();
       const before = await books();
-      const request = { projectId: PROJECT, ramOf: () => 512 };
-      expect(await withTransaction(catalog, (tx) => correctQuota(tx, request))).toEqual([]);
+      expect(await correct()).toEqual([]);
       await catalog.knex('quota_usages').where({ resource: 'volumes' }).update({ in_use: 9, reserved: 9 });
-      expect(await withTransaction(catalog, (tx) => correctQuota(tx, request))).toEqual(['volumes']);
+      expect(await correct()).toEqual(['volumes']);
       expect(await books()).toEqual(before);
+    });
+
+    test('whose task has ended without settling it is given back, and nothing of the next one with it', async () => {
+      await underWay();
+      await catalog.knex('tasks').update({ state: 'failed' });
+      expect(await correct()).toEqual(['volumes']);
+      expect([(await books())[2], await reserved()]).toEqual([[3, 0], 0]);
+      await grow({ ram: 256 });
+      await reserve(newUuid());
+      await settle({ ram: 256 }, true);
+      expect((await books())[2]).toEqual([3, 3]);
     });
 
     const reserved = async (): Promise<number> => {
