@@ -1,4 +1,4 @@
-import { settleGrowth, troveNow, writeInstance } from '@trove/catalog';
+import { clearFaults, settleGrowth, troveNow, writeInstance } from '@trove/catalog';
 import type { TaskEnd, TaskKind } from '@trove/tasks';
 import type { Transaction } from '../../guests/guest_keys.ts';
 import { numberMember } from '../shared/outputs.ts';
@@ -16,7 +16,10 @@ export function resizeVolume(tools: TaskTools): TaskKind {
     deadlineMs: 900_000,
     compensationDeadlineMs: 60_000,
     steps: () => steps,
-    onDone: (tx, end) => settle(tx, end, true),
+    async onDone(tx, end) {
+      await settle(tx, end, true);
+      await clearFaults(tx, end.task.instanceId);
+    },
     async onFailed(tx, end) {
       await settle(tx, end, false);
       await recordFailure(tx, end);
