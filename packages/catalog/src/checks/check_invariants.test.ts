@@ -183,9 +183,12 @@ describe.each(['mysql', 'sqlite'] as const)('the invariants on %s', (dialect) =>
     ]);
     await planted.charge({ volumes: 3 }, 3);
     expect(await findings()).toEqual({});
-    await planted.charge({ instances: 5 });
+    await planted.charge({ instances: 5, backups: 1 });
     expect(await findings()).toEqual({
-      I5: [`project ${PROJECT} is charged 5 + 0 reserved of instances, and has 2 + 0`],
+      I5: [
+        `project ${PROJECT} is charged 5 + 0 reserved of instances, and has 2 + 0`,
+        `project ${PROJECT} is charged 1 + 0 reserved of backups, and has 0 + 0`,
+      ],
     });
   });
 

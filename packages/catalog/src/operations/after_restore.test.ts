@@ -30,7 +30,7 @@ describe.each(['mysql', 'sqlite'] as const)('a restored catalog on %s', (dialect
   };
   const quota = {
     projectId: PROJECT,
-    defaults: { instances: -1, ram: -1, volumes: -1 },
+    defaults: {},
     ramOf: () => FLAVOR.ram,
   };
 
@@ -38,7 +38,7 @@ describe.each(['mysql', 'sqlite'] as const)('a restored catalog on %s', (dialect
     const { id: growing } = await planted.instance();
     const { id: building } = await planted.instance({ task_id: TASK_STATUSES.NONE.code });
     await withTransaction(planted.catalog, async (tx) => {
-      await reserveGrowth(tx, { ...quota, instanceId: growing, amounts: { instances: 0, ram: 0, volumes: 2 } });
+      await reserveGrowth(tx, { ...quota, instanceId: growing, amounts: { volumes: 2 } });
     });
     const books = () =>
       planted.catalog.knex('quota_usages').orderBy('resource').select('resource', 'in_use', 'reserved');
@@ -64,7 +64,7 @@ describe.each(['mysql', 'sqlite'] as const)('a restored catalog on %s', (dialect
     await planted.instance({ id });
     await planted.slot(id, await planted.task(id, { kind: 'create_instance' }));
     await afterRestore(planted.catalog);
-    expect(await planted.catalog.knex('quota_usages').pluck('reserved')).toEqual([0, 0, 0]);
+    expect(await planted.catalog.knex('quota_usages').pluck('reserved')).toEqual([0, 0, 0, 0]);
     expect(await findings()).toEqual([]);
   });
 });

@@ -48,9 +48,8 @@ export function afterRestore(catalog: Catalog): Promise<number> {
 /** No task holds a reservation any more: an instance is charged for as its row stands. */
 async function settleReservations(tx: Knex.Transaction, underWay: readonly UnderWay[]): Promise<void> {
   const owners = new Map(underWay.map((row) => [row.instance_id, row.tenant_id ?? '']));
-  const change = { instances: 0, ram: 0, volumes: 0 };
   for (const [instanceId, projectId] of owners) {
     await commitQuota(tx, { projectId, instanceId });
-    await settleGrowth(tx, { projectId, instanceId, change, done: false });
+    await settleGrowth(tx, { projectId, instanceId, change: {}, done: false });
   }
 }

@@ -29,7 +29,11 @@ describe.each(['mysql', 'sqlite'] as const)('the life of a reservation on %s', (
       reserveQuota(tx, { projectId: PROJECT, instanceId: id, amounts, defaults: unlimited, ramOf: () => 512 }),
     );
   const books = async () => {
-    const rows = await catalog.knex('quota_usages').orderBy('resource').select('in_use', 'reserved');
+    const rows = await catalog
+      .knex('quota_usages')
+      .whereNot({ resource: 'backups' })
+      .orderBy('resource')
+      .select('in_use', 'reserved');
     return rows.map(({ in_use, reserved }) => [in_use, reserved]);
   };
 
@@ -164,6 +168,31 @@ describe.each(['mysql', 'sqlite'] as const)('the life of a reservation on %s', (
       const rows = await catalog.knex('reservations').where({ status: 'Reserved' }).select('delta');
       return rows.reduce((sum: number, { delta }) => sum + Number(delta), 0);
     };
+  });
+
+  test('backups of an adopted catalog are counted, whatever their state, and stay as they are when instances come and go', async () => {
+    const backup = { name: 'b', tenant_id: PROJECT, instance_id: newUuid() };
+    await catalog.knex('backups').insert([
+      { ...backup, id: newUuid(), state: 'COMPLETED', deleted: 0 },
+      { ...backup, id: newUuid(), state: 'FAILED', deleted: 0 },
+      { ...backup, id: newUuid(), state: 'COMPLETED', deleted: 1 },
+      { ...backup, id: newUuid(), state: 'COMPLETED', deleted: 0, tenant_id: 'another' },
+    ]);
+    const kept = () =>
+      catalog.knex('quota_usages').where({ tenant_id: PROJECT, resource: 'backups' }).first('in_use', 'reserved');
+    await catalog.knex('quota_usages').delete();
+    await reserve(newUuid());
+    await withTransaction(catalog, (tx) => releaseQuota(tx, { ...owner(), amounts }));
+    expect(await kept()).toEqual({ in_use: 2, reserved: 0 });
+    await catalog.knex('quota_usages').where({ resource: 'backups' }).update({ in_use: 7, reserved: 1 });
+    const correct = withTransaction(catalog, (tx) => correctQuota(tx, { projectId: PROJECT, ramOf: () => 512 }));
+    expect(await correct).toContain('backups');
+    expect(await kept()).toEqual({ in_use: 2, reserved: 0 });
+    const over = { projectId: PROJECT, instanceId: newUuid(), amounts: { backups: 1 }, ramOf: () => 512 };
+    await expect(
+      withTransaction(catalog, (tx) => reserveQuota(tx, { ...over, defaults: { backups: 2 } })),
+    ).rejects.toMatchObject({ message: "Quota exceeded for resources: ['backups']." });
+    await catalog.knex('backups').delete();
   });
 
   test('first creates of one project at one time make one set of books', async () => {

@@ -3,7 +3,7 @@ import { type CatalogFacts, UNFINISHED } from '../checks/facts.ts';
 import { countQuota, type RamOf } from '../checks/quota_difference.ts';
 import { troveNow } from '../database_time.ts';
 import { dialectOf } from '../dialect.ts';
-import { growthReservationId, QUOTA_RESOURCES, type QuotaResource } from '../operations/quota.ts';
+import { countBackups, growthReservationId, QUOTA_RESOURCES, type QuotaResource } from '../operations/quota.ts';
 import type { InstanceRow, QuotaUsageRow, ReservationRow } from '../tables.ts';
 
 /**
@@ -30,7 +30,7 @@ export async function correctQuota(
     instances.filter(({ id }) => !atWork.has(id)),
     reserved,
   );
-  const counted = countQuota({ instances, reserved, atWork }, ramOf);
+  const counted = countQuota({ instances, backups: await countBackups(tx, projectId), reserved, atWork }, ramOf);
   const corrected: QuotaResource[] = [];
   for (const resource of QUOTA_RESOURCES) {
     const [usage, right] = [usages.find((row) => row.resource === resource), counted[resource]];

@@ -31,7 +31,7 @@ export function resizeVolume(tools: TaskTools): TaskKind {
 async function settle(tx: Transaction, { task }: TaskEnd, done: boolean): Promise<void> {
   const { projectId, instanceId, fence, params } = task;
   const [size, previous] = [numberMember(params, 'volume_size'), numberMember(params, 'previous_size')];
-  const change = { instances: 0, ram: 0, volumes: size - previous };
+  const change = { volumes: size - previous };
   await settleGrowth(tx, { projectId, instanceId, change, done });
   const values = {
     ...taskValues('NONE'),
