@@ -51,7 +51,7 @@ const identity = staticTokens(
 );
 const served = await testApi({
   dialect: 'mysql',
-  settings: { quotas: { instances: 1_000_000, ram: -1, volumes: -1 } },
+  settings: { quotas: { backups: 50, instances: 1_000_000, ram: -1, volumes: -1 } },
   deps: { identity, taskmanager, controlRing, bus },
 });
 

@@ -25,6 +25,7 @@ export const apiOptions = defineOptions([
   sharedOptions.max_instances_per_tenant,
   sharedOptions.max_ram_per_tenant,
   sharedOptions.max_volumes_per_tenant,
+  sharedOptions.max_backups_per_tenant,
   sharedOptions.max_accepted_volume_size,
   sharedOptions.instances_page_size,
   sharedOptions.databases_page_size,
@@ -74,6 +75,7 @@ export function settingsOf({ DEFAULT: defaults }: { DEFAULT: SettingsSource }): 
     guestPatienceMs: { low: defaults.agent_call_low_timeout * 1000, high: defaults.agent_call_high_timeout * 1000 },
     maxVolumeSize: defaults.max_accepted_volume_size,
     quotas: {
+      backups: defaults.max_backups_per_tenant,
       instances: defaults.max_instances_per_tenant,
       ram: defaults.max_ram_per_tenant,
       volumes: defaults.max_volumes_per_tenant,
@@ -96,6 +98,7 @@ type SettingsSource = Pick<
   | 'max_instances_per_tenant'
   | 'max_ram_per_tenant'
   | 'max_volumes_per_tenant'
+  | 'max_backups_per_tenant'
   | 'default_datastore'
   | 'public_endpoint'
 >;

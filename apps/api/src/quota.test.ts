@@ -5,7 +5,7 @@ import { PROJECT, type TestApi, testApi, VERSIONS } from './testing/test_api.ts'
 describe.each(['sqlite', 'mysql'] as const)('the books of quota on %s', (dialect) => {
   let api: TestApi;
   beforeAll(async () => {
-    api = await testApi({ dialect, settings: { quotas: { instances: 4, ram: -1, volumes: 10 } } });
+    api = await testApi({ dialect, settings: { quotas: { backups: 50, instances: 4, ram: -1, volumes: 10 } } });
   });
   beforeEach(async () => {
     await emptyCatalog(api);
@@ -31,8 +31,8 @@ describe.each(['sqlite', 'mysql'] as const)('the books of quota on %s', (dialect
     ]);
     expect(await api.catalog.knex('instances').select('id')).toHaveLength(4);
     expect(await api.catalog.knex('tasks').select('id')).toHaveLength(4);
-    expect(await usage()).toEqual({ instances: 4, ram: 4 * 512, volumes: 4 });
-    expect(await api.catalog.knex('quota_usages').where({ tenant_id: PROJECT })).toHaveLength(3);
+    expect(await usage()).toEqual({ backups: 0, instances: 4, ram: 4 * 512, volumes: 4 });
+    expect(await api.catalog.knex('quota_usages').where({ tenant_id: PROJECT })).toHaveLength(4);
   });
 
   test('what goes over is named, in the shape of Trove, and leaves nothing', async () => {
@@ -43,7 +43,7 @@ describe.each(['sqlite', 'mysql'] as const)('the books of quota on %s', (dialect
       413,
       { overLimit: { code: 413, message: "Quota exceeded for resources: ['volumes']." } },
     ]);
-    expect(await usage()).toEqual({ instances: 1, ram: 512, volumes: 10 });
+    expect(await usage()).toEqual({ backups: 0, instances: 1, ram: 512, volumes: 10 });
     expect(await api.catalog.knex('reservations').select('id')).toHaveLength(3);
   });
 
@@ -73,7 +73,7 @@ describe.each(['sqlite', 'mysql'] as const)('the books of quota on %s', (dialect
       .insert({ id: 'u1', tenant_id: PROJECT, resource: 'instances', in_use: null, reserved: null });
     const answers = await Promise.all([create(), create(), create(), create()]);
     expect(answers.map(({ code }) => code).toSorted((one, other) => one - other)).toEqual([200, 200, 413, 413]);
-    expect(await usage()).toEqual({ instances: 4, ram: 4 * 512, volumes: 7 });
+    expect(await usage()).toEqual({ backups: 0, instances: 4, ram: 4 * 512, volumes: 7 });
   });
 
   test('creates under one Idempotency-Key at one time make one instance', async () => {
@@ -81,11 +81,11 @@ describe.each(['sqlite', 'mysql'] as const)('the books of quota on %s', (dialect
     const body = newInstance();
     const answers = await Promise.all([1, 2, 3].map(() => api.send('POST', '/instances', { body, headers })));
     expect(new Set(answers.map(({ code }) => code))).toEqual(new Set([200]));
-    expect(await usage()).toEqual({ instances: 1, ram: 512, volumes: 3 });
+    expect(await usage()).toEqual({ backups: 0, instances: 1, ram: 512, volumes: 3 });
   });
 
   test('a create without any limit in its way keeps its books', async () => {
     await createInstance(api);
-    expect(await usage()).toEqual({ instances: 1, ram: 512, volumes: 3 });
+    expect(await usage()).toEqual({ backups: 0, instances: 1, ram: 512, volumes: 3 });
   });
 });

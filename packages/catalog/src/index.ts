@@ -80,7 +80,7 @@ export {
 export { legacyInstancesToAsk, writeVolumeFigures } from './operations/legacy_volume_figures.ts';
 export { type ObservedServer, serversToObserve, writeObservedStatus } from './operations/observed_servers.ts';
 export { liftQuarantine, listQuarantine, wantHello } from './operations/quarantine.ts';
-export type { QuotaAmounts } from './operations/quota.ts';
+export type { QuotaAmounts, QuotaChange } from './operations/quota.ts';
 export {
   type DatastoreReading,
   listBoundFlavors,

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import type { Duplex } from 'node:stream';
 import { type TlsClient, TroveError } from '@trove/common';
 import type { Knex } from 'knex';
+import { isWrongServer } from './errors.ts';
 
 interface MysqlConnection {
   readonly stream: Duplex;
@@ -27,7 +28,8 @@ export interface MysqlClientOptions {
 
 /**
  * knex's client for MySQL. It says of a connection that TLS refused why (`CATALOG_UNAVAILABLE`; its cause has host, file and
- * reason), and ends a connection on which a statement has had no answer in time: nobody knows what becomes of that statement.
+ * reason), and ends a connection on which a statement has had no answer in time, since nobody knows what becomes of it, and
+ * one to a server that cannot be worked with.
  */
 export function mysqlClient({ tls, where, statementTimeoutMs }: MysqlClientOptions): typeof Knex.Client {
   class MysqlClient extends Base {
@@ -44,11 +46,15 @@ export function mysqlClient({ tls, where, statementTimeoutMs }: MysqlClientOptio
     }
 
     override async _query(connection: MysqlConnection, query: unknown): Promise<unknown> {
-      if (statementTimeoutMs === undefined) return await super._query(connection, query);
       // The driver tells the statement, and the pool that the connection is none any more.
-      const late = setTimeout(() => connection.stream.destroy(noAnswer(statementTimeoutMs)), statementTimeoutMs);
+      const giveUp = (ms: number) => setTimeout(() => connection.stream.destroy(noAnswer(ms)), ms);
+      const late = statementTimeoutMs === undefined ? undefined : giveUp(statementTimeoutMs);
       try {
         return await super._query(connection, query);
+      } catch (error) {
+        // The address may lead to another server by now, and a connection that stays in use would never find out.
+        if (isWrongServer(error)) connection.stream.destroy();
+        throw error;
       } finally {
         clearTimeout(late);
       }

@@ -16,7 +16,7 @@ export async function withTransaction<T>(catalog: Catalog, work: (tx: Knex.Trans
     try {
       return await catalog.knex.transaction(work);
     } catch (error) {
-      if (isUnavailable(error)) {
+      if (isUnavailable(error) && !isTransient(error)) {
         throw new TroveError('CATALOG_UNAVAILABLE', 'The catalog cannot be reached.', {
           cause: error,
           retryable: true,

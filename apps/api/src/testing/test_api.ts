@@ -34,7 +34,7 @@ const SETTINGS: ApiSettings = {
   heartbeatExpirySeconds: 90,
   guestPatienceMs: { low: 15_000, high: 180_000 },
   maxVolumeSize: 10,
-  quotas: { instances: 10, ram: -1, volumes: 40 },
+  quotas: { backups: 50, instances: 10, ram: -1, volumes: 40 },
 };
 
 export interface TestApi {

@@ -1,4 +1,4 @@
-import { insertInstance, type QuotaAmounts, replaceTaskParams, reserveQuota, sealTaskSecret } from '@trove/catalog';
+import { insertInstance, type QuotaChange, replaceTaskParams, reserveQuota, sealTaskSecret } from '@trove/catalog';
 import { newUuid } from '@trove/common';
 import { type FiledTask, fileTask, type JsonObject } from '@trove/tasks';
 import type { FastifyRequest } from 'fastify';
@@ -56,7 +56,7 @@ export async function createInstance(
   });
 }
 
-function amountsOf(plan: InstancePlan): QuotaAmounts {
+function amountsOf(plan: InstancePlan): QuotaChange {
   return { instances: 1, ram: plan.flavor.ram, volumes: plan.volumeSize };
 }
 

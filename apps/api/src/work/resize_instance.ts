@@ -2,7 +2,7 @@ import {
   type InstanceReading,
   isServerKnown,
   lockInstance,
-  type QuotaAmounts,
+  type QuotaChange,
   readInstance,
   reserveGrowth,
   setInstanceTask,
@@ -28,7 +28,7 @@ interface ResizePlan {
   readonly kind: 'resize_flavor' | 'resize_volume';
   readonly params: JsonObject;
   /** What it takes more than the instance has; nothing where it takes less. */
-  readonly growth: QuotaAmounts;
+  readonly growth: QuotaChange;
 }
 
 /** Files a change of an instance's flavor, or of its volume's size. Nothing has been touched when it rejects. */
@@ -70,7 +70,7 @@ async function fileResize(
     const ramOf = (flavorId: string): number => resize.flavors.get(flavorId)?.ram ?? 0;
     const reservation = { projectId, instanceId: id, amounts: growth, defaults: deps.settings.quotas, ramOf };
     // Usages are locked before instances, everywhere: so the row is read before, and checked after.
-    if (growth.ram > 0 || growth.volumes > 0) await reserveGrowth(tx, reservation);
+    if (Object.values(growth).some((more) => more > 0)) await reserveGrowth(tx, reservation);
     await lockUnchanged(tx, row);
     const filed = await fileTask(tx, { ...TASK_PLANS[kind], ...repeat, instanceId: id, projectId, params });
     // The same request has ended on another connection meanwhile: nothing of this one may stay.
@@ -116,7 +116,7 @@ function planFlavor(row: InstanceReading, flavor: Flavor, previous: Flavor): Res
   return {
     kind: 'resize_flavor',
     params: { flavor: { ...flavor }, previous_flavor: { ...previous } },
-    growth: { instances: 0, ram: more, volumes: 0 },
+    growth: { ram: more },
   };
 }
 
@@ -135,6 +135,6 @@ function planVolume(row: InstanceReading, size: number, maximum: number): Resize
   return {
     kind: 'resize_volume',
     params: { volume_size: size, previous_size: row.volume_size },
-    growth: { instances: 0, ram: 0, volumes: size - row.volume_size },
+    growth: { volumes: size - row.volume_size },
   };
 }

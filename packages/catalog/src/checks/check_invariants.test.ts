@@ -174,17 +174,21 @@ describe.each(['mysql', 'sqlite'] as const)('the invariants on %s', (dialect) =>
     });
   });
 
-  it('I5: a project that is charged for other than it has; reservations of builds under way are charged apart', async () => {
+  it('I5: a project that is charged for other than it has; those of builds under way apart, of ended resizes not', async () => {
     const { id } = await planted.instance();
     await planted.instance();
-    await planted.catalog
-      .knex('reservations')
-      .insert({ id: uuidV5(id, 'quota:volumes'), delta: 3, status: 'Reserved' });
+    await planted.catalog.knex('reservations').insert([
+      { id: uuidV5(id, 'quota:volumes'), delta: 3, status: 'Reserved' },
+      { id: uuidV5(id, 'quota:growth:volumes'), delta: 2, status: 'Reserved' },
+    ]);
     await planted.charge({ volumes: 3 }, 3);
     expect(await findings()).toEqual({});
-    await planted.charge({ instances: 5 });
+    await planted.charge({ instances: 5, backups: 1 });
     expect(await findings()).toEqual({
-      I5: [`project ${PROJECT} is charged 5 + 0 reserved of instances, and has 2 + 0`],
+      I5: [
+        `project ${PROJECT} is charged 5 + 0 reserved of instances, and has 2 + 0`,
+        `project ${PROJECT} is charged 1 + 0 reserved of backups, and has 0 + 0`,
+      ],
     });
   });
 

@@ -37,7 +37,7 @@ const TASK_COLUMNS = [
   'after_task',
 ] as const satisfies readonly (keyof TaskRow)[];
 
-const UNFINISHED: readonly TaskRow['state'][] = ['pending', 'running', 'waiting', 'compensating'];
+export const UNFINISHED: readonly TaskRow['state'][] = ['pending', 'running', 'waiting', 'compensating'];
 
 export type InstanceFacts = Pick<InstanceRow, (typeof INSTANCE_COLUMNS)[number]>;
 
@@ -64,6 +64,8 @@ export interface CatalogFacts {
   /** Instances with an unfinished task, its slot or not. */
   readonly atWork: ReadonlySet<string>;
   readonly usages: readonly QuotaUsageRow[];
+  /** How many backups are not deleted, by project. */
+  readonly backups: ReadonlyMap<string, number>;
   /** Instances that are deleted, or were never here, and whose keys rest here all the same. */
   readonly deadKeys: readonly string[];
   /** Instances whose delete has failed. */
@@ -109,12 +111,13 @@ export async function readFacts(catalog: Catalog, asked: Asked): Promise<Catalog
   });
 }
 
-type Rest = Pick<CatalogFacts, 'deadKeys' | 'failedDeletes' | 'usages' | 'reserved'>;
+type Rest = Pick<CatalogFacts, 'backups' | 'deadKeys' | 'failedDeletes' | 'usages' | 'reserved'>;
 
-const NO_REST: Rest = { deadKeys: [], failedDeletes: [], usages: [], reserved: new Map() };
+const NO_REST: Rest = { backups: new Map(), deadKeys: [], failedDeletes: [], usages: [], reserved: new Map() };
 
 async function readTheRest(tx: Knex.Transaction): Promise<Rest> {
   return {
+    backups: await readBackups(tx),
     deadKeys: await readDeadKeys(tx),
     failedDeletes: await failedDeletes(tx),
     usages: await tx<QuotaUsageRow>('quota_usages').select(),
@@ -191,6 +194,15 @@ async function readTasks(tx: Knex.Transaction, only: string | undefined): Promis
 async function readReserved(tx: Knex.Transaction): Promise<Map<string, number>> {
   const rows = await tx<ReservationRow>('reservations').where({ status: 'Reserved' }).select('id', 'delta');
   return new Map(rows.map((row) => [row.id, row.delta]));
+}
+
+async function readBackups(tx: Knex.Transaction): Promise<Map<string, number>> {
+  const rows: { tenant_id: string | null; total: number | string }[] = await tx('backups')
+    .where({ deleted: 0 })
+    .groupBy('tenant_id')
+    .select('tenant_id')
+    .count({ total: '*' });
+  return new Map(rows.map((row) => [row.tenant_id ?? '', Number(row.total)]));
 }
 
 async function readDeadKeys(tx: Knex.Transaction): Promise<string[]> {

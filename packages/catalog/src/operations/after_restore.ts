@@ -1,30 +1,55 @@
+import type { Knex } from 'knex';
 import type { Catalog } from '../catalog.ts';
+import { dbNow } from '../database_time.ts';
 import { holdReconciler } from '../reconcile/reconciler_lease.ts';
 import type { TaskRow } from '../tables.ts';
 import { withTransaction } from '../transaction.ts';
+import { recordFault } from './record_fault.ts';
+import { commitQuota, settleGrowth } from './settle_quota.ts';
 
 const ENDED: readonly TaskRow['state'][] = ['done', 'failed', 'cancelled'];
 /** More than an instance can have had since the backup: guests refuse a fence that is lower than the highest they have seen. */
 const FENCES_AHEAD = 1_000_000;
 const RESTORED = { code: 'CONFLICT', message: 'The catalog was restored from a backup that was made meanwhile.' };
 
+type UnderWay = Pick<TaskRow, 'id' | 'kind'> & { instance_id: string; tenant_id: string | null };
+
 /**
  * Makes a restored catalog fit to be worked on. What was under way at the backup has ended since, or has not: nobody may go on
- * with it, and undoing it could take away what serves today. So it ends as failed, the slots are free, fences are ahead of what
- * guests have seen, and the reconciler removes nothing until it is told to. Returns how many tasks it ended.
+ * with it, and undoing it could take away what serves today. So it ends as failed, its instances say so to their tenants and
+ * are charged for as they stand, the slots are free, fences are ahead of what guests have seen, and the reconciler removes
+ * nothing until it is told to. Returns how many tasks it ended.
  */
 export function afterRestore(catalog: Catalog): Promise<number> {
   return withTransaction(catalog, async (tx) => {
+    const underWay: readonly UnderWay[] = await tx('tasks')
+      .join('instances', 'instances.id', 'tasks.instance_id')
+      .whereNotIn('tasks.state', ENDED)
+      .where({ 'instances.deleted': 0 })
+      .orderBy(['instances.tenant_id', 'instances.id', 'tasks.created'])
+      .select('tasks.id', 'tasks.kind', 'tasks.instance_id', 'instances.tenant_id');
+    await settleReservations(tx, underWay);
     await tx('instances').where({ deleted: 0 }).update({ active_task_id: null }).increment('fence', FENCES_AHEAD);
     await holdReconciler(tx);
-    return await tx<TaskRow>('tasks')
+    const ended = await tx<TaskRow>('tasks')
       .whereNotIn('state', ENDED)
       .update({
-        state: 'failed',
-        error: JSON.stringify(RESTORED),
-        lease_owner: null,
-        lease_until: null,
-        wake_at: null,
+        ...{ state: 'failed', error: JSON.stringify(RESTORED), updated: dbNow(tx) },
+        ...{ lease_owner: null, lease_until: null, wake_at: null },
       });
+    for (const { instance_id: instanceId, kind } of underWay) {
+      const { code, message } = RESTORED;
+      await recordFault(tx, { instanceId, message, details: `${kind}: ${code}: ${message}` });
+    }
+    return ended;
   });
+}
+
+/** No task holds a reservation any more: an instance is charged for as its row stands. */
+async function settleReservations(tx: Knex.Transaction, underWay: readonly UnderWay[]): Promise<void> {
+  const owners = new Map(underWay.map((row) => [row.instance_id, row.tenant_id ?? '']));
+  for (const [instanceId, projectId] of owners) {
+    await commitQuota(tx, { projectId, instanceId });
+    await settleGrowth(tx, { projectId, instanceId, change: {}, done: false });
+  }
 }

@@ -18,7 +18,7 @@ describe.each(['mysql', 'sqlite'] as const)('the life of a reservation on %s', (
   });
   afterAll(() => catalog.dispose());
   beforeEach(async () => {
-    for (const table of ['quota_usages', 'reservations', 'instances']) await catalog.knex(table).delete();
+    for (const table of ['quota_usages', 'reservations', 'instances', 'tasks']) await catalog.knex(table).delete();
     instanceId = newUuid();
     await reserve(instanceId);
   });
@@ -29,7 +29,11 @@ describe.each(['mysql', 'sqlite'] as const)('the life of a reservation on %s', (
       reserveQuota(tx, { projectId: PROJECT, instanceId: id, amounts, defaults: unlimited, ramOf: () => 512 }),
     );
   const books = async () => {
-    const rows = await catalog.knex('quota_usages').orderBy('resource').select('in_use', 'reserved');
+    const rows = await catalog
+      .knex('quota_usages')
+      .whereNot({ resource: 'backups' })
+      .orderBy('resource')
+      .select('in_use', 'reserved');
     return rows.map(({ in_use, reserved }) => [in_use, reserved]);
   };
 
@@ -130,22 +134,65 @@ describe.each(['mysql', 'sqlite'] as const)('the life of a reservation on %s', (
       expect((await books())[1]).toEqual([256, 0]);
     });
 
-    test('under way is right in the books as they are counted anew', async () => {
+    const underWay = async (): Promise<void> => {
       const row = { id: instanceId, tenant_id: PROJECT, flavor_id: '1', volume_size: 3, deleted: 0 };
       await catalog.knex('instances').insert(row);
+      const task = { id: newUuid(), kind: 'resize_volume', instance_id: instanceId, project_id: PROJECT, params: '{}' };
+      const times = { created: 1, updated: 1, deadline: 1 };
+      await catalog.knex('tasks').insert({ ...task, ...times, state: 'running', code_version: 1 });
       await grow({ volumes: 1 });
+    };
+    const correct = () => withTransaction(catalog, (tx) => correctQuota(tx, { projectId: PROJECT, ramOf: () => 512 }));
+
+    test('under way is right in the books as they are counted anew', async () => {
+      await underWay();
       const before = await books();
-      const request = { projectId: PROJECT, ramOf: () => 512 };
-      expect(await withTransaction(catalog, (tx) => correctQuota(tx, request))).toEqual([]);
+      expect(await correct()).toEqual([]);
       await catalog.knex('quota_usages').where({ resource: 'volumes' }).update({ in_use: 9, reserved: 9 });
-      expect(await withTransaction(catalog, (tx) => correctQuota(tx, request))).toEqual(['volumes']);
+      expect(await correct()).toEqual(['volumes']);
       expect(await books()).toEqual(before);
+    });
+
+    test('whose task has ended without settling it is given back, and nothing of the next one with it', async () => {
+      await underWay();
+      await catalog.knex('tasks').update({ state: 'failed' });
+      expect(await correct()).toEqual(['volumes']);
+      expect([(await books())[2], await reserved()]).toEqual([[3, 0], 0]);
+      await grow({ ram: 256 });
+      await reserve(newUuid());
+      await settle({ ram: 256 }, true);
+      expect((await books())[2]).toEqual([3, 3]);
     });
 
     const reserved = async (): Promise<number> => {
       const rows = await catalog.knex('reservations').where({ status: 'Reserved' }).select('delta');
       return rows.reduce((sum: number, { delta }) => sum + Number(delta), 0);
     };
+  });
+
+  test('backups of an adopted catalog are counted, whatever their state, and stay as they are when instances come and go', async () => {
+    const backup = { name: 'b', tenant_id: PROJECT, instance_id: newUuid() };
+    await catalog.knex('backups').insert([
+      { ...backup, id: newUuid(), state: 'COMPLETED', deleted: 0 },
+      { ...backup, id: newUuid(), state: 'FAILED', deleted: 0 },
+      { ...backup, id: newUuid(), state: 'COMPLETED', deleted: 1 },
+      { ...backup, id: newUuid(), state: 'COMPLETED', deleted: 0, tenant_id: 'another' },
+    ]);
+    const kept = () =>
+      catalog.knex('quota_usages').where({ tenant_id: PROJECT, resource: 'backups' }).first('in_use', 'reserved');
+    await catalog.knex('quota_usages').delete();
+    await reserve(newUuid());
+    await withTransaction(catalog, (tx) => releaseQuota(tx, { ...owner(), amounts }));
+    expect(await kept()).toEqual({ in_use: 2, reserved: 0 });
+    await catalog.knex('quota_usages').where({ resource: 'backups' }).update({ in_use: 7, reserved: 1 });
+    const correct = withTransaction(catalog, (tx) => correctQuota(tx, { projectId: PROJECT, ramOf: () => 512 }));
+    expect(await correct).toContain('backups');
+    expect(await kept()).toEqual({ in_use: 2, reserved: 0 });
+    const over = { projectId: PROJECT, instanceId: newUuid(), amounts: { backups: 1 }, ramOf: () => 512 };
+    await expect(
+      withTransaction(catalog, (tx) => reserveQuota(tx, { ...over, defaults: { backups: 2 } })),
+    ).rejects.toMatchObject({ message: "Quota exceeded for resources: ['backups']." });
+    await catalog.knex('backups').delete();
   });
 
   test('first creates of one project at one time make one set of books', async () => {

@@ -2,17 +2,16 @@ import { uuidV5 } from '@trove/common';
 import type { Knex } from 'knex';
 import type { InstanceRow } from '../tables.ts';
 
-/** What a project may have at most: pieces, MB and GB. −1 is without a limit. */
-export interface QuotaAmounts {
-  readonly instances: number;
-  readonly ram: number;
-  readonly volumes: number;
-}
-
-export type QuotaResource = keyof QuotaAmounts;
-
 /** In the one order in which their rows are locked everywhere. */
-export const QUOTA_RESOURCES = ['instances', 'ram', 'volumes'] as const satisfies readonly QuotaResource[];
+export const QUOTA_RESOURCES = ['backups', 'instances', 'ram', 'volumes'] as const;
+
+export type QuotaResource = (typeof QUOTA_RESOURCES)[number];
+
+/** Of each resource: backups and instances in pieces, memory in MB, volumes in GB. */
+export type QuotaAmounts = Readonly<Record<QuotaResource, number>>;
+
+/** What is not named is 0. */
+export type QuotaChange = Partial<QuotaAmounts>;
 
 /** The instance's own reservation of a resource: an id that every later step finds again without a look-up. */
 export function reservationId(instanceId: string, resource: QuotaResource): string {
@@ -24,7 +23,7 @@ export function growthReservationId(instanceId: string, resource: QuotaResource)
   return uuidV5(instanceId.toLowerCase(), `quota:growth:${resource}`);
 }
 
-/** What the project's instances that are not deleted come to. `ramOf` gives a flavor's MB, 0 for one that is gone. */
+/** What the project has that is not deleted. `ramOf` gives a flavor's MB, 0 for one that is gone. */
 export async function countUsage(
   tx: Knex.Transaction,
   projectId: string,
@@ -34,8 +33,15 @@ export async function countUsage(
     .where({ tenant_id: projectId, deleted: 0 })
     .select('flavor_id', 'volume_size');
   return {
+    backups: await countBackups(tx, projectId),
     instances: rows.length,
     ram: rows.reduce((sum, row) => sum + ramOf(row.flavor_id ?? ''), 0),
     volumes: rows.reduce((sum, row) => sum + (row.volume_size ?? 0), 0),
   };
+}
+
+/** Of the project, in whatever state: as with Trove each counts until it is deleted. */
+export async function countBackups(tx: Knex.Transaction, projectId: string): Promise<number> {
+  const row = await tx('backups').where({ tenant_id: projectId, deleted: 0 }).count({ total: '*' }).first();
+  return Number(row?.total ?? 0);
 }

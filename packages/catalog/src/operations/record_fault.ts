@@ -29,9 +29,9 @@ export async function recordFault(
   });
 }
 
-/** What was wrong is wrong no more. */
-export async function clearFaults(tx: Knex.Transaction, instanceId: string): Promise<void> {
-  await tx('instance_faults')
-    .where({ instance_id: instanceId, deleted: 0 })
-    .update({ deleted: 1, deleted_at: troveNow(tx) });
+/** What was wrong is wrong no more; with `of`, only what tasks of this kind have said. */
+export async function clearFaults(tx: Knex.Transaction, instanceId: string, of?: string): Promise<void> {
+  const shown = tx<InstanceFaultRow>('instance_faults').where({ instance_id: instanceId, deleted: 0 });
+  if (of !== undefined) shown.where('details', 'like', `${of}: %`);
+  await shown.update({ deleted: 1, deleted_at: troveNow(tx) });
 }

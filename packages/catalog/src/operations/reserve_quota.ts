@@ -8,6 +8,7 @@ import {
   growthReservationId,
   QUOTA_RESOURCES,
   type QuotaAmounts,
+  type QuotaChange,
   type QuotaResource,
   reservationId,
 } from './quota.ts';
@@ -15,9 +16,9 @@ import {
 export interface ReserveQuota {
   projectId: string;
   instanceId: string;
-  amounts: QuotaAmounts;
-  /** Limits of a project that has none of its own in `quotas`. */
-  defaults: QuotaAmounts;
+  amounts: QuotaChange;
+  /** Limits of a project that has none of its own in `quotas`; −1, or none, is without a limit. */
+  defaults: Partial<QuotaAmounts>;
   /** A flavor's MB, 0 for one that is gone: for usage that has to be counted first. */
   ramOf: (flavorId: string) => number;
 }
@@ -36,9 +37,10 @@ interface Usage {
  */
 export async function reserveQuota(tx: Knex.Transaction, request: ReserveQuota): Promise<void> {
   const usages = await takeFromUsages(tx, request);
-  for (const usage of usages) {
-    const id = reservationId(request.instanceId, usage.resource);
-    await writeReservation(tx, { id, usageId: usage.id, delta: request.amounts[usage.resource] });
+  for (const { id: usageId, resource } of usages) {
+    const delta = request.amounts[resource];
+    if (delta !== undefined)
+      await writeReservation(tx, { id: reservationId(request.instanceId, resource), usageId, delta });
   }
 }
 
@@ -48,9 +50,10 @@ export async function reserveQuota(tx: Knex.Transaction, request: ReserveQuota):
  */
 export async function reserveGrowth(tx: Knex.Transaction, request: ReserveQuota): Promise<void> {
   const usages = await takeFromUsages(tx, request);
-  for (const usage of usages.filter(({ resource }) => request.amounts[resource] > 0)) {
-    const id = growthReservationId(request.instanceId, usage.resource);
-    await writeReservation(tx, { id, usageId: usage.id, delta: request.amounts[usage.resource] });
+  for (const { id: usageId, resource } of usages) {
+    const delta = request.amounts[resource] ?? 0;
+    if (delta > 0)
+      await writeReservation(tx, { id: growthReservationId(request.instanceId, resource), usageId, delta });
   }
 }
 
@@ -58,7 +61,7 @@ async function takeFromUsages(tx: Knex.Transaction, request: ReserveQuota): Prom
   const usages = await lockUsages(tx, request);
   const limits = await readLimits(tx, request);
   const over = usages.filter(({ resource, in_use, reserved }) => {
-    const [amount, limit] = [request.amounts[resource], limits[resource]];
+    const [amount, limit] = [request.amounts[resource] ?? 0, limits[resource] ?? -1];
     return amount > 0 && limit >= 0 && in_use + reserved + amount > limit;
   });
   if (over.length > 0) {
@@ -82,22 +85,16 @@ async function writeReservation(
 }
 
 async function addReserved(tx: Knex.Transaction, { projectId, amounts }: ReserveQuota): Promise<void> {
+  const added = Object.entries(amounts).flat();
+  if (added.length === 0) return;
+  const cases = 'WHEN ? THEN ? '.repeat(added.length / 2);
   await tx('quota_usages')
     .where({ tenant_id: projectId })
-    .whereIn('resource', [...QUOTA_RESOURCES])
-    .update({
-      reserved: tx.raw('reserved + CASE resource WHEN ? THEN ? WHEN ? THEN ? ELSE ? END', [
-        'instances',
-        amounts.instances,
-        'ram',
-        amounts.ram,
-        amounts.volumes,
-      ]),
-      updated: troveNow(tx),
-    });
+    .whereIn('resource', Object.keys(amounts))
+    .update({ reserved: tx.raw(`reserved + CASE resource ${cases}ELSE 0 END`, added), updated: troveNow(tx) });
 }
 
-async function readLimits(tx: Knex.Transaction, { projectId, defaults }: ReserveQuota): Promise<QuotaAmounts> {
+async function readLimits(tx: Knex.Transaction, { projectId, defaults }: ReserveQuota): Promise<Partial<QuotaAmounts>> {
   const rows = await tx<QuotaRow>('quotas').where({ tenant_id: projectId }).select('resource', 'hard_limit');
   const own = Object.fromEntries(
     rows.filter((row) => row.hard_limit !== null).map((row) => [row.resource, row.hard_limit]),
@@ -105,7 +102,7 @@ async function readLimits(tx: Knex.Transaction, { projectId, defaults }: Reserve
   return { ...defaults, ...own };
 }
 
-/** The project's three usages under lock, none of them NULL. */
+/** The project's usages under lock, none of them NULL. */
 async function lockUsages(tx: Knex.Transaction, request: ReserveQuota): Promise<Usage[]> {
   let rows = await readUsages(tx, request.projectId);
   if (rows.length < QUOTA_RESOURCES.length) {

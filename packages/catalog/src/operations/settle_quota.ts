@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import { troveNow } from '../database_time.ts';
 import { dialectOf } from '../dialect.ts';
 import type { QuotaUsageRow, ReservationRow } from '../tables.ts';
-import { growthReservationId, QUOTA_RESOURCES, type QuotaAmounts, type QuotaResource, reservationId } from './quota.ts';
+import { growthReservationId, QUOTA_RESOURCES, type QuotaChange, type QuotaResource, reservationId } from './quota.ts';
 
 export interface QuotaOfInstance {
   projectId: string;
@@ -28,13 +28,13 @@ export async function commitQuota(tx: Knex.Transaction, { projectId, instanceId 
  */
 export async function releaseQuota(
   tx: Knex.Transaction,
-  { projectId, instanceId, amounts }: QuotaOfInstance & { amounts: QuotaAmounts },
+  { projectId, instanceId, amounts }: QuotaOfInstance & { amounts: QuotaChange },
 ): Promise<void> {
   for (const resource of QUOTA_RESOURCES) {
     const usage = await lockUsage(tx, projectId, resource);
     const reserved = await moveReservation(tx, reservationId(instanceId, resource), 'Reserved', 'Rolled Back');
     if (usage === undefined) continue;
-    if (reserved === undefined) await changeUsage(tx, usage, { inUse: -amounts[resource], reserved: 0 });
+    if (reserved === undefined) await changeUsage(tx, usage, { inUse: -(amounts[resource] ?? 0), reserved: 0 });
     else await changeUsage(tx, usage, { inUse: 0, reserved: -reserved });
   }
 }
@@ -45,14 +45,14 @@ export async function releaseQuota(
  */
 export async function settleGrowth(
   tx: Knex.Transaction,
-  args: QuotaOfInstance & { change: QuotaAmounts; done: boolean },
+  args: QuotaOfInstance & { change: QuotaChange; done: boolean },
 ): Promise<void> {
   for (const resource of QUOTA_RESOURCES) {
     const usage = await lockUsage(tx, args.projectId, resource);
     const id = growthReservationId(args.instanceId, resource);
     const reserved = await moveReservation(tx, id, 'Reserved', args.done ? 'Committed' : 'Rolled Back');
     if (usage === undefined) continue;
-    const inUse = args.done ? args.change[resource] : 0;
+    const inUse = args.done ? (args.change[resource] ?? 0) : 0;
     if (inUse !== 0 || reserved !== undefined) await changeUsage(tx, usage, { inUse, reserved: -(reserved ?? 0) });
   }
 }

@@ -1,9 +1,9 @@
 import type { Knex } from 'knex';
-import { type CatalogFacts } from '../checks/facts.ts';
+import { type CatalogFacts, UNFINISHED } from '../checks/facts.ts';
 import { countQuota, type RamOf } from '../checks/quota_difference.ts';
 import { troveNow } from '../database_time.ts';
 import { dialectOf } from '../dialect.ts';
-import { QUOTA_RESOURCES, type QuotaResource } from '../operations/quota.ts';
+import { countBackups, growthReservationId, QUOTA_RESOURCES, type QuotaResource } from '../operations/quota.ts';
 import type { InstanceRow, QuotaUsageRow, ReservationRow } from '../tables.ts';
 
 /**
@@ -23,7 +23,14 @@ export async function correctQuota(
   const instances = await tx<InstanceRow>('instances')
     .where({ tenant_id: projectId, deleted: 0 })
     .select('id', 'flavor_id', 'volume_size');
-  const counted = countQuota(instances, await reservedOf(tx, usages), ramOf);
+  const atWork = await instancesAtWork(tx, projectId);
+  const reserved = await reservedOf(tx, usages);
+  await giveBackGrowth(
+    tx,
+    instances.filter(({ id }) => !atWork.has(id)),
+    reserved,
+  );
+  const counted = countQuota({ instances, backups: await countBackups(tx, projectId), reserved, atWork }, ramOf);
   const corrected: QuotaResource[] = [];
   for (const resource of QUOTA_RESOURCES) {
     const [usage, right] = [usages.find((row) => row.resource === resource), counted[resource]];
@@ -34,6 +41,29 @@ export async function correctQuota(
     corrected.push(resource);
   }
   return corrected;
+}
+
+async function instancesAtWork(tx: Knex.Transaction, projectId: string): Promise<ReadonlySet<string>> {
+  const ids: string[] = await tx('tasks')
+    .join('instances', 'instances.id', 'tasks.instance_id')
+    .whereIn('tasks.state', UNFINISHED)
+    .where({ 'instances.tenant_id': projectId, 'instances.deleted': 0 })
+    .pluck('instances.id');
+  return new Set(ids);
+}
+
+/** What a resize that ended without settling it left: otherwise the next one of its instance would give it back once more. */
+async function giveBackGrowth(
+  tx: Knex.Transaction,
+  idle: readonly Pick<InstanceRow, 'id'>[],
+  reserved: CatalogFacts['reserved'],
+): Promise<void> {
+  const ids = idle.flatMap(({ id }) => QUOTA_RESOURCES.map((resource) => growthReservationId(id, resource)));
+  const left = ids.filter((id) => reserved.has(id));
+  if (left.length === 0) return;
+  await tx('reservations')
+    .whereIn('id', left)
+    .update({ status: 'Rolled Back', updated: troveNow(tx) });
 }
 
 /** All that is reserved of these usages; what instances of the project stand behind it is for the count to say. */

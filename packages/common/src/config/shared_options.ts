@@ -250,6 +250,14 @@ export const sharedOptions = {
     unit: 'GB',
     help: 'How much volume the instances of a project may have together; -1 for any.',
   },
+  max_backups_per_tenant: {
+    section: 'DEFAULT',
+    name: 'max_backups_per_tenant',
+    type: 'integer',
+    default: 50,
+    min: -1,
+    help: 'How many backups a project may have; -1 for any number. No backups are made in this release; those of an adopted catalog are counted.',
+  },
   max_accepted_volume_size: {
     section: 'DEFAULT',
     name: 'max_accepted_volume_size',

@@ -89,6 +89,7 @@ test('the reservation of quota and the service status NEW come with the instance
   const id = await createInstance(api);
   const usages = await api.catalog.knex('quota_usages').orderBy('resource').select('resource', 'in_use', 'reserved');
   expect(usages).toEqual([
+    { resource: 'backups', in_use: 0, reserved: 0 },
     { resource: 'instances', in_use: 0, reserved: 1 },
     { resource: 'ram', in_use: 0, reserved: 512 },
     { resource: 'volumes', in_use: 0, reserved: 3 },

@@ -6,7 +6,10 @@ describe.each(['sqlite', 'mysql'] as const)('a resize on %s', (dialect) => {
   let api: TestApi;
   let id: string;
   beforeAll(async () => {
-    api = await testApi({ dialect, settings: { quotas: { instances: 4, ram: 1200, volumes: 10 }, maxVolumeSize: 7 } });
+    api = await testApi({
+      dialect,
+      settings: { quotas: { backups: 50, instances: 4, ram: 1200, volumes: 10 }, maxVolumeSize: 7 },
+    });
   });
   beforeEach(async () => {
     await emptyCatalog(api);

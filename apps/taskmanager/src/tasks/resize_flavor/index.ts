@@ -44,7 +44,7 @@ export function resizeFlavor(tools: TaskTools): TaskKind {
 async function settle(tx: Transaction, { task }: TaskEnd, done: boolean, serverStatus: string): Promise<void> {
   const { projectId, instanceId, fence, params } = task;
   const [flavor, previous] = [objectMember(params, 'flavor'), objectMember(params, 'previous_flavor')];
-  const change = { instances: 0, ram: numberMember(flavor, 'ram') - numberMember(previous, 'ram'), volumes: 0 };
+  const change = { ram: numberMember(flavor, 'ram') - numberMember(previous, 'ram') };
   await settleGrowth(tx, { projectId, instanceId, change, done });
   const values = {
     ...taskValues('NONE'),

@@ -1,4 +1,4 @@
-import { settleGrowth, troveNow, writeInstance } from '@trove/catalog';
+import { clearFaults, settleGrowth, troveNow, writeInstance } from '@trove/catalog';
 import type { TaskEnd, TaskKind } from '@trove/tasks';
 import type { Transaction } from '../../guests/guest_keys.ts';
 import { numberMember } from '../shared/outputs.ts';
@@ -16,7 +16,10 @@ export function resizeVolume(tools: TaskTools): TaskKind {
     deadlineMs: 900_000,
     compensationDeadlineMs: 60_000,
     steps: () => steps,
-    onDone: (tx, end) => settle(tx, end, true),
+    async onDone(tx, end) {
+      await settle(tx, end, true);
+      await clearFaults(tx, end.task.instanceId);
+    },
     async onFailed(tx, end) {
       await settle(tx, end, false);
       await recordFailure(tx, end);
@@ -28,7 +31,7 @@ export function resizeVolume(tools: TaskTools): TaskKind {
 async function settle(tx: Transaction, { task }: TaskEnd, done: boolean): Promise<void> {
   const { projectId, instanceId, fence, params } = task;
   const [size, previous] = [numberMember(params, 'volume_size'), numberMember(params, 'previous_size')];
-  const change = { instances: 0, ram: 0, volumes: size - previous };
+  const change = { volumes: size - previous };
   await settleGrowth(tx, { projectId, instanceId, change, done });
   const values = {
     ...taskValues('NONE'),

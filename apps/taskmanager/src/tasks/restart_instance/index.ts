@@ -1,4 +1,11 @@
-import { type InstanceRow, type ServiceStatusRow, troveNow, writeInstance, writeServiceStatus } from '@trove/catalog';
+import {
+  clearFaults,
+  type InstanceRow,
+  type ServiceStatusRow,
+  troveNow,
+  writeInstance,
+  writeServiceStatus,
+} from '@trove/catalog';
 import { SERVICE_STATUSES } from '@trove/contracts';
 import type { Step, TaskEnd, TaskKind } from '@trove/tasks';
 import type { Transaction } from '../../guests/guest_keys.ts';
@@ -21,7 +28,10 @@ export function restartInstance(tools: TaskTools): TaskKind {
     deadlineMs: 600_000,
     compensationDeadlineMs: 60_000,
     steps: () => steps,
-    onDone: (tx, end) => settle(tx, end),
+    async onDone(tx, end) {
+      await settle(tx, end);
+      await clearFaults(tx, end.task.instanceId);
+    },
     async onFailed(tx, end) {
       await settle(tx, end);
       await recordFailure(tx, end);

@@ -1,8 +1,9 @@
-import type { InstanceRow } from '@trove/catalog';
+import { clearFaults, type InstanceRow } from '@trove/catalog';
 import { TroveError } from '@trove/common';
 import type { TaskKind } from '@trove/tasks';
 import { adoptProvenKey } from '../shared/adopt_key.ts';
 import { agreeKey, changePassword, proveKey, provenVersion, type Under } from '../shared/agree_key.ts';
+import { recordFailure } from '../shared/record_failure.ts';
 import type { TaskTools } from '../shared/tools.ts';
 import { ROTATION } from './file_rotation.ts';
 
@@ -17,10 +18,14 @@ export function rotateKey(tools: TaskTools): TaskKind {
     ...ROTATION,
     compensationDeadlineMs: 60_000,
     steps: () => steps,
-    onDone: async () => {},
-    async onFailed(tx, { task: { instanceId, fence }, outputs }) {
-      const version = provenVersion({ outputs });
+    // No tenant has asked for it: what it does not concern stays to be seen.
+    onDone: (tx, { task }) => clearFaults(tx, task.instanceId, task.kind),
+    async onFailed(tx, end) {
+      const { instanceId, fence } = end.task;
+      const version = provenVersion(end);
       if (version !== undefined) await keys.activate(tx, { instanceId, fence, version });
+      keys.forget(instanceId);
+      await recordFailure(tx, end);
     },
     onCancelled: async () => {},
   };

@@ -71,7 +71,7 @@ export function oldFiles({ controlRing }: TaskTools, context: StepContext): Inje
 }
 
 /** The version of the key that the new server gets; undefined where it stays without one. */
-export function newKeyVersion(context: StepContext): number | undefined {
-  const version = memberOf(context.outputs['make_pending_key'], 'version');
+export function newKeyVersion({ outputs }: Pick<StepContext, 'outputs'>): number | undefined {
+  const version = memberOf(outputs['make_pending_key'], 'version');
   return typeof version === 'number' ? version : undefined;
 }

@@ -9,13 +9,13 @@ import { MAKE_PASSWORD, makePassword } from '../shared/guest_accounts.ts';
 import { recordFailure } from '../shared/record_failure.ts';
 import { taskValues } from '../shared/task_values.ts';
 import type { TaskTools } from '../shared/tools.ts';
-import { adoptKey } from './adopt_key.ts';
+import { adoptKey, takeNewServer } from './adopt_key.ts';
 import { FIND_SERVER, findServer, newKeyVersion, oldServer } from './find_server.ts';
 import { makePendingKey } from './make_pending_key.ts';
-import { postUpgrade } from './post_upgrade.ts';
+import { isServing, postUpgrade } from './post_upgrade.ts';
 import { preUpgrade } from './pre_upgrade.ts';
 import { rebuildServer } from './rebuild_server.ts';
-import { dropSnapshot, snapshotVolume } from './snapshot_volume.ts';
+import { dropSnapshot, leaveSnapshot, snapshotVolume } from './snapshot_volume.ts';
 import { stopServer } from './stop_server.ts';
 
 /**
@@ -51,12 +51,21 @@ export function upgradeInstance(tools: TaskTools): TaskKind {
       await clearFaults(tx, end.task.instanceId);
     },
     async onFailed(tx, end) {
-      const restored = end.left.length === 0;
-      await settle(tx, end, restored ? 'NONE' : 'BUILDING_ERROR_SERVER', restored ? 'ACTIVE' : 'ERROR');
+      const serves = isServing(end);
+      if (serves) await adoptNewServer(tx, end, tools);
+      const whole = serves || end.left.length === 0;
+      await settle(tx, end, whole ? 'NONE' : 'BUILDING_ERROR_SERVER', whole ? 'ACTIVE' : 'ERROR');
       await recordFailure(tx, end);
     },
     onCancelled: (tx, end) => settle(tx, end, 'NONE', 'ACTIVE'),
   };
+}
+
+/** The new server serves and nothing is taken back any more, however the task ends: the instance is what serves. */
+async function adoptNewServer(tx: Transaction, end: TaskEnd, { keys }: TaskTools): Promise<void> {
+  await takeNewServer(tx, end, keys);
+  await leaveSnapshot(tx, end);
+  keys.forget(end.task.instanceId);
 }
 
 /** What is shown is what serves: after a complete undo the old server, as before. */

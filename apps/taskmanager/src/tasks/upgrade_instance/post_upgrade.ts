@@ -1,14 +1,16 @@
-import type { Step } from '@trove/tasks';
+import type { Step, StepContext } from '@trove/tasks';
 import { provenVersion } from '../shared/agree_key.ts';
 import { callOnce } from '../shared/call_once.ts';
-import { textMember } from '../shared/outputs.ts';
+import { memberOf, textMember } from '../shared/outputs.ts';
 import { PERSISTENT_RETRY, type TaskTools } from '../shared/tools.ts';
 import { newKeyVersion } from './find_server.ts';
+
+const POST_UPGRADE = 'post_upgrade';
 
 /** The new server takes up the kept volume and serves; asked under the new key. The last step that can be taken back. */
 export function postUpgrade(tools: TaskTools): Step {
   return {
-    name: 'post_upgrade',
+    name: POST_UPGRADE,
     timeoutMs: tools.settings.highMs + 5000,
     retry: PERSISTENT_RETRY,
     async run(context) {
@@ -25,4 +27,9 @@ export function postUpgrade(tools: TaskTools): Step {
     },
     undo: async () => {},
   };
+}
+
+/** Whether the new server has said that it serves: then the upgrade is past the last step that can be taken back. */
+export function isServing({ outputs }: Pick<StepContext, 'outputs'>): boolean {
+  return memberOf(outputs[POST_UPGRADE], 'serves') === true;
 }

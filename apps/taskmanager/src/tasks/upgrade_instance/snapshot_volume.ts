@@ -1,6 +1,7 @@
 import { intendResource, markResource } from '@trove/catalog';
 import { isTroveError } from '@trove/common';
 import type { Step, StepContext } from '@trove/tasks';
+import type { Transaction } from '../../guests/guest_keys.ts';
 import { objectMember, optionalText } from '../shared/outputs.ts';
 import { COMPUTE_TIMEOUT_MS, COPY_TIMEOUT_MS, RETRY, type TaskTools } from '../shared/tools.ts';
 import { oldServer, requireOldServer } from './find_server.ts';
@@ -47,10 +48,7 @@ export function dropSnapshot({ compute }: TaskTools): Step {
     name: 'drop_snapshot',
     timeoutMs: COMPUTE_TIMEOUT_MS,
     retry: RETRY,
-    async leave(context) {
-      const token = optionalText(context.outputs[SNAPSHOT_VOLUME], 'token');
-      if (token !== undefined) await context.fenced((tx) => markResource(tx, { token, state: 'deleting' }));
-    },
+    leave: (context) => context.fenced((tx) => leaveSnapshot(tx, context)),
     async run(context) {
       const snapshotId = snapshotOf(context);
       if (snapshotId !== undefined) {
@@ -61,6 +59,12 @@ export function dropSnapshot({ compute }: TaskTools): Step {
       return { done: { dropped: snapshotId !== undefined } };
     },
   };
+}
+
+/** Nobody goes back to it any more: the reconciler takes it away. */
+export async function leaveSnapshot(tx: Transaction, { outputs }: Pick<StepContext, 'outputs'>): Promise<void> {
+  const token = optionalText(outputs[SNAPSHOT_VOLUME], 'token');
+  if (token !== undefined) await markResource(tx, { token, state: 'deleting' });
 }
 
 export function snapshotOf(context: StepContext): string | undefined {

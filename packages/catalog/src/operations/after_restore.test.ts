@@ -1,0 +1,70 @@
+import { newUuid } from '@trove/common';
+import { TASK_STATUSES } from '@trove/contracts';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { FLAVOR, Planted, PROJECT, RINGS } from '../../test/planted.ts';
+import { checkInvariants } from '../checks/check_invariants.ts';
+import { withTransaction } from '../transaction.ts';
+import { afterRestore } from './after_restore.ts';
+import { reserveGrowth, reserveQuota } from './reserve_quota.ts';
+
+describe.each(['mysql', 'sqlite'] as const)('a restored catalog on %s', (dialect) => {
+  let planted: Planted;
+  beforeAll(async () => {
+    planted = await Planted.open(dialect);
+  });
+  afterAll(() => planted.catalog.dispose());
+  beforeEach(() => planted.clear());
+
+  const findings = async (): Promise<readonly string[]> => {
+    const { results } = await checkInvariants({
+      catalog: planted.catalog,
+      things: { read: async () => planted.things },
+      flavors: { read: async () => [FLAVOR] },
+      broker: { read: async () => planted.broker },
+      rings: RINGS,
+      logs: { files: [], secrets: [] },
+      effects: { read: async () => [] },
+      settleMs: 0,
+    });
+    return results.flatMap((result) => result.findings.map(({ what }) => what));
+  };
+  const quota = {
+    projectId: PROJECT,
+    defaults: {},
+    ramOf: () => FLAVOR.ram,
+  };
+
+  it('has no reservation of what was under way, and says to each tenant that it ended', async () => {
+    const { id: growing } = await planted.instance();
+    const { id: building } = await planted.instance({ task_id: TASK_STATUSES.NONE.code });
+    await withTransaction(planted.catalog, async (tx) => {
+      await reserveGrowth(tx, { ...quota, instanceId: growing, amounts: { volumes: 2 } });
+    });
+    const books = () =>
+      planted.catalog.knex('quota_usages').orderBy('resource').select('resource', 'in_use', 'reserved');
+    const resize = await planted.task(growing, { kind: 'resize_volume' });
+    const removal = await planted.task(growing, { kind: 'delete_instance', state: 'pending', after_task: resize });
+    await planted.slot(growing, resize);
+    await planted.slot(building, await planted.task(building, { kind: 'create_instance' }));
+    expect(await books()).toContainEqual({ resource: 'volumes', in_use: 6, reserved: 2 });
+
+    expect(await afterRestore(planted.catalog)).toBe(3);
+    expect(await books()).toContainEqual({ resource: 'volumes', in_use: 6, reserved: 0 });
+    expect(await findings()).toEqual([]);
+    const faults = await planted.catalog.knex('instance_faults').where({ deleted: 0 }).select('instance_id', 'message');
+    expect(new Set(faults.map((row) => row.instance_id))).toEqual(new Set([growing, building]));
+    expect(faults[0].message).toContain('restored from a backup');
+    expect(await planted.catalog.knex('tasks').where({ id: removal }).first('state')).toEqual({ state: 'failed' });
+  });
+
+  it('charges a build that was under way for its instance as for any other', async () => {
+    const id = newUuid();
+    const amounts = { instances: 1, ram: FLAVOR.ram, volumes: 3 };
+    await withTransaction(planted.catalog, (tx) => reserveQuota(tx, { ...quota, instanceId: id, amounts }));
+    await planted.instance({ id });
+    await planted.slot(id, await planted.task(id, { kind: 'create_instance' }));
+    await afterRestore(planted.catalog);
+    expect(await planted.catalog.knex('quota_usages').pluck('reserved')).toEqual([0, 0, 0, 0]);
+    expect(await findings()).toEqual([]);
+  });
+});
