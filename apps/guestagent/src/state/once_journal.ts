@@ -88,14 +88,17 @@ export class OnceJournal {
       this.#write(name, entry);
     };
     if (found === undefined) this.#write(name, entry);
-    try {
-      const result = await (found === undefined ? work.run(note) : work.recover(found.note, note));
-      this.#write(name, { ...entry, state: 'done', ...(work.keepsResult && { result }) });
-      return result;
-    } catch (error) {
+    const result = await this.#work(work, found, note).catch((error: unknown) => {
       this.#fail(name, entry, error);
       throw error;
-    }
+    });
+    // Where the disk is full the work is done all the same: it stays "started", and the next try recovers it.
+    this.#write(name, { ...entry, state: 'done', ...(work.keepsResult && { result }) });
+    return result;
+  }
+
+  async #work<R>(work: OnceWork<R>, found: Entry | undefined, note: (text: string) => void): Promise<R> {
+    return await (found === undefined ? work.run(note) : work.recover(found.note, note));
   }
 
   #fail(name: string, entry: Entry, error: unknown): void {
