@@ -129,7 +129,8 @@ class InstanceAgent implements GuestAgent {
   }
 
   health(): readonly BrokenPart[] {
-    return this.#bus?.state === 'connected' ? [] : [{ part: 'bus', reason: 'not connected' }];
+    const state = this.#bus?.state ?? 'connecting';
+    return state === 'connected' ? [] : [{ part: 'bus', reason: state }];
   }
 
   async close({ database }: { readonly database: 'stop' | 'leave' }): Promise<void> {

@@ -30,3 +30,18 @@ test('a link at its place is replaced, not written through', () => {
     rmSync(folder, { recursive: true });
   }
 });
+
+test('a write that fails leaves the old content, and nothing beside it', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'durable-'));
+  try {
+    const path = join(folder, 'state.json');
+    writeFileDurably(path, 'one');
+    // Opened and found impossible only then, as on a disk that is full.
+    const unwritable = 1 as unknown as string;
+    expect(() => writeFileDurably(path, unwritable)).toThrow(TypeError);
+    expect(readFileSync(path, 'utf8')).toBe('one');
+    expect(readdirSync(folder)).toEqual(['state.json']);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

@@ -70,7 +70,15 @@ export function isTroveError(error: unknown, code?: ErrorCode): error is TroveEr
   );
 }
 
-/** The error as a member of the family: others become `INTERNAL` with `fallbackMessage`, the original as cause. */
+/**
+ * The error as a member of the family: others become `INTERNAL` with `fallbackMessage`, the original as cause; retryable where
+ * a disk was full, which passes.
+ */
 export function toTroveError(error: unknown, fallbackMessage = 'An internal error occurred.'): TroveError {
-  return isTroveError(error) ? error : new TroveError('INTERNAL', fallbackMessage, { cause: error });
+  if (isTroveError(error)) return error;
+  return new TroveError('INTERNAL', fallbackMessage, { cause: error, retryable: isDiskFull(error) });
+}
+
+function isDiskFull(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
 }

@@ -1,5 +1,5 @@
 import { findMariadb, startMariadb } from './mariadb.ts';
-import { findRabbitmq, startRabbitmq } from './rabbitmq.ts';
+import { DEFAULT_DISK_FREE, DEFAULT_MEMORY, findRabbitmq, startRabbitmq } from './rabbitmq.ts';
 import type { OwnServer } from './running_server.ts';
 
 /** A server of one's own, to be taken away in the middle of a test and brought back with what it had stored. */
@@ -16,10 +16,34 @@ export interface BreakableServer {
   dispose(): Promise<void>;
 }
 
-export async function breakableBroker(): Promise<BreakableServer> {
+/** A broker that can be made to believe that it runs out of something. */
+export interface BreakableBroker extends BreakableServer {
+  /** It takes nothing from whoever publishes, and tells them so, until `endAlarms`. */
+  alarm(of: 'memory' | 'disk'): Promise<void>;
+  endAlarms(): Promise<void>;
+}
+
+/** More than any disk has. */
+const NEVER_FREE = '1000000GB';
+const NEXT_TO_NO_MEMORY = '1MB';
+
+export async function breakableBroker(): Promise<BreakableBroker> {
   const binaries = findRabbitmq();
   if (binaries === undefined) throw new Error('outage tests need rabbitmq-server on this machine');
-  return breakable(await startRabbitmq(binaries));
+  const broker = await startRabbitmq(binaries);
+  const setMemory = (limit: string): Promise<string> =>
+    broker.control('set_vm_memory_high_watermark', 'absolute', limit);
+  const setDisk = (limit: string): Promise<string> => broker.control('set_disk_free_limit', limit);
+  return {
+    ...breakable(broker),
+    async alarm(of) {
+      await (of === 'memory' ? setMemory(NEXT_TO_NO_MEMORY) : setDisk(NEVER_FREE));
+    },
+    async endAlarms() {
+      await setMemory(DEFAULT_MEMORY);
+      await setDisk(DEFAULT_DISK_FREE);
+    },
+  };
 }
 
 export async function breakableDatabase(): Promise<BreakableServer> {
@@ -28,7 +52,7 @@ export async function breakableDatabase(): Promise<BreakableServer> {
   return breakable(await startMariadb(binaries));
 }
 
-function breakable(server: OwnServer): BreakableServer {
+export function breakable(server: OwnServer): BreakableServer {
   return {
     url: server.url,
     freeze: () => server.signal('SIGSTOP'),

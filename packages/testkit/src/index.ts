@@ -1,5 +1,5 @@
 export { type Boundary, withBoundaries } from './boundaries.ts';
-export { type BreakableServer, breakableBroker, breakableDatabase } from './breakable_servers.ts';
+export { type BreakableBroker, type BreakableServer, breakableBroker, breakableDatabase } from './breakable_servers.ts';
 export {
   cannotStartDocker,
   type DockerEngine,

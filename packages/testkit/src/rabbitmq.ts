@@ -6,7 +6,7 @@ import { findBinary } from './find_binary.ts';
 import { freePorts } from './free_ports.ts';
 import { giveTo, type HostAccount, serverAccount } from './host_account.ts';
 import type { OwnServer } from './running_server.ts';
-import { startServerProcess, waitUntilReady } from './server_process.ts';
+import { run, startServerProcess, waitUntilReady } from './server_process.ts';
 import { type ServerTls, type ServerTlsFiles, writeServerTls } from './server_tls.ts';
 
 /** Debian's command on the PATH insists on root or the account rabbitmq, so the script behind it comes first. */
@@ -15,13 +15,16 @@ const ERLANG_FOLDERS = ['/usr/lib/erlang/bin', '/usr/lib/erlang/erts-*/bin', '/o
 
 export interface RabbitmqBinaries {
   server: string;
+  /** The node's own command line. */
+  control: string;
   epmd: string;
 }
 
 export function findRabbitmq(): RabbitmqBinaries | undefined {
   const server = findBinary('rabbitmq-server', SCRIPT_FOLDERS);
+  const control = findBinary('rabbitmqctl', SCRIPT_FOLDERS);
   const epmd = findBinary('epmd', ERLANG_FOLDERS);
-  return server && epmd ? { server, epmd } : undefined;
+  return server && control && epmd ? { server, control, epmd } : undefined;
 }
 
 interface Ports {
@@ -38,14 +41,21 @@ export interface RunningBroker extends OwnServer {
   /** Of AMQP and of the management API over TLS; 0 where there is no TLS. */
   tlsPort: number;
   managementTlsPort: number;
+  /** Runs `rabbitmqctl` against this node; rejects with what it said where it fails. Takes seconds. */
+  control(...args: readonly string[]): Promise<string>;
 }
 
 export interface BrokerOptions {
   /** Absent: in clear only. */
   readonly tls?: ServerTls;
-  /** Above it the broker takes no message: `1GB` unless given. */
+  /** Above it the broker takes no message: `DEFAULT_MEMORY` unless given. */
   readonly memory?: string;
 }
+
+/** Above it the broker takes no message. */
+export const DEFAULT_MEMORY = '1GB';
+/** Free below it the broker takes no message. */
+export const DEFAULT_DISK_FREE = '50MB';
 
 /** A broker that shares nothing with any other on the machine: own folder, node name, cookie, ports and port mapper. */
 export async function startRabbitmq(binaries: RabbitmqBinaries, options: BrokerOptions = {}): Promise<RunningBroker> {
@@ -98,6 +108,7 @@ export async function startRabbitmq(binaries: RabbitmqBinaries, options: BrokerO
     stop,
     tlsPort: amqps,
     managementTlsPort: managementTls,
+    control: (...args) => run(binaries.control, args, { env, cwd: folder, account }),
   };
 }
 
@@ -106,7 +117,7 @@ async function writeFiles(
   ports: Ports,
   password: string,
   account: HostAccount,
-  { tls, memory = '1GB' }: BrokerOptions,
+  { tls, memory = DEFAULT_MEMORY }: BrokerOptions,
 ): Promise<void> {
   const tlsLines = tls === undefined ? [] : tlsSettings(ports, await writeServerTls(folder, tls, account), tls);
   const home = join(folder, 'home');
@@ -128,7 +139,7 @@ async function writeFiles(
       'log.console = false',
       'log.file.level = warning',
       `vm_memory_high_watermark.absolute = ${memory}`,
-      'disk_free_limit.absolute = 50MB',
+      `disk_free_limit.absolute = ${DEFAULT_DISK_FREE}`,
       ...tlsLines,
       '',
     ].join('\n'),

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLogger, systemClock, TroveError } from '@trove/common';
+import { createLogger, systemClock, TroveError, toTroveError } from '@trove/common';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Fence } from './fence.ts';
 import { GuestFiles } from './guest_files.ts';
@@ -46,6 +46,32 @@ test('work that a crash interrupted is recovered with its note, not run again', 
   expect(await next.once('k', 'm', { keepsResult: true, run: never, recover })).toBe('recovered before');
   expect(told()).toEqual(['request begun m k']);
   expect(next.outcome('k')).toEqual({ state: 'done' });
+});
+
+test('work whose end cannot be written down, the disk being full, is recovered, not run again', async () => {
+  const files = new GuestFiles(folder, null);
+  const { write } = files;
+  const full = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+  files.write = (name, text) => {
+    if (text.includes('"done"')) throw full;
+    write.call(files, name, text);
+  };
+  const journal = new OnceJournal(files, systemClock);
+  const work = {
+    keepsResult: true,
+    run: async (note: (text: string) => void) => {
+      note('before');
+      return 1;
+    },
+    recover: never,
+  };
+  const rejected = await journal.once('k', 'm', work).catch((error: unknown) => error);
+  expect(toTroveError(rejected)).toMatchObject({ code: 'INTERNAL', retryable: true });
+  expect(journal.outcome('k')).toEqual({ state: 'unknown' });
+  files.write = write;
+  const recover = async (note: string | undefined) => `recovered ${note}`;
+  expect(await journal.once('k', 'm', { keepsResult: true, run: never, recover })).toBe('recovered before');
+  expect(journal.outcome('k')).toEqual({ state: 'done' });
 });
 
 test('a lasting failure stays the answer; one that may pass lets the same key try again', async () => {

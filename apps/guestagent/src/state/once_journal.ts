@@ -102,16 +102,19 @@ export class OnceJournal {
       this.#write(name, entry);
       this.#logger.info('request begun', told);
     }
-    try {
-      const result = await (found === undefined ? work.run(note) : work.recover(found.note, note));
-      this.#write(name, { ...entry, state: 'done', ...(work.keepsResult && { result }) });
-      return result;
-    } catch (error) {
+    const result = await this.#work(work, found, note).catch((error: unknown) => {
       // Said before it is forgotten: whoever is killed between the two has said too much rather than too little.
       if (isPassing(error)) this.#logger.info('request forgotten', told);
       this.#fail(name, entry, error);
       throw error;
-    }
+    });
+    // Where the disk is full the work is done all the same: it stays "started", and the next try recovers it.
+    this.#write(name, { ...entry, state: 'done', ...(work.keepsResult && { result }) });
+    return result;
+  }
+
+  async #work<R>(work: OnceWork<R>, found: Entry | undefined, note: (text: string) => void): Promise<R> {
+    return await (found === undefined ? work.run(note) : work.recover(found.note, note));
   }
 
   #fail(name: string, entry: Entry, error: unknown): void {

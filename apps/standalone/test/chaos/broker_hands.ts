@@ -64,6 +64,29 @@ export class BrokerHands {
     return queues.filter(({ exclusive }) => !exclusive).map(({ name }) => name);
   }
 
+  /** How many connections the broker reads nothing of, for want of memory or disk. */
+  async blockedConnections(): Promise<number> {
+    const connections = (await this.#get('/connections')) as { state?: string }[];
+    return connections.filter(({ state }) => state === 'blocked').length;
+  }
+
+  /** Publishes so many messages to an exchange. Resolves when the broker has them. */
+  async fill(exchange: string, routingKey: string, messages: number): Promise<void> {
+    const connection = await connect(this.#broker.url);
+    try {
+      const channel = await connection.createConfirmChannel();
+      for (let sent = 0; sent < messages; sent += 1) channel.publish(exchange, routingKey, Buffer.from(`${sent}`));
+      await channel.waitForConfirms();
+    } finally {
+      await connection.close();
+    }
+  }
+
+  async messagesIn(queue: string): Promise<number> {
+    const { queues } = await this.read();
+    return queues.find(({ name }) => name === queue)?.messages ?? 0;
+  }
+
   /** Every message that waits in it is lost. */
   async purge(queue: string): Promise<void> {
     await this.#send('DELETE', `/queues/${this.#broker.vhost}/${encodeURIComponent(queue)}/contents`);

@@ -5,6 +5,7 @@ import { type Catalog, openCatalog, syncCatalog } from '@trove/catalog';
 import { newUuid, randomText } from '@trove/common';
 import { localChoices } from '@trove/compute';
 import {
+  type BreakableBroker,
   type BreakableServer,
   breakableBroker,
   breakableDatabase,
@@ -49,7 +50,7 @@ export interface Ground {
   readonly broker: TestBroker;
   readonly database: TestDatabase;
   /** Servers that this run may take away; absent where it shares them with others. */
-  readonly own?: { readonly broker: BreakableServer; readonly database: BreakableServer };
+  readonly own?: { readonly broker: BreakableBroker; readonly database: BreakableServer };
   readonly proxies: Proxies;
   readonly services: readonly Service[];
   servicesOf(role: Role): readonly Service[];

@@ -9,7 +9,7 @@ import { settleAccounts, type Tally, tallyTable } from './accounts.ts';
 import { BrokerHands } from './broker_hands.ts';
 import { FAULTS, type Fault, type Hands, NOT_MADE } from './faults/index.ts';
 import { type Ground, layGround } from './ground.ts';
-import { guestPids, signalGuest } from './guests.ts';
+import { guestPids, signalGuest, tornFiles } from './guests.ts';
 import { countEffects } from './inside/effects.ts';
 import { Load } from './load.ts';
 
@@ -57,10 +57,11 @@ export async function runChaos(options: ChaosOptions, say: Say): Promise<ChaosRe
     const unfinished = await quiet(ground, load, options.quietSeconds, tell);
     const report = await checkAll(ground, broker, options.quietSeconds, tell);
     const tallies = await settleAccounts(ground.catalog, load.entries, await databasesOf(ground));
-    const text = textOf({ options, applied, unfinished, report, tallies });
+    const torn = tornFiles(ground.instancesRoot);
+    const text = textOf({ options, applied, unfinished, report, tallies, torn });
     writeFileSync(join(ground.folder, 'report.txt'), text);
     const wrong = tallies.reduce((sum, tally) => sum + tally.lost.length + tally.duplicated.length, 0);
-    const holds = wrong === 0 && report.findings === 0 && unfinished.length === 0;
+    const holds = wrong + report.findings + unfinished.length + torn.length === 0;
     keep = !holds || options.keep === true;
     return { holds, text, folder: keep ? ground.folder : undefined, tallies };
   } finally {
@@ -200,8 +201,9 @@ function textOf(run: {
   unfinished: readonly TaskRow[];
   report: InvariantReport;
   tallies: readonly Tally[];
+  torn: readonly string[];
 }): string {
-  const { options, applied, unfinished, report, tallies } = run;
+  const { options, applied, unfinished, report, tallies, torn } = run;
   const lines = [
     `seed ${options.seed}, ${options.seconds} s, ${options.tenants} tenants`,
     '',
@@ -217,6 +219,7 @@ function textOf(run: {
       ...duplicated.map((line) => `duplicated: ${line}`),
     ]),
     ...unfinished.map(({ id, kind, state, step, error }) => `unfinished: ${kind} ${id} at ${state} ${step}: ${error}`),
+    ...torn.map((path) => `written by half: ${path}`),
     ...report.results.flatMap((result) => [
       `${result.invariant} ${result.findings.length === 0 ? 'holds' : 'DOES NOT HOLD'}: ${result.title}`,
       ...result.notChecked.map((why) => `  not checked: ${why}`),

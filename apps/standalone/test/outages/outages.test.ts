@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type BreakableServer, breakableBroker, breakableDatabase } from '@trove/testkit';
+import { type BreakableBroker, type BreakableServer, breakableBroker, breakableDatabase } from '@trove/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
   type Answer,
@@ -18,7 +18,7 @@ vi.setConfig({ testTimeout: 400_000, hookTimeout: 300_000 });
 /** Then every lease that was held has run out. */
 const LONGER_THAN_A_LEASE_MS = 35_000;
 
-let broker: BreakableServer;
+let broker: BreakableBroker;
 let database: BreakableServer;
 let services: Services;
 let running: Record<'api' | 'taskmanager' | 'conductor', RunningService>;
@@ -137,6 +137,35 @@ describe.each(['killed', 'frozen'] as const)('with the broker %s', (how) => {
     expect(await taskEnd(services, taskIdOf(gone))).toBe('done');
   });
 });
+
+test.each(['memory', 'disk'] as const)(
+  'with a broker that is short of %s creates are accepted and done afterwards, health says so, and nothing waits for ever',
+  async (of) => {
+    await broker.alarm(of);
+    let created: Answer;
+    try {
+      created = await ask('POST', '/instances', newInstance(`short-of-${of}`));
+      expect(created.code).toBe(200);
+      await eventually('the api, which rang for the create, says so', async () => {
+        const { code, text } = await running.api.health();
+        return code === 503 && text.includes('blocked') ? true : undefined;
+      });
+      expect((await ask('GET', `/instances/${served}`)).code).toBe(200);
+      const databases = await ask('GET', `/instances/${served}/databases`);
+      expect([422, 503]).toContain(databases.code);
+    } finally {
+      await broker.endAlarms();
+    }
+    await allAreWell();
+    expect(await taskEnd(services, taskIdOf(created))).toBe('done');
+    await eventually('the guest answers again', async () => {
+      const { code } = await ask('GET', `/instances/${served}/databases`);
+      return code === 200 ? true : undefined;
+    });
+    const gone = await ask('DELETE', `/instances/${instanceOf(created).id}`);
+    expect(await taskEnd(services, taskIdOf(gone))).toBe('done');
+  },
+);
 
 test('a service that is told to stop while both are frozen ends in time', async () => {
   const more = await Promise.all(

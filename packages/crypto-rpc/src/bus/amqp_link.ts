@@ -28,10 +28,14 @@ export async function openAmqpLink(broker: BrokerHost, connectionName: string): 
     open = false;
     resolve();
   });
+  const blockade = blockadeOf(connection);
   const gather = gatherWrites(connection);
   const publisher = new AmqpPublisher(connection, gather);
   return {
     closed,
+    get blocked() {
+      return blockade.lifted;
+    },
     declare: (topology) => onOwnChannel(connection, (channel) => declare(channel, topology)),
     publish: (publication) => publisher.publish(publication),
     consume: (queue, options, onDelivery, onEnded) =>
@@ -43,6 +47,25 @@ export async function openAmqpLink(broker: BrokerHost, connectionName: string): 
     close: async () => {
       if (open && !(await said(connection.close()))) end(connection);
       await closed;
+    },
+  };
+}
+
+/** What the broker says of it: it reads nothing of a connection that publishes while it is short of memory or disk. */
+function blockadeOf(connection: ChannelModel): { readonly lifted: Promise<void> | undefined } {
+  let blockade: PromiseWithResolvers<void> | undefined;
+  const lift = (): void => {
+    blockade?.resolve();
+    blockade = undefined;
+  };
+  connection.on('blocked', () => {
+    blockade ??= Promise.withResolvers<void>();
+  });
+  connection.on('unblocked', lift);
+  connection.on('close', lift);
+  return {
+    get lifted() {
+      return blockade?.promise;
     },
   };
 }

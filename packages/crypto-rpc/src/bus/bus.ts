@@ -94,7 +94,8 @@ export interface Subscription {
  * Whoever opens a bus closes it.
  */
 export interface Bus {
-  readonly state: 'connecting' | 'connected' | 'closed';
+  /** `blocked`: connected to a broker that takes no message, being short of memory or disk; it still hands out what it has. */
+  readonly state: 'connecting' | 'connected' | 'blocked' | 'closed';
   /**
    * Made now, and again after each reconnect, before consumers resume. An exclusive queue ends with its connection and is
    * not made again, nor are its consumers: whoever wants one declares it, under a new name, in `onConnected`.

@@ -16,6 +16,8 @@ export interface Link {
   close(): Promise<void>;
   /** Resolves when the link is gone, however it went. */
   readonly closed: Promise<void>;
+  /** Set while the broker takes nothing, being short of memory or disk: resolves when it does again, or the link is gone. */
+  readonly blocked: Promise<void> | undefined;
 }
 
 export interface LinkConsumer {

@@ -34,7 +34,8 @@ export class ManagedBus implements Bus {
 
   get state(): Bus['state'] {
     if (this.#closing !== undefined) return 'closed';
-    return this.#link === undefined ? 'connecting' : 'connected';
+    if (this.#link === undefined) return 'connecting';
+    return this.#link.blocked === undefined ? 'connected' : 'blocked';
   }
 
   async declare(topology: Topology, options: DeclareOptions = {}): Promise<void> {
@@ -43,7 +44,7 @@ export class ManagedBus implements Bus {
   }
 
   publish(publication: Publication): Promise<void> {
-    const published = this.#withLink((link) => link.publish(publication));
+    const published = this.#withLink((link) => link.publish(publication), { publishes: true });
     this.#publishing.add(published);
     const done = (): boolean => this.#publishing.delete(published);
     published.then(done, done);
@@ -154,13 +155,18 @@ export class ManagedBus implements Bus {
     }
   }
 
-  async #withLink(act: (link: Link) => Promise<void>): Promise<void> {
+  async #withLink(act: (link: Link) => Promise<void>, { publishes } = { publishes: false }): Promise<void> {
     if (this.#closing !== undefined && this.#stop.signal.aborted) throw closed();
     const deadline = this.#options.clock.monotonic() + this.#options.timeoutMs;
     for (;;) {
       const leftMs = deadline - this.#options.clock.monotonic();
       if (leftMs <= 0) throw unavailable();
       const link = this.#link ?? (await this.#nextLink(leftMs));
+      if (publishes && link.blocked !== undefined) {
+        // What is written now would pile up here, and arrive after its sender was told that it had not.
+        await within(link.blocked, leftMs);
+        continue;
+      }
       try {
         return await within(act(link), leftMs);
       } catch (error) {

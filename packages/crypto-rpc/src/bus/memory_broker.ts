@@ -51,6 +51,7 @@ export function createMemoryBroker(options: { readonly logger?: Logger } = {}): 
 }
 
 class MemoryLink implements Link {
+  readonly blocked = undefined;
   readonly user: string | undefined;
   readonly #exchanges: MemoryExchanges;
   /** Asked before each act; undefined for a connection of the control plane itself, which has no walls. */

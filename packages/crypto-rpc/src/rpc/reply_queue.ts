@@ -39,7 +39,8 @@ export class ReplyQueue {
 
   /** The name under which answers arrive now; `BUS_UNAVAILABLE` where the broker has not made it within 5 s. */
   async name(): Promise<string> {
-    if (this.#name !== undefined && this.#options.bus.state === 'connected') return this.#name;
+    const { state } = this.#options.bus;
+    if (this.#name !== undefined && (state === 'connected' || state === 'blocked')) return this.#name;
     const { promise, resolve, reject } = Promise.withResolvers<string>();
     const timer = setTimeout(() => reject(unavailable()), WAIT_MS);
     this.#waiting.add(resolve);

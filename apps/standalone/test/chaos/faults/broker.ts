@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { between, oneOf } from '@trove/testkit';
 import type { Proxies } from '../ground.ts';
-import { type Fault, killAndStart, type Proxy, SECOND, whileBroken } from './fault.ts';
+import { type Fault, type Hands, killAndStart, type Proxy, SECOND, whileBroken } from './fault.ts';
 
 /** Of the broker, of the ways to it, and of messages. */
 export const BROKER_FAULTS: readonly Fault[] = [
@@ -15,6 +15,18 @@ export const BROKER_FAULTS: readonly Fault[] = [
     seconds: 15,
     ownServers: true,
     apply: ({ ground }) => killAndStart(ground.own?.broker, 2),
+  },
+  {
+    name: 'broker short of memory: publishers blocked',
+    seconds: 75,
+    ownServers: true,
+    apply: (hands) => alarm(hands, 'memory'),
+  },
+  {
+    name: 'broker short of disk: publishers blocked',
+    seconds: 75,
+    ownServers: true,
+    apply: (hands) => alarm(hands, 'disk'),
   },
   {
     name: 'broker cut off from the taskmanagers',
@@ -80,6 +92,21 @@ export const BROKER_FAULTS: readonly Fault[] = [
       whileBroken(brokerProxies(ground.proxies), 12, (proxy) => proxy.delay(between(random, 0, 700))),
   },
 ];
+
+/** Ends with an error where nobody was blocked: then it was no fault. */
+async function alarm({ ground, broker, random }: Hands, of: 'memory' | 'disk'): Promise<void> {
+  await ground.own?.broker.alarm(of);
+  try {
+    let most = 0;
+    for (let left = Math.ceil(10 + random() * 50); left > 0; left -= 2) {
+      most = Math.max(most, await broker.blockedConnections());
+      await delay(2 * SECOND);
+    }
+    if (most === 0) throw new Error('no connection was blocked');
+  } finally {
+    await ground.own?.broker.endAlarms();
+  }
+}
 
 function brokerProxies({ broker }: Proxies): readonly Proxy[] {
   return Object.values(broker);

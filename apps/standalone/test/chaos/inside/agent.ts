@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { APPS } from '../../../src/demo/stack/apps.ts';
 import { keepEffectsIn } from './effects.ts';
+import { obeyFullDisks } from './full_disks.ts';
 import { readTroubles } from './run_folder.ts';
 import { shiftClock } from './shift_clock.ts';
 import { swapPackages } from './swap_packages.ts';
@@ -12,6 +13,7 @@ export async function runAgent(folder: string): Promise<void> {
   enableCompileCache(join(folder, 'compiled'));
   shiftClock(readTroubles(folder).guestClockMs);
   keepEffectsIn(folder);
+  obeyFullDisks(folder);
   swapPackages({
     '@trove/datastores': new URL('light_datastores.ts', import.meta.url).href,
     '@trove/crypto-rpc': new URL('counted_rpc.ts', import.meta.url).href,

@@ -32,8 +32,7 @@ export class LightDatastore implements Datastore {
   async start(): Promise<void> {
     if (existsSync(this.#processFile)) return;
     await delay(WORK_MS);
-    mkdirSync(dirname(this.#processFile), { recursive: true });
-    writeFileSync(this.#processFile, newUuid());
+    replaceFile(this.#processFile, newUuid());
     tookEffect('start');
   }
 
@@ -98,8 +97,12 @@ export class LightDatastore implements Datastore {
   }
 
   #write(content: Content): void {
-    mkdirSync(dirname(this.#contentFile), { recursive: true });
-    writeFileSync(`${this.#contentFile}.new`, JSON.stringify(content), { mode: 0o600 });
-    renameSync(`${this.#contentFile}.new`, this.#contentFile);
+    replaceFile(this.#contentFile, JSON.stringify(content));
   }
+}
+
+function replaceFile(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(`${path}.new`, text, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
 }

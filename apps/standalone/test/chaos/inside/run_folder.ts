@@ -7,9 +7,11 @@ export interface Troubles {
   readonly compute: number;
   /** How far the clocks of guests that start now are off. */
   readonly guestClockMs: number;
+  /** Folders whose disk is full: nobody writes anything below them. */
+  readonly fullDisks: readonly string[];
 }
 
-export const NO_TROUBLES: Troubles = { compute: 0, guestClockMs: 0 };
+export const NO_TROUBLES: Troubles = { compute: 0, guestClockMs: 0, fullDisks: [] };
 
 export function troublesFile(folder: string): string {
   return join(folder, 'troubles.json');
