@@ -56,6 +56,9 @@ export interface House {
     /** Default: it never compares the catalog with the world. */
     reconcile?: NonNullable<TaskmanagerDeps['reconcile']>;
     metrics?: Metrics;
+    /** Default: the house's. */
+    keyRings?: KeyRings;
+    stop?: () => void;
   }): Promise<Taskmanager>;
   dispose(): Promise<void>;
 }
@@ -88,9 +91,9 @@ export function openHouse(catalog: TestCatalog): House {
           sealedBus: bus,
           legacyBus: bus,
           compute,
-          ...others,
           accounts: own ? accounts : undefined,
           keyRings: rings,
+          ...others,
           logger: LOGGER,
         },
         controlKeys,
