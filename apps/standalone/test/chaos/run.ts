@@ -11,6 +11,7 @@ import { FAULTS, type Fault, type Hands, NOT_MADE } from './faults/index.ts';
 import { type Ground, layGround } from './ground.ts';
 import { guestPids, signalGuest } from './guests.ts';
 import { countEffects } from './inside/effects.ts';
+import { randomOf } from './inside/run_folder.ts';
 import { Load } from './load.ts';
 
 export interface ChaosOptions {
@@ -40,7 +41,7 @@ type Say = (line: string) => void;
 export async function runChaos(options: ChaosOptions, say: Say): Promise<ChaosReport> {
   const started = performance.now();
   const tell: Say = (line) => say(`${((performance.now() - started) / 1000).toFixed(0).padStart(4)} s  ${line}`);
-  const ground = await layGround(options.servers, tell);
+  const ground = await layGround(options, tell);
   const broker = new BrokerHands(ground.broker);
   const random = seededRandom(options.seed);
   let keep = true;
@@ -48,7 +49,7 @@ export async function runChaos(options: ChaosOptions, say: Say): Promise<ChaosRe
     for (const service of ground.services) service.start();
     await answers(ground);
     tell(`${ground.services.length} services answer; ${options.tenants} tenants begin; seed ${options.seed}`);
-    const load = new Load(ground, seededRandom(options.seed + 1));
+    const load = new Load(ground);
     load.start(options.tenants);
     const applied = await breakThings({ ground, broker, random }, options, tell);
     mend(ground);
@@ -56,10 +57,10 @@ export async function runChaos(options: ChaosOptions, say: Say): Promise<ChaosRe
     const unfinished = await quiet(ground, load, options.quietSeconds, tell);
     const report = await checkAll(ground, broker, options.quietSeconds, tell);
     const tallies = await settleAccounts(ground.catalog, load.entries, await databasesOf(ground));
-    const text = textOf({ options, applied, unfinished, report, tallies });
+    const text = textOf({ options, applied, unfinished, report, tallies, notHeld: ground.notHeld });
     writeFileSync(join(ground.folder, 'report.txt'), text);
     const wrong = tallies.reduce((sum, tally) => sum + tally.lost.length + tally.duplicated.length, 0);
-    const holds = wrong === 0 && report.findings === 0 && unfinished.length === 0;
+    const holds = wrong === 0 && ground.notHeld.length === 0 && report.findings === 0 && unfinished.length === 0;
     keep = !holds || options.keep === true;
     return { holds, text, folder: keep ? ground.folder : undefined, tallies };
   } finally {
@@ -83,6 +84,7 @@ async function breakThings(hands: Hands, options: ChaosOptions, tell: Say): Prom
   const applied = new Map<string, number>();
   const possible = (options.faults ?? FAULTS).filter(({ ownServers }) => ownServers !== true || hands.ground.own);
   let waiting: Fault[] = [];
+  let turn = 0;
   for (;;) {
     await delay(1000 + random() * 3000);
     if (waiting.length === 0) waiting = shuffled(possible, random);
@@ -92,7 +94,10 @@ async function breakThings(hands: Hands, options: ChaosOptions, tell: Say): Prom
     if (fault === undefined) return applied;
     tell(fault.name);
     // One that finds nothing to break, or is itself cut off by the one before, is none.
-    await fault.apply(hands).catch((error: unknown) => tell(`  could not: ${String(error)}`));
+    turn += 1;
+    // Its own: what one draws depends on how fast this machine is, and what comes after must not.
+    const own = { ...hands, random: randomOf(options.seed, 'fault', turn) };
+    await fault.apply(own).catch((error: unknown) => tell(`  could not: ${String(error)}`));
     applied.set(fault.name, (applied.get(fault.name) ?? 0) + 1);
   }
 }
@@ -148,10 +153,10 @@ async function checkAll(ground: Ground, broker: BrokerHands, seconds: number, te
           JSON.parse(readFileSync(join(ground.instancesRoot, 'flavors.json'), 'utf8')) as { id: string; ram: number }[],
       },
       broker: { read: () => broker.read() },
-      rings: { instance: [new Secret(keys.instance)], uplink: [new Secret(keys.uplink)] },
+      rings: { instance: secrets(keys.inst_rpc_key_encr_key), uplink: secrets(keys.inst_rpc_uplink_encr_key) },
       logs: {
         files: [...ground.logFiles(), ...guestLogs(ground)],
-        secrets: [...Object.entries(keys).map(([name, key]) => ({ name, secret: new Secret(key) }))],
+        secrets: Object.entries(keys).flatMap(([name, ring]) => secrets(ring).map((secret) => ({ name, secret }))),
       },
       effects: { read: async () => countEffects(folder) },
     });
@@ -159,6 +164,10 @@ async function checkAll(ground: Ground, broker: BrokerHands, seconds: number, te
     if (report.findings === 0 || performance.now() > end) return report;
     await delay(3000);
   }
+}
+
+function secrets(ring: readonly string[]): Secret[] {
+  return ring.map((key) => new Secret(key));
 }
 
 function guestLogs({ instancesRoot }: Ground): readonly string[] {
@@ -198,8 +207,9 @@ function textOf(run: {
   unfinished: readonly TaskRow[];
   report: InvariantReport;
   tallies: readonly Tally[];
+  notHeld: readonly string[];
 }): string {
-  const { options, applied, unfinished, report, tallies } = run;
+  const { options, applied, unfinished, report, tallies, notHeld } = run;
   const lines = [
     `seed ${options.seed}, ${options.seconds} s, ${options.tenants} tenants`,
     '',
@@ -214,6 +224,7 @@ function textOf(run: {
       ...lost.map((line) => `lost: ${line}`),
       ...duplicated.map((line) => `duplicated: ${line}`),
     ]),
+    ...notHeld.map((line) => `not held: ${line}`),
     ...unfinished.map(({ id, kind, state, step, error }) => `unfinished: ${kind} ${id} at ${state} ${step}: ${error}`),
     ...report.results.flatMap((result) => [
       `${result.invariant} ${result.findings.length === 0 ? 'holds' : 'DOES NOT HOLD'}: ${result.title}`,

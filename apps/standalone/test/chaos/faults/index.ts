@@ -3,6 +3,7 @@ import { CATALOG_FAULTS } from './catalog.ts';
 import { COMPUTE_FAULTS } from './compute.ts';
 import type { Fault } from './fault.ts';
 import { GUEST_FAULTS } from './guests.ts';
+import { KEY_FAULTS } from './keys.ts';
 import { PROCESS_FAULTS } from './processes.ts';
 
 export type { Fault, Hands } from './fault.ts';
@@ -13,13 +14,12 @@ export const FAULTS: readonly Fault[] = [
   ...CATALOG_FAULTS,
   ...COMPUTE_FAULTS,
   ...GUEST_FAULTS,
+  ...KEY_FAULTS,
 ];
 
 /** Of the list of twenty, those that are not made here. */
 export const NOT_MADE: readonly string[] = [
   'memory or disk alarm of the broker: needs its command line on its host; publishers that wait are made by connections that stand and pass nothing',
   'failover of MySQL with the last second lost, catalog restored from a backup: both lose acknowledged requests by definition',
-  'guest restored from a snapshot, guest cloned: tried by name in test/attacks',
-  'keys that rotate, a wrong key on one taskmanager: tried by name with the rotation',
   'disk full: needs a file system of its own',
 ];

@@ -1,9 +1,12 @@
-// `node --import` of this before a service's own program: light databases, compute with faults, a clock that is off.
+// `node --import` of this before a service's own program: light databases, compute with faults, commits that it does not
+// survive, a clock that is off.
+import { ownPart } from './own_part.ts';
 import { shiftClock } from './shift_clock.ts';
 import { swapPackages } from './swap_packages.ts';
 
-shiftClock(Number(process.env['CHAOS_CLOCK_MS'] ?? 0));
+shiftClock(ownPart().clockMs);
 swapPackages({
   '@trove/datastores': new URL('light_datastores.ts', import.meta.url).href,
   '@trove/compute': new URL('faulty_compute.ts', import.meta.url).href,
+  '@trove/catalog': new URL('deadly_catalog.ts', import.meta.url).href,
 });
