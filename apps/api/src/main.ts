@@ -1,4 +1,4 @@
-import { checkCatalogAtStart, createCatalogClock, openServiceCatalog } from '@trove/catalog';
+import { checkCatalogAtStart, checkRings, createCatalogClock, openServiceCatalog } from '@trove/catalog';
 import {
   busUrls,
   checkPublishedKeys,
@@ -31,7 +31,10 @@ await runService({
     const transportUrl = controlRing.length > 0 ? urls.sealed : urls.clear;
     const tls = loadBrokerTls(config.oslo_messaging_rabbit, [transportUrl]);
     const catalog = openServiceCatalog(sharedCatalogUrl(config), { acquireTimeoutMs: 5000 });
-    await checkCatalogAtStart(catalog, logger, (answering) => checkInstances(answering, controlRing));
+    await checkCatalogAtStart(catalog, logger, async (answering) => {
+      await checkInstances(answering, controlRing);
+      await checkRings(answering, { control: controlRing });
+    });
     const bus = await createAmqpBus({ transportUrl, tls, connectionName: NAME, logger });
     const clock = createCatalogClock(catalog, { logger });
     await clock.start();

@@ -1,4 +1,4 @@
-import { checkCatalogAtStart, openServiceCatalog } from '@trove/catalog';
+import { checkCatalogAtStart, checkRings, openServiceCatalog } from '@trove/catalog';
 import { busUrls, loadBrokerTls, runService, sharedCatalogUrl } from '@trove/common';
 import { createAmqpBuses } from '@trove/crypto-rpc';
 import { checkKeys } from './check_keys.ts';
@@ -16,11 +16,12 @@ await runService({
     const tls = loadBrokerTls(config.oslo_messaging_rabbit, [urls.clear, urls.sealed]);
     checkKeys(defaults, logger);
     const catalog = openServiceCatalog(sharedCatalogUrl(config), { acquireTimeoutMs: 20_000 });
-    await checkCatalogAtStart(catalog, logger);
+    const keyRings = { instance: defaults.inst_rpc_key_encr_key, uplink: defaults.inst_rpc_uplink_encr_key };
+    await checkCatalogAtStart(catalog, logger, (answering) => checkRings(answering, keyRings));
     const buses = await createAmqpBuses(urls, { connectionName: NAME, logger, tls });
     const conductor = buildConductor({
       ...{ catalog, sealedBus: buses.sealedBus, legacyBus: buses.legacyBus, logger, metrics },
-      keyRings: { instance: defaults.inst_rpc_key_encr_key, uplink: defaults.inst_rpc_uplink_encr_key },
+      keyRings,
       settings: defaults,
     });
     await conductor.start();

@@ -31,6 +31,8 @@ export interface TaskmanagerDeps {
   /** Default: one that nobody reads. */
   readonly metrics?: Metrics;
   readonly clock?: Clock;
+  /** Ends the service, where it finds out after its start that it is not set up for its catalog. */
+  readonly stop?: () => void;
   /** How long steps and calls go on once it closes, before they are given up. Default 20 000 ms. */
   readonly graceMs?: number;
   /** For tests: faults at step boundaries, and a quicker poll. */

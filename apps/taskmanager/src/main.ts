@@ -15,7 +15,7 @@ const NAME = 'trove-taskmanager';
 await runService({
   name: NAME,
   options: taskmanagerOptions,
-  async start(config, { logger, metrics, graceMs }) {
+  async start(config, { logger, metrics, graceMs, stop }) {
     const defaults = config.DEFAULT;
     const urls = busUrls(defaults, config.oslo_messaging_rabbit);
     const tls = loadBrokerTls(config.oslo_messaging_rabbit, [
@@ -33,7 +33,7 @@ await runService({
       transportUrlWithTls(defaults.guest_transport_url, 'guest_transport_url', config.oslo_messaging_rabbit);
     const accounts = await openBrokerAccounts(defaults, urls.sealed, logger);
     const taskmanager = buildTaskmanager({
-      ...{ catalog, sealedBus: buses.sealedBus, legacyBus: buses.legacyBus, accounts, logger, metrics },
+      ...{ catalog, sealedBus: buses.sealedBus, legacyBus: buses.legacyBus, accounts, logger, metrics, stop },
       compute: compute.driver,
       controlKeys: { ring: defaults.taskmanager_rpc_encr_key },
       keyRings: {

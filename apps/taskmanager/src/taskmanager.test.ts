@@ -165,6 +165,48 @@ test('a taskmanager that lacks a key which its instances need does not start, an
   });
 });
 
+test('a taskmanager with keys that are not those of its catalog does not start, and writes nothing', async () => {
+  await created(true);
+  const before = await catalog.knex('instance_keys').select();
+  const keyRings = { instance: [new Secret('another kek')], uplink: [] };
+  await expect(house.taskmanager({ keyRings })).rejects.toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: expect.stringContaining('inst_rpc_key_encr_key'),
+  });
+  expect(await catalog.knex('instance_keys').select()).toEqual(before);
+});
+
+test('a taskmanager that finds its catalog only later takes up no task before it knows that its keys are right, and ends where they are not', async () => {
+  await created(true);
+  await house.dispose();
+  house = openHouse(catalog);
+  const { taskId } = await fileCreate(house);
+  let away = true;
+  let stopped = 0;
+  const asked = (): void => {
+    if (away) throw new TroveError('CATALOG_UNAVAILABLE', 'away', { retryable: true });
+  };
+  const knex = new Proxy(catalog.knex, {
+    apply(target, self, args): unknown {
+      asked();
+      return Reflect.apply(target, self, args);
+    },
+    get(target, name): unknown {
+      if (name !== 'client') asked();
+      return Reflect.get(target, name);
+    },
+  });
+  const late = { ...catalog, knex };
+  const keyRings = { instance: [new Secret('another kek')], uplink: [] };
+  const stop = (): void => void (stopped += 1);
+  await house.taskmanager({ catalog: late, keyRings, stop });
+  await house.taskmanager({ catalog: late });
+  expect(stopped).toBe(0);
+  away = false;
+  expect((await ended(house, taskId)).state).toBe('done');
+  await until(async () => stopped === 1);
+}, 20_000);
+
 test('a turn of a round that fails costs nothing but itself, and none begins after the stop', async () => {
   house = openHouse(catalog);
   let turns = 0;

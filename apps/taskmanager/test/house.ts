@@ -58,6 +58,9 @@ export interface House {
     metrics?: Metrics;
     /** Default: the machine's. */
     clock?: Clock;
+    /** Default: the house's. */
+    keyRings?: KeyRings;
+    stop?: () => void;
   }): Promise<Taskmanager>;
   dispose(): Promise<void>;
 }
@@ -90,9 +93,9 @@ export function openHouse(catalog: TestCatalog): House {
           sealedBus: bus,
           legacyBus: bus,
           compute,
-          ...others,
           accounts: own ? accounts : undefined,
           keyRings: rings,
+          ...others,
           logger: LOGGER,
         },
         controlKeys,

@@ -28,6 +28,7 @@ export { requireCurrentCatalog } from './current_catalog.ts';
 export { dbNow, troveNow } from './database_time.ts';
 export { isDuplicate, isUnavailable, unavailableCatalog } from './errors.ts';
 export { storeAdoptedUplinks } from './keys/adopted_uplinks.ts';
+export { acceptRings, checkRings, claimRings } from './keys/key_checks.ts';
 export {
   acceptOnlyPendingKey,
   activateKey,

@@ -216,6 +216,15 @@ describe.each(['mysql', 'sqlite'] as const)('each migration on %s, up and down w
     expect(await columns(knex, 'instances')).not.toContain('server_host');
     expect(await names()).toEqual(['m2', 'm3']);
   });
+
+  test('109: what tells a service that its keys are others', async () => {
+    await up(109);
+    await knex('key_checks').insert({ setting: 'inst_rpc_key_encr_key', sealed: 'x' });
+    expect(await refused(knex('key_checks').insert({ setting: 'inst_rpc_key_encr_key', sealed: 'y' }))).toBe(true);
+    await down(108);
+    expect(await knex.schema.hasTable('key_checks')).toBe(false);
+    expect(await names()).toEqual(['m2', 'm3']);
+  });
 });
 
 test('on SQLite a migration that dies leaves nothing of itself, and its references are watched again', async () => {

@@ -215,6 +215,13 @@ export interface InstanceKeyRow {
   bootstrap_until: DatabaseBigint | null;
 }
 
+export interface KeyCheckRow {
+  /** `taskmanager_rpc_encr_key`, `inst_rpc_key_encr_key` or `inst_rpc_uplink_encr_key`. */
+  setting: string;
+  /** A known text, at rest under one of the setting's keys. */
+  sealed: string;
+}
+
 export interface RpcInboxRow {
   sender: string;
   message_id: string;

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { activateKey, LATEST_VERSION, openCatalog, storePendingKey, withTransaction } from '@trove/catalog';
+import { activateKey, claimRings, LATEST_VERSION, openCatalog, storePendingKey, withTransaction } from '@trove/catalog';
 import { Secret } from '@trove/common';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { EXIT } from '../exit.ts';
@@ -198,6 +198,16 @@ describe('keys', () => {
     const after = (await both('keys', 'status')).out;
     expect(after).toMatch(/\| inst_rpc_key_encr_key +\| 2 +\| [0-9a-f]{8} \| 0 +\| may go, 24 h/);
     expect(before + after).not.toMatch(/of-ours|our-k1/);
+  });
+
+  test('that are lost are given up by name, and only where something rests under them', async () => {
+    await run('db_sync');
+    const catalog = openCatalog({ connection: connection() });
+    await claimRings(catalog, { control: [new Secret('our-k1')], instance: [new Secret('lost-kek')], uplink: [] });
+    await catalog.close();
+    const files = withKeys('inst_rpc_key_encr_key = a-new-kek-of-ours', 'taskmanager_rpc_encr_key = our-k1');
+    expect((await files('keys', 'accept')).out).toBe('Accepted: inst_rpc_key_encr_key, inst_rpc_uplink_encr_key.\n');
+    expect((await files('keys', 'accept')).out).toBe('The keys of these files count already.\n');
   });
 
   test('are asked for where the files have none, and a published one is refused', async () => {

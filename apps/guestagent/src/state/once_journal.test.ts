@@ -56,7 +56,7 @@ test('work whose end cannot be written down, the disk being full, is recovered, 
     if (text.includes('"done"')) throw full;
     write.call(files, name, text);
   };
-  const journal = new OnceJournal(files, systemClock);
+  const journal = new OnceJournal(files, systemClock, logger);
   const work = {
     keepsResult: true,
     run: async (note: (text: string) => void) => {

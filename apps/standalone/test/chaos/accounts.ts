@@ -24,8 +24,8 @@ export async function settleAccounts(
   entries: readonly Entry[],
   content: ReadonlyMap<string, readonly string[]>,
 ): Promise<readonly Tally[]> {
-  const tasks = await knex<TaskRow>('tasks').whereNotNull('idempotency_key').select();
-  const byKey = Map.groupBy(tasks, (task) => task.idempotency_key ?? '');
+  const tasks = await knex<TaskRow>('tasks').select();
+  const byKey = Map.groupBy(tasks, (task) => task.idempotency_key ?? task.id);
   const rows: { name: string }[] = await knex('instances').select('name');
   const instances = Map.groupBy(rows, ({ name }) => name);
   const tallies = new Map<RequestKind, Tally>();

@@ -92,6 +92,14 @@ export class BrokerHands {
     await this.#send('DELETE', `/queues/${this.#broker.vhost}/${encodeURIComponent(queue)}/contents`);
   }
 
+  /** Ends every connection of an account, as an operator does in the management page; it may come again. */
+  async disconnect(account: string): Promise<void> {
+    const path = `/vhosts/${this.#broker.vhost}/connections`;
+    const connections = (await this.#get(path)) as { name: string; user: string }[];
+    for (const { name, user } of connections)
+      if (user === account) await this.#send('DELETE', `/connections/${encodeURIComponent(name)}`);
+  }
+
   async deleteQueue(queue: string): Promise<void> {
     await this.#send('DELETE', `/queues/${this.#broker.vhost}/${encodeURIComponent(queue)}`);
   }

@@ -23,12 +23,12 @@ import { APPS } from '../../src/demo/stack/apps.ts';
 import { registerDatastores } from '../../src/register_datastores.ts';
 import { findInstallations, inspectFolder } from './inside/light_datastores.ts';
 import { agentProgram, effectsFolder, NO_TROUBLES, type Troubles, troublesFile } from './inside/run_folder.ts';
-import { Service } from './service.ts';
+import { type KeySetting, Service } from './service.ts';
 
 const KEY_LENGTH = 48;
 const ROLES = ['api', 'taskmanager', 'conductor'] as const;
 type Role = (typeof ROLES)[number];
-const OF_EACH = 2;
+const OF_EACH: Readonly<Record<Role, number>> = { api: 2, taskmanager: 3, conductor: 2 };
 
 /** A connection to broker or catalog that can be broken for some and left alone for others. */
 export interface Proxies {
@@ -43,7 +43,11 @@ export interface Ground {
   readonly apiUrls: readonly string[];
   readonly project: string;
   readonly token: string;
-  readonly keys: Readonly<Record<'control' | 'instance' | 'uplink', string>>;
+  /** As the services' files have them now: the first seals. A fault that changes them changes them here too. */
+  readonly keys: Record<KeySetting, readonly string[]>;
+  readonly seed: number;
+  /** What a fault saw that must not be, beside what is checked at the end. */
+  readonly notHeld: string[];
   readonly instancesRoot: string;
   /** The run's own way to catalog and broker, which no fault touches. */
   readonly catalog: Catalog;
@@ -62,7 +66,10 @@ export interface Ground {
 }
 
 /** With servers of its own, or on those of the tests. */
-export async function layGround(servers: 'own' | 'shared', say: (line: string) => void): Promise<Ground> {
+export async function layGround(
+  { servers, seed }: { servers: 'own' | 'shared'; seed: number },
+  say: (line: string) => void,
+): Promise<Ground> {
   const { urls, own, stop } = await openServers(servers, say);
   const broker = await testBroker({ ...urls });
   const database = await testDatabase({ ...urls });
@@ -74,7 +81,7 @@ export async function layGround(servers: 'own' | 'shared', say: (line: string) =
     writeFileSync(troublesFile(folder), JSON.stringify({ ...NO_TROUBLES, ...troubles }));
   trouble({});
   const agent = JSON.stringify(new URL('inside/agent.ts', import.meta.url).href);
-  const run = `import { runAgent } from ${agent};\nawait runAgent(${JSON.stringify(folder)});\n`;
+  const run = `import { runAgent } from ${agent};\nawait runAgent(${JSON.stringify(folder)}, ${seed});\n`;
   writeFileSync(agentProgram(folder), run);
   const instancesRoot = join(folder, 'instances');
   const catalog = openCatalog({ connection: database.url });
@@ -88,17 +95,21 @@ export async function layGround(servers: 'own' | 'shared', say: (line: string) =
   await registerDatastores(catalog, await choices.images());
   const proxies = await openProxies(broker, database);
   const settings = {
-    ...{ folder, broker, database, proxies, instancesRoot },
+    ...{ folder, broker, database, proxies, instancesRoot, seed },
     project: newUuid().replaceAll('-', ''),
     token: randomText(KEY_LENGTH),
-    keys: { control: randomText(KEY_LENGTH), instance: randomText(KEY_LENGTH), uplink: randomText(KEY_LENGTH) },
+    keys: {
+      taskmanager_rpc_encr_key: [randomText(KEY_LENGTH)],
+      inst_rpc_key_encr_key: [randomText(KEY_LENGTH)],
+      inst_rpc_uplink_encr_key: [randomText(KEY_LENGTH)],
+    },
   };
   writeFileSync(join(folder, 'tokens.json'), tokens(settings), { mode: 0o600 });
   const made = await Promise.all(ROLES.map((role) => makeServices(role, settings)));
   const services = made.flatMap((one) => one.services);
   return {
     ...settings,
-    ...{ catalog, services, trouble },
+    ...{ catalog, services, trouble, notHeld: [] },
     ...(own !== undefined && { own }),
     apiUrls: made.flatMap((one) => one.urls),
     servicesOf: (role) => services.filter(({ name }) => name.startsWith(role)),
@@ -131,7 +142,7 @@ async function openServers(
 
 type Settings = Pick<
   Ground,
-  'folder' | 'broker' | 'database' | 'proxies' | 'instancesRoot' | 'project' | 'token' | 'keys'
+  'folder' | 'broker' | 'database' | 'proxies' | 'instancesRoot' | 'project' | 'token' | 'keys' | 'seed'
 >;
 
 async function openProxies(broker: TestBroker, database: TestDatabase): Promise<Proxies> {
@@ -157,7 +168,7 @@ function tokens({ token, project }: Settings): string {
 async function makeServices(role: Role, settings: Settings): Promise<{ services: Service[]; urls: string[] }> {
   const services: Service[] = [];
   const urls: string[] = [];
-  for (let number = 1; number <= OF_EACH; number += 1) {
+  for (let number = 1; number <= OF_EACH[role]; number += 1) {
     const name = `${role}-${number}`;
     const port = role === 'api' ? await freePort() : 0;
     const configFile = join(settings.folder, `${name}.conf`);
@@ -167,7 +178,11 @@ async function makeServices(role: Role, settings: Settings): Promise<{ services:
         ...{ name, configFile, logFile: logFile(settings.folder, name) },
         program: join(APPS, role, 'bin', `trove-${role}.js`),
         preload: new URL('inside/service_preload.ts', import.meta.url).href,
-        env: { CHAOS_FOLDER: settings.folder, NODE_COMPILE_CACHE: join(settings.folder, 'compiled') },
+        env: {
+          CHAOS_FOLDER: settings.folder,
+          CHAOS_SEED: String(settings.seed),
+          NODE_COMPILE_CACHE: join(settings.folder, 'compiled'),
+        },
       }),
     );
     if (role === 'api') urls.push(`http://127.0.0.1:${port}/v1.0/${settings.project}`);
@@ -180,24 +195,25 @@ function logFile(folder: string, name: string): string {
 }
 
 function configText(role: Role, port: number, settings: Settings): string {
-  const { broker, database, proxies, keys, folder, instancesRoot } = settings;
+  const { broker, database, proxies, folder, instancesRoot } = settings;
+  const key = (name: KeySetting): string => `${name} = ${settings.keys[name].join(',')}`;
   const bus = (proxy: FaultProxy): string => proxy.through(broker.url).replace(/^amqp:/, 'rabbit:');
   const ofRole = {
-    api: `taskmanager_rpc_encr_key = ${keys.control}
+    api: `${key('taskmanager_rpc_encr_key')}
 bind_host = 127.0.0.1
 bind_port = ${port}
 default_datastore = postgresql
 max_instances_per_tenant = 10000
 max_volumes_per_tenant = 100000
 max_ram_per_tenant = -1`,
-    taskmanager: `taskmanager_rpc_encr_key = ${keys.control}
-inst_rpc_key_encr_key = ${keys.instance}
-inst_rpc_uplink_encr_key = ${keys.uplink}
+    taskmanager: `${key('taskmanager_rpc_encr_key')}
+${key('inst_rpc_key_encr_key')}
+${key('inst_rpc_uplink_encr_key')}
 broker_management_url = ${proxies.management.through(broker.managementUrl)}
 guest_transport_url = ${bus(proxies.broker.guests)}
 agent_call_low_timeout = 5
 agent_call_high_timeout = 30`,
-    conductor: `inst_rpc_uplink_encr_key = ${keys.uplink}`,
+    conductor: key('inst_rpc_uplink_encr_key'),
   }[role];
   return `[DEFAULT]
 transport_url = ${bus(proxies.broker[role])}

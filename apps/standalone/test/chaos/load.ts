@@ -1,15 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { newUuid } from '@trove/common';
+import { isTroveError, newUuid } from '@trove/common';
+import { fileRotation } from '@trove/taskmanager';
 import { oneOf, type Random } from '@trove/testkit';
 import type { Ground } from './ground.ts';
+import { randomOf } from './inside/run_folder.ts';
 
-export type RequestKind = 'create' | 'upgrade' | 'restart' | 'resize' | 'delete' | 'database';
+export type RequestKind = 'create' | 'upgrade' | 'restart' | 'resize' | 'delete' | 'database' | 'rotate';
 
 /** One request of a tenant, however often it was sent. */
 export interface Entry {
   readonly kind: RequestKind;
-  /** Its `Idempotency-Key`. */
-  readonly key: string;
+  /** Its `Idempotency-Key`; of a rotation, which has none, the task's id. */
+  key: string;
   sent: number;
   /** The answer's status; undefined: none that says what became of it. */
   status: number | undefined;
@@ -18,6 +20,7 @@ export interface Entry {
   readonly what: string | undefined;
 }
 
+type LoadGround = Pick<Ground, 'apiUrls' | 'token' | 'catalog' | 'seed'>;
 type Body = Readonly<Record<string, unknown>>;
 interface Answer {
   readonly status: number;
@@ -25,25 +28,27 @@ interface Answer {
 }
 
 const ATTEMPT_MS = 15_000;
+const FILED = 202;
+const REFUSED = 422;
 const AT_REST: readonly string[] = ['ACTIVE', 'ERROR', 'FAILED', 'SHUTDOWN', 'CRASHED', 'HEALTHY', 'GONE'];
 const VERSIONS = ['18.4', '18.5'] as const;
 
 /** Tenants who create, change and delete instances, and send again under the same key what was not answered. */
 export class Load {
   readonly entries: Entry[] = [];
-  readonly #ground: Pick<Ground, 'apiUrls' | 'token'>;
-  readonly #random: Random;
+  readonly #ground: LoadGround;
   readonly #ending = new AbortController();
   #tenants: Promise<unknown>[] = [];
-  #created = 0;
 
-  constructor(ground: Pick<Ground, 'apiUrls' | 'token'>, random: Random) {
+  constructor(ground: LoadGround) {
     this.#ground = ground;
-    this.#random = random;
   }
 
   start(tenants: number): void {
-    this.#tenants = Array.from({ length: tenants }, () => this.#tenant());
+    const { signal } = this.#ending;
+    this.#tenants = Array.from({ length: tenants }, (_, number) =>
+      new Tenant({ number, ground: this.#ground, signal, entries: this.entries }).run(),
+    );
   }
 
   /** Nobody begins anything more; what was begun is asked again until it is answered. */
@@ -51,9 +56,32 @@ export class Load {
     this.#ending.abort();
     await Promise.all(this.#tenants);
   }
+}
 
-  async #tenant(): Promise<void> {
-    while (!this.#ending.signal.aborted) {
+interface TenantOptions {
+  readonly number: number;
+  readonly ground: LoadGround;
+  readonly signal: AbortSignal;
+  readonly entries: Entry[];
+}
+
+class Tenant {
+  readonly #options: TenantOptions;
+  readonly #ground: LoadGround;
+  readonly #signal: AbortSignal;
+  /** Its own: what one tenant does next depends on no other. */
+  readonly #random: Random;
+  #created = 0;
+
+  constructor(options: TenantOptions) {
+    this.#options = options;
+    this.#ground = options.ground;
+    this.#signal = options.signal;
+    this.#random = randomOf(options.ground.seed, 'tenant', options.number);
+  }
+
+  async run(): Promise<void> {
+    while (!this.#signal.aborted) {
       await this.#pause(2000);
       const id = await this.#create();
       if (id === undefined) continue;
@@ -65,9 +93,10 @@ export class Load {
 
   async #live(id: string): Promise<void> {
     if ((await this.#rest(id)) !== 'ACTIVE') return;
-    for (let left = 1 + Math.floor(this.#random() * 3); left > 0 && !this.#ending.signal.aborted; left -= 1) {
-      const kind = oneOf(this.#random, ['upgrade', 'restart', 'resize', 'database', 'database'] as const);
+    for (let left = 1 + Math.floor(this.#random() * 3); left > 0 && !this.#signal.aborted; left -= 1) {
+      const kind = oneOf(this.#random, ['upgrade', 'restart', 'resize', 'database', 'database', 'rotate'] as const);
       if (kind === 'database') await this.#createDatabase(id);
+      else if (kind === 'rotate') await this.#rotate(id);
       else if (kind === 'upgrade') await this.#upgrade(id);
       else await this.#act(id, kind);
       if (this.#chance(0.8)) await this.#rest(id);
@@ -75,11 +104,11 @@ export class Load {
   }
 
   async #create(): Promise<string | undefined> {
-    if (this.#ending.signal.aborted) return undefined;
+    if (this.#signal.aborted) return undefined;
     this.#created += 1;
     const body = {
       instance: {
-        name: `chaos-${this.#created}`,
+        name: `chaos-${this.#options.number}-${this.#created}`,
         flavorRef: '25',
         volume: { size: 1 },
         datastore: { type: 'postgresql', version: oneOf(this.#random, VERSIONS) },
@@ -101,6 +130,18 @@ export class Load {
   async #upgrade(id: string): Promise<void> {
     const body = { instance: { datastore_version: oneOf(this.#random, VERSIONS) } };
     await this.#ask('upgrade', { id, method: 'PATCH', path: '', body });
+  }
+
+  /** As an operator does by `trove-manage keys rotate-instance`, whose function this is. */
+  async #rotate(id: string): Promise<void> {
+    const entry = this.#enter('rotate', id, undefined);
+    entry.sent = 1;
+    try {
+      entry.key = await fileRotation(this.#ground.catalog, id);
+      entry.status = FILED;
+    } catch (error) {
+      if (isTroveError(error) && !error.retryable) entry.status = REFUSED;
+    }
   }
 
   async #createDatabase(id: string): Promise<void> {
@@ -147,7 +188,7 @@ export class Load {
 
   /** The status in which the instance comes to rest; undefined where the load ends before. */
   async #rest(id: string): Promise<string | undefined> {
-    while (!this.#ending.signal.aborted) {
+    while (!this.#signal.aborted) {
       await this.#pause(1500);
       const entry = { ...this.#enterNothing(id) };
       const answer = await this.#send({ id, method: 'GET', path: '' }, entry).catch(() => undefined);
@@ -160,7 +201,7 @@ export class Load {
 
   #enter(kind: RequestKind, instanceId: string | undefined, what: string | undefined): Entry {
     const entry = { ...this.#enterNothing(instanceId), kind, what };
-    this.entries.push(entry);
+    this.#options.entries.push(entry);
     return entry;
   }
 
@@ -173,7 +214,7 @@ export class Load {
   }
 
   async #pause(ms: number): Promise<void> {
-    await delay(ms * (0.3 + this.#random()), undefined, { signal: this.#ending.signal }).catch(() => undefined);
+    await delay(ms * (0.3 + this.#random()), undefined, { signal: this.#signal }).catch(() => undefined);
   }
 }
 

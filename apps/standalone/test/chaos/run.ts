@@ -11,6 +11,7 @@ import { FAULTS, type Fault, type Hands, NOT_MADE } from './faults/index.ts';
 import { type Ground, layGround } from './ground.ts';
 import { guestPids, signalGuest, tornFiles } from './guests.ts';
 import { countEffects } from './inside/effects.ts';
+import { randomOf } from './inside/run_folder.ts';
 import { Load } from './load.ts';
 
 export interface ChaosOptions {
@@ -40,7 +41,7 @@ type Say = (line: string) => void;
 export async function runChaos(options: ChaosOptions, say: Say): Promise<ChaosReport> {
   const started = performance.now();
   const tell: Say = (line) => say(`${((performance.now() - started) / 1000).toFixed(0).padStart(4)} s  ${line}`);
-  const ground = await layGround(options.servers, tell);
+  const ground = await layGround(options, tell);
   const broker = new BrokerHands(ground.broker);
   const random = seededRandom(options.seed);
   let keep = true;
@@ -49,7 +50,7 @@ export async function runChaos(options: ChaosOptions, say: Say): Promise<ChaosRe
     for (const service of ground.services) service.start();
     await answers(ground);
     tell(`${ground.services.length} services answer; ${options.tenants} tenants begin; seed ${options.seed}`);
-    const load = new Load(ground, seededRandom(options.seed + 1));
+    const load = new Load(ground);
     load.start(options.tenants);
     const applied = await breakThings({ ground, broker, random }, options, tell);
     mend(ground);
@@ -58,10 +59,11 @@ export async function runChaos(options: ChaosOptions, say: Say): Promise<ChaosRe
     const report = await checkAll(ground, broker, options.quietSeconds, tell);
     const tallies = await settleAccounts(ground.catalog, load.entries, await databasesOf(ground));
     const torn = tornFiles(ground.instancesRoot);
-    const text = textOf({ options, applied, unfinished, report, tallies, torn });
+    const { notHeld } = ground;
+    const text = textOf({ options, applied, unfinished, report, tallies, torn, notHeld });
     writeFileSync(join(ground.folder, 'report.txt'), text);
     const wrong = tallies.reduce((sum, tally) => sum + tally.lost.length + tally.duplicated.length, 0);
-    const holds = wrong + report.findings + unfinished.length + torn.length === 0;
+    const holds = wrong + report.findings + unfinished.length + torn.length + notHeld.length === 0;
     keep = !holds || options.keep === true;
     return { holds, text, folder: keep ? ground.folder : undefined, tallies };
   } finally {
@@ -85,6 +87,7 @@ async function breakThings(hands: Hands, options: ChaosOptions, tell: Say): Prom
   const applied = new Map<string, number>();
   const possible = (options.faults ?? FAULTS).filter(({ ownServers }) => ownServers !== true || hands.ground.own);
   let waiting: Fault[] = [];
+  let turn = 0;
   for (;;) {
     await delay(1000 + random() * 3000);
     if (waiting.length === 0) waiting = shuffled(possible, random);
@@ -94,7 +97,10 @@ async function breakThings(hands: Hands, options: ChaosOptions, tell: Say): Prom
     if (fault === undefined) return applied;
     tell(fault.name);
     // One that finds nothing to break, or is itself cut off by the one before, is none.
-    await fault.apply(hands).catch((error: unknown) => tell(`  could not: ${String(error)}`));
+    turn += 1;
+    // Its own: what one draws depends on how fast this machine is, and what comes after must not.
+    const own = { ...hands, random: randomOf(options.seed, 'fault', turn) };
+    await fault.apply(own).catch((error: unknown) => tell(`  could not: ${String(error)}`));
     applied.set(fault.name, (applied.get(fault.name) ?? 0) + 1);
   }
 }
@@ -151,10 +157,10 @@ async function checkAll(ground: Ground, broker: BrokerHands, seconds: number, te
       },
       broker: { read: () => broker.read() },
       bus: broker.tapped(),
-      rings: { instance: [new Secret(keys.instance)], uplink: [new Secret(keys.uplink)] },
+      rings: { instance: secrets(keys.inst_rpc_key_encr_key), uplink: secrets(keys.inst_rpc_uplink_encr_key) },
       logs: {
         files: [...ground.logFiles(), ...guestLogs(ground)],
-        secrets: [...Object.entries(keys).map(([name, key]) => ({ name, secret: new Secret(key) }))],
+        secrets: Object.entries(keys).flatMap(([name, ring]) => secrets(ring).map((secret) => ({ name, secret }))),
       },
       effects: { read: async () => countEffects(folder) },
     });
@@ -162,6 +168,10 @@ async function checkAll(ground: Ground, broker: BrokerHands, seconds: number, te
     if (report.findings === 0 || performance.now() > end) return report;
     await delay(3000);
   }
+}
+
+function secrets(ring: readonly string[]): Secret[] {
+  return ring.map((key) => new Secret(key));
 }
 
 function guestLogs({ instancesRoot }: Ground): readonly string[] {
@@ -202,8 +212,9 @@ function textOf(run: {
   report: InvariantReport;
   tallies: readonly Tally[];
   torn: readonly string[];
+  notHeld: readonly string[];
 }): string {
-  const { options, applied, unfinished, report, tallies, torn } = run;
+  const { options, applied, unfinished, report, tallies, torn, notHeld } = run;
   const lines = [
     `seed ${options.seed}, ${options.seconds} s, ${options.tenants} tenants`,
     '',
@@ -218,6 +229,7 @@ function textOf(run: {
       ...lost.map((line) => `lost: ${line}`),
       ...duplicated.map((line) => `duplicated: ${line}`),
     ]),
+    ...notHeld.map((line) => `not held: ${line}`),
     ...unfinished.map(({ id, kind, state, step, error }) => `unfinished: ${kind} ${id} at ${state} ${step}: ${error}`),
     ...torn.map((path) => `written by half: ${path}`),
     ...report.results.flatMap((result) => [

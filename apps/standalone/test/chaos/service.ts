@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface ServiceOptions {
@@ -13,8 +13,13 @@ export interface ServiceOptions {
   readonly env: NodeJS.ProcessEnv;
 }
 
+export const KEY_SETTINGS = ['taskmanager_rpc_encr_key', 'inst_rpc_key_encr_key', 'inst_rpc_uplink_encr_key'] as const;
+export type KeySetting = (typeof KEY_SETTINGS)[number];
+
 const RESTART_MS = 500;
 const STOP_WITHIN_MS = 60_000;
+/** What a service says on standard output once it works. */
+const READY = /^trove-[a-z]+ ready/gm;
 
 /** A service's process, started again whenever it ends, as an init system does, until it is stopped. */
 export class Service {
@@ -32,6 +37,35 @@ export class Service {
 
   get starts(): number {
     return this.#starts;
+  }
+
+  get configFile(): string {
+    return this.#options.configFile;
+  }
+
+  /** What it has said so far, through all its starts. */
+  said(): string {
+    return readFileSync(this.#options.logFile, 'utf8');
+  }
+
+  /** Restarted, and ready again; false where that was not so in time. */
+  async renew(withinMs: number): Promise<boolean> {
+    const before = this.#timesReady();
+    this.restart();
+    const end = performance.now() + withinMs;
+    while (this.#timesReady() <= before && performance.now() < end) await delay(100);
+    return this.#timesReady() > before;
+  }
+
+  /** Whether its file has this setting. */
+  hasSetting(name: KeySetting): boolean {
+    return settingLine(name).test(readFileSync(this.configFile, 'utf8'));
+  }
+
+  /** Writes the setting where the file has it; counts from the next start. */
+  writeSetting(name: KeySetting, keys: readonly string[]): void {
+    const text = readFileSync(this.configFile, 'utf8').replace(settingLine(name), `${name} = ${keys.join(',')}`);
+    writeFileSync(this.configFile, text, { mode: 0o600 });
   }
 
   start(): void {
@@ -73,12 +107,17 @@ export class Service {
     clearTimeout(timer);
   }
 
+  #timesReady(): number {
+    return this.said().match(READY)?.length ?? 0;
+  }
+
   #spawn(): void {
     const { program, preload, configFile, logFile, env } = this.#options;
     const log = openSync(logFile, 'a');
+    const part = { CHAOS_NAME: this.name, CHAOS_START: String(this.#starts) };
     const child = spawn(process.execPath, ['--import', preload, program, '--config-file', configFile], {
       stdio: ['ignore', log, log],
-      env: { ...process.env, ...env, CHAOS_CLOCK_MS: String(this.#clockMs) },
+      env: { ...process.env, ...env, CHAOS_CLOCK_MS: String(this.#clockMs), ...part },
     });
     closeSync(log);
     this.#child = child;
@@ -90,4 +129,8 @@ export class Service {
     await delay(RESTART_MS);
     if (this.#wanted) this.#spawn();
   }
+}
+
+function settingLine(name: KeySetting): RegExp {
+  return new RegExp(`^${name} = .*$`, 'm');
 }

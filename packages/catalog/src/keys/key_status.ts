@@ -1,8 +1,13 @@
 import type { Catalog } from '../catalog.ts';
-import { kekId, type Ring, restsUnder } from './at_rest.ts';
-import { instanceRing, uplinkRing } from './rings.ts';
-import { type AllRings, isTroveFormUnderFirst, type KeySetting, type SealedCell, sealedCells } from './sealed_cells.ts';
-import { taskRing } from './task_secret.ts';
+import { kekId, restsUnder } from './at_rest.ts';
+import {
+  type AllRings,
+  isTroveFormUnderFirst,
+  type KeySetting,
+  ringOf,
+  type SealedCell,
+  sealedCells,
+} from './sealed_cells.ts';
 
 /** One key of a ring, or one that things rest under and that no ring has. */
 export interface KeyStatus {
@@ -37,7 +42,7 @@ export async function keyStatus({ knex }: Catalog, rings: AllRings): Promise<rea
   return SETTINGS.flatMap((setting) => statusOf(setting, rings, counts));
 }
 
-const SETTINGS = ['taskmanager_rpc_encr_key', 'inst_rpc_key_encr_key', 'inst_rpc_uplink_encr_key'] as const;
+export const SETTINGS = ['taskmanager_rpc_encr_key', 'inst_rpc_key_encr_key', 'inst_rpc_uplink_encr_key'] as const;
 
 function statusOf(setting: KeySetting, rings: AllRings, counts: ReadonlyMap<string, number>): KeyStatus[] {
   const ids = ringOf(setting, rings).map(kekId);
@@ -90,11 +95,6 @@ function isOld({ setting, texts }: SealedCell, rings: AllRings): boolean {
   const [first] = ringOf(setting, rings);
   if (first === undefined) return false;
   return texts.some((text) => restsUnder(text) !== kekId(first) && !isTroveFormUnderFirst(rings, text));
-}
-
-function ringOf(setting: KeySetting, rings: AllRings): Ring {
-  if (setting === 'taskmanager_rpc_encr_key') return taskRing(rings.control);
-  return setting === 'inst_rpc_key_encr_key' ? instanceRing(rings) : uplinkRing(rings);
 }
 
 function count(counts: Map<string, number>, name: string): void {

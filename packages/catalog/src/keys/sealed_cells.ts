@@ -1,10 +1,10 @@
 import type { Secret } from '@trove/common';
 import type { Knex } from 'knex';
-import type { InstanceKeyRow, InstanceRow, TaskRow, TaskStepRow } from '../tables.ts';
-import { isV2AtRest, openAsTrove, restsUnder } from './at_rest.ts';
+import type { InstanceKeyRow, InstanceRow, KeyCheckRow, TaskRow, TaskStepRow } from '../tables.ts';
+import { isV2AtRest, openAsTrove, openAtRest, type Place, type Ring, restsUnder, sealAtRest } from './at_rest.ts';
 import { openInstanceKey, openKeyRow, openUplink, sealInstanceKey, sealKeyText, sealUplink } from './guest_key.ts';
-import { instanceRing, type KeyRings } from './rings.ts';
-import { openTaskSecret, sealTaskSecret } from './task_secret.ts';
+import { instanceRing, type KeyRings, uplinkRing } from './rings.ts';
+import { openTaskSecret, sealTaskSecret, taskRing } from './task_secret.ts';
 
 /** Everything that an operator's keys seal: the rings of one deployment. */
 export interface AllRings extends KeyRings {
@@ -27,12 +27,14 @@ export interface SealedCell {
 const BATCH = 100;
 const RUNNING = ['pending', 'running', 'waiting', 'compensating'];
 
-/** Every sealed cell of the catalog, in batches: instances, versions of their keys, and tasks that have not ended. */
+/** Every sealed cell of the catalog, in batches: instances, versions of their keys, tasks that have not ended, key checks. */
 export async function* sealedCells(knex: Knex): AsyncGenerator<readonly SealedCell[]> {
   yield* paged((after) => instances(knex, after), instanceCell);
   yield* paged((after) => keyRows(knex, after), keyCells);
   yield* paged((after) => tasks(knex, after), taskCell);
   yield* paged((after) => steps(knex, after), stepCell);
+  const checks = await knex<KeyCheckRow>('key_checks').select();
+  if (checks.length > 0) yield checks.map(checkCell);
 }
 
 async function* paged<R>(
@@ -146,6 +148,26 @@ function stepCell({ task_id, name, output }: StepOutput): SealedCell[] {
   const write = (knex: Knex, text: string): Promise<number> =>
     knex('task_steps').where({ task_id, name, output }).update({ output: text });
   return secretsIn(output ?? 'null', task_id, write);
+}
+
+/** The ring that is set by it. */
+export function ringOf(setting: KeySetting, rings: AllRings): Ring {
+  if (setting === 'taskmanager_rpc_encr_key') return taskRing(rings.control);
+  return setting === 'inst_rpc_key_encr_key' ? instanceRing(rings) : uplinkRing(rings);
+}
+
+export function checkPlace(setting: string): Place {
+  return { table: 'key_checks', column: 'sealed', rowId: setting, version: 1, policy: 2 };
+}
+
+function checkCell({ setting: name, sealed }: KeyCheckRow): SealedCell {
+  const setting = name as KeySetting;
+  const reseal = async (knex: Knex, rings: AllRings): Promise<number> => {
+    const ring = ringOf(setting, rings);
+    const again = sealAtRest(ring, checkPlace(setting), openAtRest(ring, checkPlace(setting), sealed));
+    return await knex<KeyCheckRow>('key_checks').where({ setting, sealed }).update({ sealed: again });
+  };
+  return { setting, texts: [sealed], reseal };
 }
 
 /** A task's JSON holds its secrets as sealed texts among others. */

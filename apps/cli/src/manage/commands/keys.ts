@@ -1,4 +1,12 @@
-import { type AllRings, type KeyStatus, keyStatus, rewrapKeys, type UnsettledKey, unsettledKeys } from '@trove/catalog';
+import {
+  type AllRings,
+  acceptRings,
+  type KeyStatus,
+  keyStatus,
+  rewrapKeys,
+  type UnsettledKey,
+  unsettledKeys,
+} from '@trove/catalog';
 import type { Command } from 'commander';
 import { renderTable } from '../../table.ts';
 import type { ManageSession } from '../session.ts';
@@ -41,6 +49,20 @@ export function addKeys(program: Command, session: ManageSession): void {
         const { moved, left, unreadable } = await rewrapKeys(catalog, rings);
         session.print(
           `${moved} moved, ${left} still need an old key, ${unreadable} open under no key of these files.\n`,
+        );
+      }),
+    );
+
+  keys
+    .command('accept')
+    .description(
+      'For keys that are lost: services start with those of these files, though what rests under the lost ones opens no more.',
+    )
+    .action(() =>
+      session.withCurrentCatalog(async (catalog) => {
+        const accepted = await acceptRings(catalog, session.keyRings());
+        session.print(
+          accepted.length === 0 ? 'The keys of these files count already.\n' : `Accepted: ${accepted.join(', ')}.\n`,
         );
       }),
     );

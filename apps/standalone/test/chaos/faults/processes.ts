@@ -35,6 +35,24 @@ export const PROCESS_FAULTS: readonly Fault[] = [
     apply: async ({ ground, random }) => oneOf(random, ground.servicesOf('api')).kill(),
   },
   {
+    name: 'apis killed after they have committed, before they answer',
+    seconds: 8,
+    async apply({ ground }) {
+      ground.trouble({ diesAfterCommit: { api: 0.3, taskmanager: 0 } });
+      await delay(8 * SECOND);
+      ground.trouble({});
+    },
+  },
+  {
+    name: 'taskmanagers killed after they have committed, before they go on',
+    seconds: 8,
+    async apply({ ground }) {
+      ground.trouble({ diesAfterCommit: { api: 0, taskmanager: 0.05 } });
+      await delay(8 * SECOND);
+      ground.trouble({});
+    },
+  },
+  {
     name: 'clock of a taskmanager five minutes off',
     seconds: 20,
     async apply({ ground, random }) {

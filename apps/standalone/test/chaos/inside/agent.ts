@@ -9,7 +9,8 @@ import { shiftClock } from './shift_clock.ts';
 import { swapPackages } from './swap_packages.ts';
 
 /** The agent's own program, over a light database, with what it does written down. */
-export async function runAgent(folder: string): Promise<void> {
+export async function runAgent(folder: string, seed: number): Promise<void> {
+  Object.assign(process.env, { CHAOS_FOLDER: folder, CHAOS_SEED: String(seed) });
   enableCompileCache(join(folder, 'compiled'));
   shiftClock(readTroubles(folder).guestClockMs);
   keepEffectsIn(folder);

@@ -1,6 +1,9 @@
-// Stands in for the package in agents: what is done for a request is known to be done for it.
+// Stands in for the package in agents: what is done for a request is known to be done for it, and messages may go astray.
 import { createGuestServer as createServer } from '@trove/crypto-rpc';
 import { during } from './effects.ts';
+import { faultyBus } from './faulty_bus.ts';
+import { ownPart } from './own_part.ts';
+import { readTroubles } from './run_folder.ts';
 
 export * from '@trove/crypto-rpc';
 
@@ -20,5 +23,7 @@ export function createGuestServer(options: Options): ReturnType<typeof createSer
       return [method, counted];
     }),
   );
-  return createServer({ ...options, handlers: handlers as unknown as Handlers });
+  const { folder, random } = ownPart();
+  const bus = faultyBus(options.bus, () => readTroubles(folder).guestMessages, random(instanceId));
+  return createServer({ ...options, bus, handlers: handlers as unknown as Handlers });
 }
