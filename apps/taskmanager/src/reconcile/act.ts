@@ -88,7 +88,7 @@ async function removeOrFile(deps: ActDeps, finding: RecordedFinding): Promise<Ac
   const facts = await readFacts(catalog, { tokens, instanceIds: [], only: instanceId ?? '' });
   if (facts.instances.size > 0) return await file(deps, finding);
   if (kind === 'unsettled') return await settleRow(deps, things, facts.resources.get(subject));
-  if (thing === undefined || ownershipOf(facts, thing) !== kind) return 'not any more';
+  if (thing === undefined || ownershipOf(facts, thing, things) !== kind) return 'not any more';
   await removeThing(compute, thing, signal);
   const row = facts.resources.get(thing.clientToken);
   if (row !== undefined) await settleGone(catalog.knex, row);

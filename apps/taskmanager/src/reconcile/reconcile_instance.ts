@@ -113,7 +113,7 @@ async function removeUnowned(
   const { params } = context.task;
   const removed: string[] = [];
   for (const thing of things) {
-    const ownership = ownershipOf(facts, thing);
+    const ownership = ownershipOf(facts, thing, things);
     if (ownership !== 'unowned' && ownership !== 'unheard') continue;
     if (!isFiledFor(params, ownership, subjectOf(thing))) continue;
     await removeThing(compute, thing, context.signal);

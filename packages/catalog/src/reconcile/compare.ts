@@ -50,7 +50,7 @@ export function compare({ before, things, after }: Readings, ramOf: RamOf): read
 
 function unownedThings(facts: CatalogFacts, things: readonly OutsideThing[]): Difference[] {
   return things.flatMap((thing) => {
-    const ownership = ownershipOf(facts, thing);
+    const ownership = ownershipOf(facts, thing, things);
     const subject = subjectOf(thing);
     if (ownership === 'unheard')
       return of('unheard', subject, thing.instanceId, 'the catalog has never heard of it: was it restored?');
