@@ -6,7 +6,7 @@ import {
   readReconcileState,
 } from '@trove/catalog';
 import type { TestCatalog } from '@trove/catalog/testing';
-import { createMetrics, type Logger, newUuid, silentLogger } from '@trove/common';
+import { type Clock, createMetrics, type Logger, newUuid, silentLogger, systemClock } from '@trove/common';
 import type { ReconcileLimits } from '../src/reconcile/plan.ts';
 import { createReconciler } from '../src/reconcile/reconciler.ts';
 import { ended, fileCreate, type House, openHouse, openTestCatalog } from './house.ts';
@@ -39,14 +39,14 @@ export class ReconciledHouse {
 
   reconciler(
     limits: Partial<ReconcileLimits> = {},
-    logger: Logger = silentLogger,
+    { logger = silentLogger, clock = systemClock }: { logger?: Logger; clock?: Clock } = {},
   ): (signal: AbortSignal) => Promise<void> {
     const { catalog, house, deploymentId } = this;
     owners += 1;
     return createReconciler({
       ...{ catalog, compute: house.world, deploymentId: async () => deploymentId, everyMs: 0 },
       ...{ owner: `reconciler ${owners}`, limits: { ...AT_ONCE, ...limits } },
-      ...{ logger, metrics: createMetrics() },
+      ...{ clock, logger, metrics: createMetrics() },
     });
   }
 
@@ -55,9 +55,10 @@ export class ReconciledHouse {
   }
 
   /** Runs, and says which warnings it gave. */
-  async warnings(): Promise<string[]> {
+  async warnings(clock: Clock = systemClock): Promise<string[]> {
     const warned: string[] = [];
-    await this.reconciler({}, { ...silentLogger, warn: (message) => warned.push(message) })(STAYS);
+    const logger: Logger = { ...silentLogger, warn: (message) => warned.push(message) };
+    await this.reconciler({}, { logger, clock })(STAYS);
     return warned;
   }
 

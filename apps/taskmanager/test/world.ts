@@ -121,7 +121,10 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
       if (volume === undefined) throw new TroveError('COMPUTE_ERROR', 'no volume');
       volume.size = Math.max(volume.size, size);
     },
-    volumeSize: async (id) => volumes.get(id)?.size,
+    async volumeSize(id) {
+      maybeFail('volumeSize');
+      return volumes.get(id)?.size;
+    },
     async deleteVolume(id) {
       maybeFail('deleteVolume');
       volumes.delete(id);
@@ -204,13 +207,17 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
       servers.delete(id);
     },
     injectedFiles: async (id) => need(id).files,
-    async listOwned(deploymentId) {
+    async listOwned(deploymentId, instanceId) {
       const things: OwnedThing[] = [
-        ...[...servers.values()].map((server) => ({ kind: 'server' as const, ...tagOf(server), id: server.id })),
-        ...[...volumes].map(([id, { tag }]) => ({ kind: 'volume' as const, ...tag, id })),
+        ...[...servers.values()].map((server) => {
+          return { kind: 'server' as const, ...tagOf(server), id: server.id, flavorId: server.flavorId };
+        }),
+        ...[...volumes].map(([id, { tag, size }]) => ({ kind: 'volume' as const, ...tag, id, size })),
         ...[...snapshots].map(([id, { tag }]) => ({ kind: 'snapshot' as const, ...tag, id })),
       ];
-      return things.filter((thing) => thing.deploymentId === deploymentId);
+      return things.filter(
+        (thing) => thing.deploymentId === deploymentId && (instanceId ?? thing.instanceId) === thing.instanceId,
+      );
     },
     async close() {
       for (const server of servers.values()) await stop(server);

@@ -17,6 +17,7 @@ import { taskStepNames } from './106_task_step_names.ts';
 import { reconcilerTables } from './107_reconciler.ts';
 import { computeHosts } from './108_compute_hosts.ts';
 import { keyChecks } from './109_key_checks.ts';
+import { reconcileTries } from './110_reconcile_tries.ts';
 import type { Migration } from './migration.ts';
 
 /** In order. 40 to 48 are numbered as Trove's own and do what those do; ours start at 100. */
@@ -40,6 +41,7 @@ export const MIGRATIONS: readonly Migration[] = [
   reconcilerTables,
   computeHosts,
   keyChecks,
+  reconcileTries,
 ];
 
 export const LATEST_VERSION: number = MIGRATIONS.at(-1)?.version ?? 0;

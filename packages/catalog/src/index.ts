@@ -69,6 +69,7 @@ export { claimWantedHellos } from './operations/claim_wanted_hellos.ts';
 export { closeInstance } from './operations/close_instance.ts';
 export { listHosts, readHost, recordHosts, type SeenHost } from './operations/compute_hosts.ts';
 export { eraseTaskSecrets } from './operations/erase_task_secrets.ts';
+export { type FoundSizes, followWorld } from './operations/follow_world.ts';
 export { handOverSlot } from './operations/hand_over_slot.ts';
 export { insertInstance } from './operations/insert_instance.ts';
 export {
@@ -120,6 +121,7 @@ export {
   type RecordedFinding,
   readReconcileState,
   recordDifferences,
+  recordTry,
 } from './reconcile/reconcile_findings.ts';
 export {
   endReconcilerTurn,

@@ -225,6 +225,22 @@ describe.each(['mysql', 'sqlite'] as const)('each migration on %s, up and down w
     expect(await knex.schema.hasTable('key_checks')).toBe(false);
     expect(await names()).toEqual(['m2', 'm3']);
   });
+
+  test('110: what was found before counts as never tried', async () => {
+    await up(109);
+    const found = { kind: 'unowned', subject: 'volume:v1', detail: 'its instance is deleted', since: 1 };
+    await knex('reconcile_findings').insert(found);
+    await up(110);
+    expect(await knex('reconcile_findings').first('since', 'tries', 'tried_at')).toEqual({
+      since: expect.anything(),
+      tries: 0,
+      tried_at: null,
+    });
+    await down(109);
+    expect(await columns(knex, 'reconcile_findings')).not.toContain('tries');
+    expect(await knex('reconcile_findings').pluck('subject')).toEqual(['volume:v1']);
+    await knex('reconcile_findings').delete();
+  });
 });
 
 test('on SQLite a migration that dies leaves nothing of itself, and its references are watched again', async () => {

@@ -257,4 +257,7 @@ export interface ReconcileFindingRow {
   since: DatabaseBigint;
   /** By an operator: to be acted on whatever its age. */
   approved: Flag;
+  /** How often it has been acted on, and stood all the same. */
+  tries: number;
+  tried_at: DatabaseBigint | null;
 }

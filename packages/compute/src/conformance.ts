@@ -182,11 +182,24 @@ function describeResize({ driver, inside, signal, request }: World): void {
     await compute.extendVolume(volumeId, 3, signal);
     await (await driver()).extendVolume(volumeId, 2, signal);
     expect(await (await driver()).volumeSize(volumeId)).toBe(3);
+    const listed = await (await driver()).listOwned(create.deploymentId, create.instanceId);
+    expect(listed.toSorted(byKind)).toMatchObject([
+      { kind: 'server', flavorId: create.flavor.id },
+      { kind: 'volume', size: 3 },
+    ]);
     expect(await compute.getServer(server.id)).toEqual(server);
     expect(await inside.read(server, 'volume', 'planted')).toBe('inside');
     await compute.deleteServer(server.id, signal);
     await compute.deleteVolume(volumeId, signal);
     expect(await compute.volumeSize(volumeId)).toBeUndefined();
+    expect(await compute.listOwned(create.deploymentId)).toEqual([]);
+    const again = { deploymentId: create.deploymentId, instanceId: create.instanceId, size: 1 };
+    const made = await compute.createVolume({ ...again, clientToken: `volume-${create.instanceId}` }, signal);
+    expect([made.volumeId, await compute.volumeSize(made.volumeId)], 'no trace of the one before').toEqual([
+      volumeId,
+      1,
+    ]);
+    await compute.deleteVolume(volumeId, signal);
     await expect(compute.extendVolume(volumeId, 4, signal)).rejects.toMatchObject({ code: 'COMPUTE_ERROR' });
   }, 60_000);
 }
@@ -274,10 +287,13 @@ function describeVolumes({ driver, inside, signal, request }: World): void {
     const { snapshotId } = await compute.snapshotVolume(create.volumeId ?? '', `snapshot-${server.id}`, signal);
     const { instanceId, clientToken } = create;
     const common = { deploymentId, instanceId };
-    const volume = { ...common, kind: 'volume', id: create.volumeId, clientToken: `volume-${instanceId}` };
+    const volume = { ...common, kind: 'volume', id: create.volumeId, clientToken: `volume-${instanceId}`, size: 1 };
     const snapshot = { ...common, kind: 'snapshot', id: snapshotId, clientToken: `snapshot-${server.id}` };
     const listed = async () => (await (await driver()).listOwned(deploymentId)).toSorted(byKind);
-    expect(await listed()).toEqual([{ ...common, kind: 'server', id: server.id, clientToken }, snapshot, volume]);
+    const shown = { ...common, kind: 'server', id: server.id, clientToken, flavorId: create.flavor.id };
+    expect(await listed()).toEqual([shown, snapshot, volume]);
+    expect(await compute.listOwned(deploymentId, newUuid())).toEqual([]);
+    expect(await compute.listOwned(deploymentId, instanceId)).toHaveLength(3);
     await compute.deleteServer(server.id, signal);
     await compute.deleteVolume(create.volumeId ?? '', signal);
     expect(await listed(), 'a snapshot outlives its volume').toEqual([snapshot]);

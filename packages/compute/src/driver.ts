@@ -95,6 +95,10 @@ export interface OwnedThing {
   readonly clientToken: string;
   readonly deploymentId: string;
   readonly instanceId: string;
+  /** Of a volume: GB, as it is now. */
+  readonly size?: number;
+  /** Of a server: the flavor that it runs with now. */
+  readonly flavorId?: string;
 }
 
 /**
@@ -121,12 +125,18 @@ export interface ComputeDriver {
   snapshotVolume(volumeId: string, clientToken: string, signal: AbortSignal): Promise<{ snapshotId: string }>;
   /** Puts the volume back to the snapshot; the server is stopped. */
   restoreVolume(volumeId: string, snapshotId: string, signal: AbortSignal): Promise<void>;
-  /** The snapshot that this token made, or undefined; half a copy counts as none and is removed with its volume or server. */
-  findSnapshot(clientToken: string): Promise<{ snapshotId: string } | undefined>;
+  /**
+   * The snapshot that this token made, or undefined; half a copy counts as none and is removed with its volume or server.
+   * With the volume that it was to be of, no host but that one's has to answer.
+   */
+  findSnapshot(clientToken: string, volumeId?: string): Promise<{ snapshotId: string } | undefined>;
   deleteSnapshot(snapshotId: string, signal: AbortSignal): Promise<void>;
   createServer(request: CreateServer, signal: AbortSignal): Promise<Server>;
-  /** Every server that this token made, looked up in the world: more than one is a fault that the caller cleans up. */
-  findServers(clientToken: string): Promise<readonly Server[]>;
+  /**
+   * Every server that this token made, looked up in the world: more than one is a fault that the caller cleans up. A server
+   * is where its volume is: where `volumeId` says which one it was to have, no other host has to answer.
+   */
+  findServers(clientToken: string, volumeId?: string): Promise<readonly Server[]>;
   getServer(serverId: string): Promise<Server | undefined>;
   stopServer(serverId: string, signal: AbortSignal): Promise<void>;
   startServer(serverId: string, signal: AbortSignal): Promise<void>;
@@ -141,6 +151,9 @@ export interface ComputeDriver {
   deleteServer(serverId: string, signal: AbortSignal): Promise<void>;
   /** The injected files as they are on the server now; what an undo puts back. */
   injectedFiles(serverId: string): Promise<InjectedFiles>;
-  /** Everything of this deployment that the driver can see. What carries another deployment's id, or none, is left out. */
-  listOwned(deploymentId: string): Promise<readonly OwnedThing[]>;
+  /**
+   * Everything of this deployment, or of this one instance of it. What carries another deployment's id, or none, is left out.
+   * Rejects where any host does not answer: what is not in the list is not there.
+   */
+  listOwned(deploymentId: string, instanceId?: string): Promise<readonly OwnedThing[]>;
 }

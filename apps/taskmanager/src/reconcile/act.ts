@@ -21,11 +21,12 @@ export interface ActDeps {
   readonly catalog: Catalog;
   readonly compute: ComputeDriver;
   readonly ramOf: RamOf;
+  /** As this run has listed them; undefined where nobody could: then nothing that needs them is acted on. */
+  readonly things: readonly OwnedThing[] | undefined;
   /** Everything that is acted on in this run: a task gets all that is its instance's. */
   readonly acts: readonly RecordedFinding[];
   /** Ends the act in the middle; it is found again. */
   readonly signal: AbortSignal;
-  deploymentId(): Promise<string>;
 }
 
 /**
@@ -50,6 +51,8 @@ export async function actOn(deps: ActDeps, finding: RecordedFinding): Promise<Ac
     case 'failed_delete':
       return (await deleteAgain(catalog, finding.subject)) ? 'filed' : 'not any more';
     case 'status':
+    case 'volume_size':
+    case 'flavor':
       return await file(deps, finding);
     default:
       return await removeOrFile(deps, finding);
@@ -73,16 +76,19 @@ async function file({ catalog, acts }: ActDeps, { instanceId }: RecordedFinding)
   }
 }
 
+/**
+ * The catalog is read anew, after the listing; what a thing was made by and for never changes, so the world is not listed
+ * again: that may take long, and what is gone meanwhile is no error to remove.
+ */
 async function removeOrFile(deps: ActDeps, finding: RecordedFinding): Promise<ActOutcome> {
-  const { catalog, compute, signal } = deps;
+  const { catalog, compute, signal, things = [] } = deps;
   const { kind, subject, instanceId } = finding;
-  const things = await compute.listOwned(await deps.deploymentId());
   const thing = kind === 'unsettled' ? undefined : things.find((each) => subjectOf(each) === subject);
   const tokens = [subject, ...(thing === undefined ? [] : [thing.clientToken])];
   const facts = await readFacts(catalog, { tokens, instanceIds: [], only: instanceId ?? '' });
   if (facts.instances.size > 0) return await file(deps, finding);
   if (kind === 'unsettled') return await settleRow(deps, things, facts.resources.get(subject));
-  if (thing === undefined || ownershipOf(facts, thing) !== kind) return 'not any more';
+  if (thing === undefined || ownershipOf(facts, thing, things) !== kind) return 'not any more';
   await removeThing(compute, thing, signal);
   const row = facts.resources.get(thing.clientToken);
   if (row !== undefined) await settleGone(catalog.knex, row);

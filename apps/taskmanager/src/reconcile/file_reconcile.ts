@@ -31,8 +31,16 @@ export async function fileReconcile(
 
 /** Whether the task was filed for this finding among others. */
 export function isFiledFor(params: Json, kind: ReconcileKind, subject: string): boolean {
+  return findingsOf(params).includes(nameOf(kind, subject));
+}
+
+export function isFiledForAny(params: Json, kind: ReconcileKind): boolean {
+  return findingsOf(params).some((finding) => typeof finding === 'string' && finding.startsWith(nameOf(kind, '')));
+}
+
+function findingsOf(params: Json): readonly Json[] {
   const findings = memberOf(params, 'findings');
-  return Array.isArray(findings) && findings.includes(nameOf(kind, subject));
+  return Array.isArray(findings) ? findings : [];
 }
 
 function nameOf(kind: ReconcileKind, subject: string): string {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ResourceRow, readReconcileState } from '@trove/catalog';
 import type { TestCatalog } from '@trove/catalog/testing';
-import { createMetrics, newUuid, silentLogger } from '@trove/common';
+import { createMetrics, newUuid, silentLogger, systemClock } from '@trove/common';
 import { type AgentRunner, type CreateServer, LocalCompute } from '@trove/compute';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ended, type House, openHouse, openTestCatalog } from '../../test/house.ts';
@@ -48,7 +48,7 @@ function createRun(): () => Promise<void> {
     turn ??= createReconciler({
       ...{ catalog, compute, deploymentId: async () => deploymentId, everyMs: 0, owner: 'here' },
       limits: { graceMs: 0, maxActions: 100, dryRun: false },
-      ...{ logger: silentLogger, metrics: createMetrics() },
+      ...{ clock: systemClock, logger: silentLogger, metrics: createMetrics() },
     });
     await turn(STAYS);
   };
@@ -85,7 +85,9 @@ test('on local compute the folders of what nobody owns go, and those of anybody 
   const alive = await instance({ deleted: 0 });
   const { volumeId } = await make(alive, deploymentId, 'live');
   const [server] = await compute.findServers(`s-${alive}`);
-  await catalog.knex('instances').where({ id: alive }).update({ compute_instance_id: server?.id, volume_id: volumeId });
+  const booked = { compute_instance_id: server?.id, volume_id: volumeId, volume_size: 1, flavor_id: server?.flavorId };
+  await catalog.knex('instances').where({ id: alive }).update(booked);
+  await compute.extendVolume(volumeId ?? '', 4, STAYS);
   const snapshot = await compute.snapshotVolume(volumeId ?? '', `snap-${alive}`, STAYS);
   await catalog.knex('resources').insert({
     token: `snap-${alive}`,
@@ -104,6 +106,7 @@ test('on local compute the folders of what nobody owns go, and those of anybody 
   expect((await ended(house, task.id)).state).toBe('done');
 
   expect(existsSync(join(root, dead))).toBe(false);
+  expect(await catalog.knex('instances').where({ id: alive }).pluck('volume_size'), 'as it has grown').toEqual([4]);
   const left = await compute.listOwned(deploymentId);
   expect(left.map((thing) => `${thing.kind} of ${thing.instanceId}`).toSorted()).toEqual(
     [`server of ${alive}`, `volume of ${alive}`].toSorted(),

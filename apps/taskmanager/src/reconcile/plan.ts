@@ -9,7 +9,10 @@ export interface ReconcileLimits {
 }
 
 export interface Plan {
-  /** In this order: what shows wrong first, then what is too much, the oldest first. */
+  /**
+   * In this order: what shows wrong first, then what is too much; of each, who has waited longest since it was found, or
+   * since it last had its turn: one that fails each time keeps none of the others waiting.
+   */
   readonly acts: readonly RecordedFinding[];
   /** Deleting waits for `trove-manage reconcile --apply`: the catalog is not the one that made all this. */
   readonly held: boolean;
@@ -30,10 +33,15 @@ export function planRun(
     if (limits.dryRun || RECONCILE_KINDS[kind].asks || state.now - since < grace) return false;
     return !RECONCILE_KINDS[kind].deletes || !(held || young);
   };
-  const ripe = state.findings.filter(isRipe);
+  const ripe = state.findings.filter(isRipe).toSorted(longestWaiting);
   const [removals, repairs] = [ripe.filter(deletes), ripe.filter((finding) => !deletes(finding))];
   const share = (findings: readonly RecordedFinding[]) => findings.slice(0, limits.maxActions);
   return { acts: [...share(repairs), ...share(removals)], held };
+}
+
+function longestWaiting(one: RecordedFinding, other: RecordedFinding): number {
+  const [since, otherSince] = [one.triedAt ?? one.since, other.triedAt ?? other.since];
+  return since < otherSince ? -1 : Number(since > otherSince);
 }
 
 function deletes({ kind }: RecordedFinding): boolean {

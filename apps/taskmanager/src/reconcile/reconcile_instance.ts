@@ -1,10 +1,14 @@
 import {
   type CatalogFacts,
+  followWorld,
   type InstanceRow,
   type InstanceValues,
   leftoversOfBuilds,
   markResource,
   ownershipOf,
+  RECONCILE_KIND_NAMES,
+  RECONCILE_KINDS,
+  type ReconcileKind,
   type ResourceRow,
   readFacts,
   recordFault,
@@ -16,17 +20,27 @@ import {
 } from '@trove/catalog';
 import type { OwnedThing } from '@trove/compute';
 import { SERVICE_STATUSES } from '@trove/contracts';
-import type { Json, Step, StepContext, TaskEnd, TaskKind } from '@trove/tasks';
+import type { Json, JsonObject, Step, StepContext, TaskEnd, TaskKind } from '@trove/tasks';
 import type { Transaction } from '../guests/guest_keys.ts';
 import { closeAccount } from '../tasks/shared/guest_accounts.ts';
-import { optionalText } from '../tasks/shared/outputs.ts';
+import { memberOf, numberMember, optionalText } from '../tasks/shared/outputs.ts';
 import { recordFailure } from '../tasks/shared/record_failure.ts';
 import { COMPUTE_TIMEOUT_MS, PERSISTENT_RETRY, type TaskTools } from '../tasks/shared/tools.ts';
-import { isFiledFor, RECONCILE_DEADLINE_MS, RECONCILE_INSTANCE, RECONCILE_VERSION } from './file_reconcile.ts';
+import {
+  isFiledFor,
+  isFiledForAny,
+  RECONCILE_DEADLINE_MS,
+  RECONCILE_INSTANCE,
+  RECONCILE_VERSION,
+} from './file_reconcile.ts';
 import { removeThing } from './remove_thing.ts';
 import { settledStatus } from './settle_status.ts';
 
 const SETTLE = 'settle';
+/** What is removed, or looked for, wherever it is. */
+const SOUGHT = RECONCILE_KIND_NAMES.filter(
+  (kind) => RECONCILE_KINDS[kind].deletes && RECONCILE_KINDS[kind].outside !== null,
+);
 
 /**
  * Puts one instance right under its slot: looks again, removes what it has too much, settles what was left in the middle, and
@@ -40,20 +54,22 @@ export function reconcileInstance(tools: TaskTools): TaskKind {
     deadlineMs: RECONCILE_DEADLINE_MS,
     compensationDeadlineMs: 60_000,
     steps: () => steps,
-    onDone: settleStatus,
+    async onDone(tx, end) {
+      await bookFound(tx, end);
+      await settleStatus(tx, end);
+    },
     onFailed: recordFailure,
     onCancelled: async () => {},
   };
 }
 
-/** Output: what was removed, and what the server shows. */
+/** Output: what was removed, what the server shows, and what is to be booked. */
 function settle(tools: TaskTools): Step {
   return {
     name: SETTLE,
     timeoutMs: COMPUTE_TIMEOUT_MS,
     retry: PERSISTENT_RETRY,
     async run(context) {
-      const { instanceId } = context.task;
       const { things, facts } = await look(tools, context);
       const removed = [
         ...(await removeUnowned(tools, context, facts, things)),
@@ -62,10 +78,9 @@ function settle(tools: TaskTools): Step {
       for (const row of unsettledResources(facts))
         if (isFiledFor(context.task.params, 'unsettled', row.token))
           await settleRow(tools, context, facts, { row, things });
-      const serverId = facts.instances.get(instanceId)?.compute_instance_id ?? null;
-      const server = serverId === null ? undefined : await tools.compute.getServer(serverId);
       if (removed.length > 0) context.logger.info('removed what an instance had too much', { removed });
-      return { done: { removed, server_status: server?.status ?? null } };
+      const shown = await showParts(tools, context, facts);
+      return { done: { removed, ...shown } };
     },
   };
 }
@@ -75,10 +90,13 @@ interface Look {
   readonly facts: CatalogFacts;
 }
 
-/** The world first, then the catalog, in which this task does not count as one at work. */
+/**
+ * The world first, then the catalog, in which this task does not count as one at work. Every host has to answer, so they are
+ * asked only where it was filed for what may be on any.
+ */
 async function look({ catalog, compute, deploymentId }: TaskTools, { task }: StepContext): Promise<Look> {
-  const listed = await compute.listOwned(await deploymentId());
-  const things = listed.filter((thing) => thing.instanceId === task.instanceId);
+  const anywhere = SOUGHT.some((kind) => isFiledForAny(task.params, kind));
+  const things = anywhere ? await compute.listOwned(await deploymentId(), task.instanceId) : [];
   const tokens = things.map((thing) => thing.clientToken);
   return {
     things,
@@ -95,7 +113,7 @@ async function removeUnowned(
   const { params } = context.task;
   const removed: string[] = [];
   for (const thing of things) {
-    const ownership = ownershipOf(facts, thing);
+    const ownership = ownershipOf(facts, thing, things);
     if (ownership !== 'unowned' && ownership !== 'unheard') continue;
     if (!isFiledFor(params, ownership, subjectOf(thing))) continue;
     await removeThing(compute, thing, context.signal);
@@ -160,6 +178,35 @@ async function settleRow(
   for (const thing of made) if (thing !== own) await removeThing(compute, thing, context.signal);
   const settled = own === undefined ? { state: 'gone' as const } : { state: 'live' as const, externalId: own.id };
   await context.fenced((tx) => markResource(tx, { token: row.token, ...settled }));
+}
+
+/** What the instance's own server and volume are; each is asked for at its host alone, and only where that was the finding. */
+async function showParts({ compute }: TaskTools, { task }: StepContext, facts: CatalogFacts): Promise<JsonObject> {
+  const { instanceId, params } = task;
+  const instance = facts.instances.get(instanceId);
+  const [serverId, volumeId] = [instance?.compute_instance_id ?? null, instance?.volume_id ?? null];
+  const isFor = (kind: ReconcileKind): boolean => isFiledFor(params, kind, instanceId);
+  const server =
+    serverId !== null && (isFor('status') || isFor('flavor')) ? await compute.getServer(serverId) : undefined;
+  const size = volumeId !== null && isFor('volume_size') ? await compute.volumeSize(volumeId) : undefined;
+  const ram = new Map((await compute.flavors()).map((flavor) => [flavor.id, flavor.ram]));
+  const moreRam = (ram.get(server?.flavorId ?? '') ?? 0) - (ram.get(instance?.flavor_id ?? '') ?? 0);
+  return {
+    server_status: server?.status ?? null,
+    ...(size !== undefined && { volume_size: size }),
+    ...(server !== undefined && isFor('flavor') && { flavor_id: server.flavorId, more_ram: moreRam }),
+  };
+}
+
+/** Before the instance is written otherwise: quota is locked first. */
+async function bookFound(tx: Transaction, { task, outputs }: TaskEnd): Promise<void> {
+  const { projectId, instanceId, fence } = task;
+  const [size, flavorId] = [memberOf(outputs[SETTLE], 'volume_size'), optionalText(outputs[SETTLE], 'flavor_id')];
+  const found = {
+    volumeSize: typeof size === 'number' ? size : undefined,
+    flavor: flavorId === undefined ? undefined : { id: flavorId, moreRam: numberMember(outputs[SETTLE], 'more_ram') },
+  };
+  await followWorld(tx, { projectId, instanceId, fence, found });
 }
 
 async function settleStatus(tx: Transaction, { task, outputs }: TaskEnd): Promise<void> {

@@ -8,20 +8,19 @@ import {
   type RecordedFinding,
   readFacts,
   recordDifferences,
-  renewReconcilerTurn,
+  recordTry,
   takeReconcilerTurn,
 } from '@trove/catalog';
 import type { Logger, Metrics } from '@trove/common';
 import { COMPUTE_TIMEOUT_MS, type TaskTools } from '../tasks/shared/tools.ts';
 import { type ActDeps, type ActOutcome, actOn } from './act.ts';
 import { planRun, type ReconcileLimits } from './plan.ts';
+import { keepTurnLease, LEASE_MS, LeaseLost, type TurnLease } from './turn_lease.ts';
 
-/** Longer than any one act, and renewed before each. */
-const LEASE_MS = 2 * COMPUTE_TIMEOUT_MS;
 /** Taskmanagers take their turns at different times; together they are not to look more often than one would. */
 const SOONEST = 0.75;
 
-export interface ReconcilerDeps extends Pick<TaskTools, 'catalog' | 'compute' | 'deploymentId'> {
+export interface ReconcilerDeps extends Pick<TaskTools, 'catalog' | 'compute' | 'clock' | 'deploymentId'> {
   /** Unique per process. */
   readonly owner: string;
   readonly everyMs: number;
@@ -35,12 +34,14 @@ export interface ReconcilerDeps extends Pick<TaskTools, 'catalog' | 'compute' | 
  * One taskmanager at a time does it; one that loses its lease in the middle stops before its next act.
  */
 export function createReconciler(deps: ReconcilerDeps): (signal: AbortSignal) => Promise<void> {
-  const { catalog, owner, everyMs, logger } = deps;
+  const { catalog, owner, everyMs, clock, logger } = deps;
   let lastRun = 0n;
 
   return async (signal) => {
+    const askedAt = clock.monotonic();
     const turn = await takeReconcilerTurn(catalog, { owner, leaseMs: LEASE_MS, everyMs: everyMs * SOONEST });
     if (turn === undefined) return;
+    const lease = keepTurnLease(deps, { askedAt, signal });
     let done = false;
     try {
       if (turn.run <= lastRun) {
@@ -51,34 +52,33 @@ export function createReconciler(deps: ReconcilerDeps): (signal: AbortSignal) =>
         await holdReconciler(catalog.knex);
       }
       lastRun = turn.run;
-      done = await reconcileOnce(deps, signal);
+      done = await reconcileOnce(deps, lease, signal);
+    } catch (error) {
+      if (!(error instanceof LeaseLost)) throw error;
+      logger.warn('the lease for reconciling ran out: this run ends here', { owner, lease_ms: LEASE_MS });
     } finally {
+      lease.stop();
       await endReconcilerTurn(catalog.knex, { owner, done });
     }
   };
 }
 
 /** False where it broke off or has not seen everything: then it counts as no comparison, and the next is due at once. */
-async function reconcileOnce(deps: ReconcilerDeps, signal: AbortSignal): Promise<boolean> {
-  const { catalog, logger, metrics, owner, limits } = deps;
-  const isMine = async (): Promise<boolean> => {
-    if (await renewReconcilerTurn(catalog.knex, { owner, leaseMs: LEASE_MS })) return true;
-    logger.warn('the lease for reconciling ran out: this run ends here', { owner, lease_ms: LEASE_MS });
-    return false;
-  };
-  const read = await readBoth(deps, isMine);
-  if (read === undefined) return false;
-  const { readings, ramOf } = read;
+async function reconcileOnce(deps: ReconcilerDeps, lease: TurnLease, signal: AbortSignal): Promise<boolean> {
+  const { catalog, logger, metrics, limits } = deps;
+  const { readings, ramOf } = await readBoth(deps, lease);
   const listed = readings.things !== undefined;
   const state = await recordDifferences(catalog, compare(readings, ramOf), { listed });
   const { acts, held } = planRun(state, limits, { listed });
   if (held) logger.warn('nothing is removed: was the catalog restored?', heldFields(state));
   const filed = new Set<string | null>();
   for (const finding of acts) {
-    if (signal.aborted || !(await isMine())) return false;
+    if (signal.aborted) return false;
+    await lease.renew();
     if (filed.has(finding.instanceId)) continue;
-    const within = AbortSignal.any([signal, AbortSignal.timeout(COMPUTE_TIMEOUT_MS)]);
-    const outcome = await actAndSay({ ...deps, ramOf, acts, signal: within }, finding);
+    await recordTry(catalog.knex, finding);
+    const within = AbortSignal.any([lease.signal, AbortSignal.timeout(COMPUTE_TIMEOUT_MS)]);
+    const outcome = await actAndSay({ ...deps, things: readings.things, ramOf, acts, signal: within }, finding);
     if (outcome === 'filed') filed.add(finding.instanceId);
   }
   if (!listed) return false;
@@ -86,23 +86,25 @@ async function reconcileOnce(deps: ReconcilerDeps, signal: AbortSignal): Promise
   return true;
 }
 
-/** Catalog and world, the lease renewed after each look, for any may take long. Undefined where it is lost. */
+/** Catalog and world, however long either takes; the lease is asked for again after each look. */
 async function readBoth(
   deps: ReconcilerDeps,
-  isMine: () => Promise<boolean>,
-): Promise<{ readonly readings: Readings; readonly ramOf: RamOf } | undefined> {
+  lease: TurnLease,
+): Promise<{ readonly readings: Readings; readonly ramOf: RamOf }> {
   const { catalog } = deps;
-  const before = await readFacts(catalog, { tokens: [], instanceIds: [] });
-  if (!(await isMine())) return undefined;
-  const things = await listThings(deps);
-  if (!(await isMine())) return undefined;
-  const after = await readFacts(catalog, {
+  const look = async <T>(work: Promise<T>): Promise<T> => {
+    const seen = await lease.within(work);
+    await lease.renew();
+    return seen;
+  };
+  const before = await look(readFacts(catalog, { tokens: [], instanceIds: [] }));
+  const things = await look(listThings(deps));
+  const asked = {
     tokens: (things ?? []).map((thing) => thing.clientToken),
     instanceIds: (things ?? []).map((thing) => thing.instanceId),
-  });
-  if (!(await isMine())) return undefined;
-  const ramOf = await flavorsOf(deps);
-  return (await isMine()) ? { readings: { before, things, after }, ramOf } : undefined;
+  };
+  const after = await look(readFacts(catalog, asked));
+  return { readings: { before, things, after }, ramOf: await look(flavorsOf(deps)) };
 }
 
 /** Undefined where compute does not say all of it: one silent host keeps nothing waiting that is not outside. */

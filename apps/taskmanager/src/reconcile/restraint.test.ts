@@ -185,6 +185,17 @@ describe.each(['mysql', 'sqlite'] as const)('a reconciler that holds back on %s'
     expect((await here.state()).ranAt).not.toBeNull();
   });
 
+  it('removes nothing where a host is called otherwise, and so all on it has other ids', async () => {
+    const id = await here.built();
+    const { listOwned } = here.house.world;
+    here.house.world.listOwned = async (...of) =>
+      (await listOwned(...of)).map((thing) => ({ ...thing, id: `f00f00f0${thing.id.slice(8)}` }));
+    expect(await here.warnings()).toEqual([]);
+    await here.run();
+    expect([await here.found(), here.volumes.size, here.house.world.servers.size]).toEqual([[], 1, 1]);
+    expect(await here.catalog.knex('tasks').where({ instance_id: id, kind: 'reconcile_instance' })).toEqual([]);
+  });
+
   it('removes all the same, however many repairs come first', async () => {
     const left = await here.volume(await here.deletedInstance(), 'gone');
     await here.built();

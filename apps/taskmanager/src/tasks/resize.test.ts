@@ -157,6 +157,48 @@ describe.each(['mysql', 'sqlite'] as const)('a resize on %s', (dialect) => {
     expect((await instanceOf(house, id)).task_id).toBe(1);
   });
 
+  describe('of the volume that compute has done, and that', () => {
+    const confirm = new TroveError('COMPUTE_ERROR', 'no answer');
+    const state = async () => [
+      [...house.world.volumes.values()][0]?.size,
+      (await instanceOf(house, id)).volume_size,
+      await booksOf(house),
+    ];
+    const params = { volume_size: 5, previous_size: 3 };
+
+    test('fails when it is to be confirmed is booked as it is', async () => {
+      await create();
+      house.world.scripted.set('volumeSize', { times: 1, error: confirm });
+      expect((await ended(house, await resize('resize_volume', params))).state).toBe('failed');
+      expect([await state(), await faultOf(house, id)]).toEqual([[5, 5, [5, 0]], 'no answer']);
+      expect((await instanceOf(house, id)).task_id).toBe(1);
+    });
+
+    test('is cancelled by a delete is booked, and then freed, whoever dies at it', async () => {
+      const died = new Set<string>();
+      const faults: TaskEngineOptions['faults'] = async ({ kind, at, taskId }) => {
+        if (kind !== 'resize_volume' || (at !== 'after_run' && at !== 'after_undo') || died.has(at)) return;
+        died.add(at);
+        if (at === 'after_undo') expect(await state()).toEqual([5, 5, [5, 0]]);
+        await catalog.knex('tasks').where({ id: taskId }).update({ lease_until: 1, cancel_requested: 1 });
+        throw new Error('killed');
+      };
+      await create({ faults });
+      expect((await ended(house, await resize('resize_volume', params))).state).toBe('cancelled');
+      expect([...died]).toEqual(['after_run', 'after_undo']);
+      expect(await state()).toEqual([5, 5, [5, 0]]);
+      expect((await ended(house, await file(house, 'delete_instance', id))).state).toBe('done');
+      expect(await booksOf(house)).toEqual([0, 0]);
+    });
+
+    test('was larger than that already is booked as the driver says', async () => {
+      await create();
+      for (const volume of house.world.volumes.values()) volume.size = 9;
+      expect((await ended(house, await resize('resize_volume', params))).state).toBe('done');
+      expect(await state()).toEqual([9, 9, [9, 0]]);
+    });
+  });
+
   test('is ended whole by whoever is left when its worker dies at any boundary', async () => {
     let [kind, at, seen] = ['', 0, 0];
     const faults: TaskEngineOptions['faults'] = async (point) => {

@@ -27,6 +27,7 @@ import { quotaDifferences, type RamOf, uncountableProjects } from './quota_diffe
 import type { NamedSecret } from './secret_forms.ts';
 import { scanLogs } from './secret_scan.ts';
 import { type Quarantined, quarantinedGuests, readQuarantine, secondAgents, secondServers } from './single_server.ts';
+import { sizesThatDiffer } from './size_differences.ts';
 import { overdueTasks, readVisibleEnds, silentFailures, tasksWithoutSlot, type VisibleEnds } from './tasks_end.ts';
 
 /** What the invariants are checked on. What is out of reach says why, and so does the report. */
@@ -101,7 +102,10 @@ async function checkOnce(deps: InvariantDeps, bus: CheckResult): Promise<Invaria
       found(quarantinedGuests(reading.quarantined)),
       broker(secondAgents),
     ),
-    I5: checkQuota(after, reading.flavors),
+    I5: together(
+      checkQuota(after, reading.flavors),
+      ofSourced(reading.things, (things) => sizesThatDiffer(reading, things)),
+    ),
     I6: together(found(policiesOfKeys(after, reading.keys)), checkKeys(deps, reading)),
     I7: together(found(tasksWithoutSlot(after)), found(silentFailures(reading.ends))),
     I8: ofSourced(reading.effects, repeatedEffects),

@@ -7,22 +7,28 @@ import { isFailedBuild, showsAction } from './transient_status.ts';
 const CREATE_KIND = 'create_instance';
 
 /**
- * Whether a thing outside belongs to somebody: to the instance that names it, or to the row of its token, which knows one
- * thing by its id: a second of the same token is nobody's. `in flight`: a task works on its instance, and will end with one owner or
- * without the thing. `unheard`: no row of `resources` has its token; those are written first and never removed, so this
- * catalog is older than the thing.
+ * Whether a thing outside belongs to somebody: to the instance that names it, or to the row of its token. A second thing of
+ * the same token is nobody's while the one that the row names is there too. `in flight`: a task works on its instance, and
+ * will end with one owner or without the thing. `unheard`: no row of `resources` has its token; those are written first and
+ * never removed, so this catalog is older than the thing.
  */
 export type Ownership = 'owned' | 'in flight' | 'unowned' | 'unheard';
 
-export function ownershipOf(facts: CatalogFacts, thing: OutsideThing): Ownership {
+/** @param listed everything outside, at least of the thing's instance */
+export function ownershipOf(facts: CatalogFacts, thing: OutsideThing, listed: readonly OutsideThing[]): Ownership {
   const row = facts.resources.get(thing.clientToken);
   const instance = facts.instances.get(thing.instanceId);
   if (instance !== undefined) {
     if (facts.atWork.has(instance.id)) return 'in flight';
     if (names(instance, thing)) return 'owned';
-    if (row !== undefined && row.state !== 'gone' && (row.external_id ?? thing.id) === thing.id) return 'owned';
+    if (row !== undefined && row.state !== 'gone' && !isSecond(row, thing, listed)) return 'owned';
   }
   return row === undefined ? 'unheard' : 'unowned';
+}
+
+/** Not where the first is missing: ids change where a host is called otherwise, and then this may be the only one. */
+function isSecond({ external_id }: ResourceRow, { kind, id }: OutsideThing, listed: readonly OutsideThing[]): boolean {
+  return id !== external_id && listed.some((other) => other.kind === kind && other.id === external_id);
 }
 
 function names(instance: InstanceFacts, { kind, id }: OutsideThing): boolean {

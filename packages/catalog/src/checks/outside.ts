@@ -7,6 +7,10 @@ export interface OutsideThing {
   readonly clientToken: string;
   readonly deploymentId: string;
   readonly instanceId: string;
+  /** Of a volume: GB. */
+  readonly size?: number;
+  /** Of a server. */
+  readonly flavorId?: string;
 }
 
 /** The broker as its management API shows the vhost of sealed messages. */

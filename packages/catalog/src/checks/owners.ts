@@ -30,7 +30,7 @@ export function ownersOfThings({ before, after }: Around, things: readonly Outsi
 
 function unowned(facts: CatalogFacts, things: readonly OutsideThing[]): Finding[] {
   return things.flatMap((thing) => {
-    const ownership = ownershipOf(facts, thing);
+    const ownership = ownershipOf(facts, thing, things);
     if (ownership === 'owned' || ownership === 'in flight') return [];
     return {
       key: `unowned:${thing.kind}:${thing.id}`,

@@ -9,6 +9,7 @@ import {
 import type { CatalogFacts } from '../checks/facts.ts';
 import type { OutsideThing } from '../checks/outside.ts';
 import { quotaDifferences, type RamOf } from '../checks/quota_difference.ts';
+import { sizeDifferences } from '../checks/size_differences.ts';
 import type { ResourceRow } from '../tables.ts';
 import type { Difference } from './kinds.ts';
 
@@ -33,6 +34,9 @@ export function compare({ before, things, after }: Readings, ramOf: RamOf): read
       of('status', row.id, row.id, `shows ${taskStatusByCode(row.task_id).action}`),
     ),
     ...deadSlots(after).map((row) => of('slot', row.id, row.id, `held by task ${row.active_task_id}, which has ended`)),
+    ...sizeDifferences({ before, after }, things ?? [])
+      .filter(({ smaller }) => !smaller)
+      .map(({ kind, instanceId, detail }) => of(kind, instanceId, instanceId, detail)),
     ...quotaDifferences(after, ramOf).map(({ projectId, resource, shown, counted }) =>
       of(
         'quota',
@@ -46,7 +50,7 @@ export function compare({ before, things, after }: Readings, ramOf: RamOf): read
 
 function unownedThings(facts: CatalogFacts, things: readonly OutsideThing[]): Difference[] {
   return things.flatMap((thing) => {
-    const ownership = ownershipOf(facts, thing);
+    const ownership = ownershipOf(facts, thing, things);
     const subject = subjectOf(thing);
     if (ownership === 'unheard')
       return of('unheard', subject, thing.instanceId, 'the catalog has never heard of it: was it restored?');

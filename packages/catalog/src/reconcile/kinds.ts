@@ -17,6 +17,18 @@ export const RECONCILE_KINDS = {
     asks: false,
     outside: null,
   },
+  volume_size: {
+    does: 'books the size that the volume has, and counts it in the quota',
+    deletes: false,
+    asks: false,
+    outside: 'listed',
+  },
+  flavor: {
+    does: 'books the flavor that the server has, and counts it in the quota',
+    deletes: false,
+    asks: false,
+    outside: 'listed',
+  },
   quota: { does: 'corrects the usage', deletes: false, asks: false, outside: null },
 } as const;
 

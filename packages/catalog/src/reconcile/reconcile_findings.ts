@@ -10,6 +10,9 @@ import { type Difference, isReconcileKind, RECONCILE_KINDS } from './kinds.ts';
 export interface RecordedFinding extends Difference {
   readonly since: bigint;
   readonly approved: boolean;
+  /** How often it was acted on; it stands all the same. */
+  readonly tries: number;
+  readonly triedAt: bigint | null;
 }
 
 /** Everything that there is to say about reconciling, without looking at the world. */
@@ -61,12 +64,18 @@ export async function readReconcileState(executor: Knex): Promise<ReconcileState
     ranAt: toBigintOrNull(state?.ran_at ?? null),
     heldSince: toBigintOrNull(state?.held_since ?? null),
     createdAt: toBigint(deployment?.created ?? 0),
-    findings: rows.flatMap(({ kind, subject, instance_id, detail, since, approved }) =>
-      isReconcileKind(kind)
-        ? { kind, subject, instanceId: instance_id, detail, since: toBigint(since), approved: approved === 1 }
-        : [],
-    ),
+    findings: rows.flatMap((row) => toFinding(row) ?? []),
   };
+}
+
+/** Says of a finding, before it is acted on, that it has had its turn. By the holder of the lease only. */
+export async function recordTry(
+  executor: Knex,
+  { kind, subject }: Pick<Difference, 'kind' | 'subject'>,
+): Promise<void> {
+  await executor('reconcile_findings')
+    .where({ kind, subject })
+    .update({ tries: executor.raw('tries + 1'), tried_at: dbNow(executor) });
 }
 
 /** An operator has seen these, and nothing else: they are acted on at the next run, and deleting goes on. Returns how many. */
@@ -78,6 +87,13 @@ export async function approveFindings(catalog: Catalog, seen: readonly RecordedF
       approved += await tx('reconcile_findings').where({ kind, subject }).update({ approved: 1 });
     return approved;
   });
+}
+
+function toFinding(row: ReconcileFindingRow): RecordedFinding | undefined {
+  const { kind, subject, instance_id, detail, since, approved, tries, tried_at } = row;
+  if (!isReconcileKind(kind)) return undefined;
+  const times = { since: toBigint(since), triedAt: toBigintOrNull(tried_at) };
+  return { kind, subject, instanceId: instance_id, detail, approved: approved === 1, tries, ...times };
 }
 
 function isFoundOutside(kind: string): boolean {

@@ -191,7 +191,7 @@ await onDockerEngine(async (engine) => {
     const snapshot = { ...common, kind: 'snapshot', id: snapshotId, clientToken: token };
     const listed = await compute.listOwned(deploymentId);
     expect(listed).toHaveLength(3);
-    expect(listed).toContainEqual({ ...common, kind: 'server', id: server.id, clientToken });
+    expect(listed).toContainEqual({ ...common, kind: 'server', id: server.id, clientToken, flavorId: FLAVOR.id });
     expect(listed).toContainEqual(expect.objectContaining({ ...common, kind: 'volume', id: volumeId }));
     expect(listed).toContainEqual(snapshot);
     expect(await compute.listOwned(newUuid())).toEqual([]);

@@ -139,8 +139,8 @@ export class DockerCompute implements ComputeDriver {
   }
 
   /** The whole snapshot that this token made. */
-  async findSnapshot(clientToken: string): Promise<{ snapshotId: string } | undefined> {
-    const found = await this.#everywhere(({ volumes }) => volumes.snapshots.find(clientToken), { allMustAnswer: true });
+  async findSnapshot(clientToken: string, volumeId?: string): Promise<{ snapshotId: string } | undefined> {
+    const found = await this.#beside(volumeId, ({ volumes }) => volumes.snapshots.find(clientToken));
     return found === undefined ? undefined : { snapshotId: found };
   }
 
@@ -160,15 +160,12 @@ export class DockerCompute implements ComputeDriver {
     return toServer(await host.servers.create(request, reference, signal), host.engine.host);
   }
 
-  async findServers(clientToken: string): Promise<readonly Server[]> {
-    const found = await this.#everywhere(
-      async ({ engine, servers }) => {
-        const here = await servers.list({ token: clientToken });
-        return here.length === 0 ? undefined : here.map((server) => toServer(server, engine.host));
-      },
-      { allMustAnswer: true },
-    );
-    return found ?? [];
+  async findServers(clientToken: string, volumeId?: string): Promise<readonly Server[]> {
+    const look = async ({ engine, servers }: Host): Promise<readonly Server[] | undefined> => {
+      const here = await servers.list({ token: clientToken });
+      return here.length === 0 ? undefined : here.map((server) => toServer(server, engine.host));
+    };
+    return (await this.#beside(volumeId, look)) ?? [];
   }
 
   async getServer(serverId: string): Promise<Server | undefined> {
@@ -207,8 +204,9 @@ export class DockerCompute implements ComputeDriver {
   }
 
   /** Everything of this deployment on the engines; what carries another id is left out. One that does not answer is an error. */
-  async listOwned(deploymentId: string): Promise<readonly OwnedThing[]> {
-    const things = this.#hosts.map(({ engine, volumes }) => ownedThings(engine, volumes, deploymentId));
+  async listOwned(deploymentId: string, instanceId?: string): Promise<readonly OwnedThing[]> {
+    const of = { deployment: deploymentId, ...(instanceId !== undefined && { instance: instanceId }) };
+    const things = this.#hosts.map(({ engine, volumes }) => ownedThings(engine, volumes, of));
     return (await Promise.all(things)).flat();
   }
 
@@ -268,6 +266,12 @@ export class DockerCompute implements ComputeDriver {
     const host = this.#on(id);
     if (host === undefined) throw new TroveError('COMPUTE_ERROR', `The ${what} is not there.`);
     return host;
+  }
+
+  /** What the volume's host has, or, where that is not known, the first of all. */
+  #beside<T>(volumeId: string | undefined, look: (host: Host) => Promise<T | undefined>): Promise<T | undefined> {
+    const host = volumeId === undefined ? undefined : this.#on(volumeId);
+    return host === undefined ? this.#everywhere(look, { allMustAnswer: true }) : look(host);
   }
 
   /** What the first host has. Where none has it and one did not answer, it may be there: then that one's error is thrown. */

@@ -31,6 +31,8 @@ export const names = {
     `trove-${serverId}-${short(`${generation} ${flavorId}`)}`,
   root: (serverId: string, generation: string): string => `trove-root-${serverId}-${short(generation)}`,
   volume: (volumeId: string): string => `trove-volume-${volumeId}`,
+  /** Of the empty volume that says how large a volume has grown. */
+  size: (volumeId: string, size: number): string => `trove-size-${volumeId}-${size}`,
   snapshot: (snapshotId: string): string => `trove-snapshot-${snapshotId}`,
   /** Of the container that says that a snapshot is whole. */
   whole: (snapshotId: string): string => `trove-whole-${snapshotId}`,

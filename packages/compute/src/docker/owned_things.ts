@@ -3,21 +3,28 @@ import { listContainers } from './containers.ts';
 import type { Engine } from './engine.ts';
 import { idOn } from './ids.ts';
 import { LABELS, type Labels } from './labels.ts';
-import type { HostVolumes } from './volumes.ts';
+import { byServer } from './server_view.ts';
+import { type HostVolumes, largest } from './volumes.ts';
 
 /** A server counts while its root is there, too: one whose container is gone is not gone yet. */
 export async function ownedThings(
   engine: Engine,
   volumes: HostVolumes,
-  deploymentId: string,
+  of: { readonly deployment: string; readonly instance?: string },
 ): Promise<readonly OwnedThing[]> {
-  const containers = await listContainers(engine, { kind: 'server', deployment: deploymentId });
-  const kept = await volumes.list({ deployment: deploymentId });
-  const labels: readonly Labels[] = [...containers, ...kept].map((thing) => thing.Labels ?? {});
+  const servers = byServer(await listContainers(engine, { ...of, kind: 'server' }));
+  const kept = await volumes.list(of);
+  const sizes = Map.groupBy(kept, ({ Labels }) => Labels?.[LABELS.volume] ?? '');
   const things = new Map<string, OwnedThing>();
-  for (const one of labels) {
-    const thing = toThing(engine.host.name, one);
-    if (thing !== undefined) things.set(thing.id, thing);
+  for (const { Labels } of kept) {
+    const thing = toThing(engine.host.name, Labels ?? {});
+    if (thing === undefined) continue;
+    const size = thing.kind === 'volume' && largest([{ Labels }, ...(sizes.get(thing.id) ?? [])]);
+    things.set(thing.id, size === false ? thing : { ...thing, size });
+  }
+  for (const { current, spec } of servers) {
+    const thing = toThing(engine.host.name, current.Labels);
+    if (thing !== undefined) things.set(thing.id, { ...thing, flavorId: spec.flavor.id });
   }
   return [...things.values()];
 }

@@ -175,6 +175,9 @@ async function twoEngines(): Promise<void> {
     await half.deleteVolume(volumeId, signal);
     expect(await half.volumeSize(volumeId)).toBeUndefined();
     await expect(half.findServers(newUuid()), 'the other host may have it').rejects.toMatchObject({ retryable: true });
+    expect(await half.findServers(newUuid(), volumeId), 'only this one may').toEqual([]);
+    await expect(half.findSnapshot(newUuid())).rejects.toMatchObject({ retryable: true });
+    expect(await half.findSnapshot(newUuid(), volumeId)).toBeUndefined();
   }, 60_000);
 
   async function expiredServer(): Promise<string> {

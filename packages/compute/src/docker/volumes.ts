@@ -1,18 +1,15 @@
 import { TroveError } from '@trove/common';
 import type { VolumeInspectInfo } from 'dockerode';
 import type { CreateVolume } from '../driver.ts';
-import { filesOf } from './archive.ts';
-import { PATHS } from './container_spec.ts';
-import { listContainers, putEntries } from './containers.ts';
 import type { Engine } from './engine.ts';
 import { idOn, names } from './ids.ts';
 import { LABELS, labelled } from './labels.ts';
 import { HostSnapshots } from './snapshots.ts';
 
-/** A note of ours on the volume, beside the guest's data: its size in GB after it has grown. A volume's labels never change. */
-const SIZE_FILE = 'size';
-
-/** The volumes and snapshots of one host. Docker's own driver has no quota: a size is counted, and not enforced. */
+/**
+ * The volumes and snapshots of one host. Docker's own driver has no quota: a size is counted, and not enforced. A volume's
+ * labels never change, so one that has grown has an empty volume beside it whose labels say how large it is now.
+ */
 export class HostVolumes {
   readonly snapshots: HostSnapshots;
   readonly #engine: Engine;
@@ -48,6 +45,7 @@ export class HostVolumes {
 
   async remove(volumeId: string, signal: AbortSignal): Promise<void> {
     await this.snapshots.letGo(volumeId, signal);
+    for (const { Name } of await this.list({ kind: 'size', volume: volumeId })) await this.#remove(Name, signal);
     await this.#remove(names.volume(volumeId), signal);
   }
 
@@ -55,18 +53,25 @@ export class HostVolumes {
   async size(volumeId: string): Promise<number | undefined> {
     const found = await this.#inspect(names.volume(volumeId));
     if (found === undefined) return undefined;
-    return (await this.#notedSize(volumeId)) ?? Number(found.Labels?.[LABELS.size] ?? 0);
+    return largest([found, ...(await this.list({ kind: 'size', volume: volumeId }))]);
   }
 
   /** Only grows. */
   async extend(volumeId: string, size: number, signal: AbortSignal): Promise<void> {
-    const present = await this.size(volumeId);
-    if (present === undefined) throw new TroveError('COMPUTE_ERROR', 'The volume is not there.');
-    if (present >= size) return;
-    const server = await this.#serverOf(volumeId);
-    if (server === undefined) throw new TroveError('COMPUTE_ERROR', 'The volume belongs to no server.');
-    const note = { kind: 'file', name: SIZE_FILE, owner: { uid: 0, gid: 0 }, mode: 0o644, text: String(size) } as const;
-    await putEntries(this.#engine, server, PATHS.volume, [note], signal);
+    const volume = await this.#inspect(names.volume(volumeId), signal);
+    if (volume === undefined) throw new TroveError('COMPUTE_ERROR', 'The volume is not there.');
+    if (((await this.size(volumeId)) ?? 0) >= size) return;
+    const labels = {
+      [LABELS.kind]: 'size',
+      [LABELS.deployment]: volume.Labels?.[LABELS.deployment] ?? '',
+      [LABELS.instance]: volume.Labels?.[LABELS.instance] ?? '',
+      [LABELS.volume]: volumeId,
+      [LABELS.size]: String(size),
+    };
+    await this.#engine.call(
+      (docker, abortSignal) => docker.createVolume({ Name: names.size(volumeId, size), Labels: labels, abortSignal }),
+      { signal },
+    );
   }
 
   async snapshot(volumeId: string, token: string, signal: AbortSignal): Promise<string> {
@@ -82,21 +87,6 @@ export class HostVolumes {
     return listed.Volumes ?? [];
   }
 
-  async #notedSize(volumeId: string): Promise<number | undefined> {
-    const server = await this.#serverOf(volumeId);
-    if (server === undefined) return undefined;
-    const path = `${PATHS.volume}/${SIZE_FILE}`;
-    const tar = await this.#engine.find((docker, abortSignal) =>
-      docker.getContainer(server).getArchive({ path, abortSignal }),
-    );
-    return tar === undefined ? undefined : Number((await filesOf(tar))[SIZE_FILE]);
-  }
-
-  async #serverOf(volumeId: string): Promise<string | undefined> {
-    const [server] = await listContainers(this.#engine, { kind: 'server', volume: volumeId });
-    return server?.Id;
-  }
-
   #inspect(name: string, signal?: AbortSignal): Promise<VolumeInspectInfo | undefined> {
     return this.#engine.find(
       (docker, abortSignal) => docker.getVolume(name).inspect({ abortSignal }),
@@ -107,4 +97,9 @@ export class HostVolumes {
   async #remove(name: string, signal: AbortSignal): Promise<void> {
     await this.#engine.find((docker, abortSignal) => docker.getVolume(name).remove({ abortSignal }), { signal });
   }
+}
+
+/** GB, of a volume and what stands beside it to say how large it is. */
+export function largest(volumes: readonly Pick<VolumeInspectInfo, 'Labels'>[]): number {
+  return Math.max(...volumes.map(({ Labels }) => Number(Labels?.[LABELS.size] ?? 0)));
 }

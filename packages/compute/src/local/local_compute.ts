@@ -254,8 +254,8 @@ export class LocalCompute implements ComputeDriver {
     return readInjectedFiles(this.#layout.filesDir(this.#need(serverId).instance_id));
   }
 
-  async listOwned(deploymentId: string): Promise<readonly OwnedThing[]> {
-    return ownedThings(this.#layout).filter((thing) => thing.deploymentId === deploymentId);
+  async listOwned(deploymentId: string, instanceId?: string): Promise<readonly OwnedThing[]> {
+    return ownedThings(this.#layout, instanceId).filter((thing) => thing.deploymentId === deploymentId);
   }
 
   /** Where a server's parts lie on this machine; for the operator, the demo and tests. */

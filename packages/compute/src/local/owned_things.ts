@@ -6,10 +6,11 @@ import { Layout } from './layout.ts';
 import { readRecord } from './server_record.ts';
 import type { SnapshotRecord, VolumeRecord } from './storage.ts';
 
-/** Everything that lies under this root and carries the id of some deployment. */
-export function ownedThings(layout: Layout): readonly OwnedThing[] {
+/** Everything that lies under this root, or of one instance there, and carries the id of some deployment. */
+export function ownedThings(layout: Layout, only?: string): readonly OwnedThing[] {
   return layout
     .instanceIds()
+    .filter((instanceId) => instanceId === (only ?? instanceId))
     .flatMap((instanceId) => [
       ...serverOf(layout, instanceId),
       ...layout.recordedIds(instanceId, 'volumes').flatMap((id) => volumeOf(layout, instanceId, id)),
@@ -29,12 +30,12 @@ export function localThings({ root }: { readonly root: string }): readonly Owned
 
 function serverOf(layout: Layout, instanceId: string): OwnedThing[] {
   const record = readRecord(layout, instanceId);
-  return record === undefined ? [] : [thing('server', instanceId, record)];
+  return record === undefined ? [] : [{ ...thing('server', instanceId, record), flavorId: record.flavor.id }];
 }
 
 function volumeOf(layout: Layout, instanceId: string, id: string): OwnedThing[] {
   const record = readJson<VolumeRecord>(`${layout.volumeDir(instanceId, id)}.json`);
-  return record === undefined ? [] : [thing('volume', instanceId, record)];
+  return record === undefined ? [] : [{ ...thing('volume', instanceId, record), size: record.size }];
 }
 
 /** Without a deployment's id of its own it has its volume's; without either it is nobody's to touch. */

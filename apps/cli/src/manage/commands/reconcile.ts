@@ -50,7 +50,7 @@ function tableOf(state: ReconcileState): string {
       finding.instanceId ?? '-',
       finding.detail,
       timeOf(finding.since),
-      nextOf(finding, state),
+      nextOf(finding, state) + triedOf(finding),
     ]),
   );
 }
@@ -62,6 +62,11 @@ function nextOf({ kind, approved }: RecordedFinding, { heldSince, findings }: Re
   const held = heldSince !== null || findings.some((other) => other.kind === 'unheard' && !other.approved);
   if (asks || (deletes && held)) return `${does}, after --apply`;
   return `${does}, after reconcile_grace`;
+}
+
+/** It stands in vain so far; the log says why. */
+function triedOf({ tries, triedAt }: RecordedFinding): string {
+  return triedAt === null ? '' : `; tried ${tries} times, last at ${timeOf(triedAt)}`;
 }
 
 function timeOf(micros: bigint): string {

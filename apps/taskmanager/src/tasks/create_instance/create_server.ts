@@ -4,8 +4,9 @@ import type { CreateServer, Flavor, Server } from '@trove/compute';
 import type { Json, Step, StepContext } from '@trove/tasks';
 import { newAccount } from '../shared/guest_accounts.ts';
 import { guestFiles } from '../shared/guest_files.ts';
+import { madeHere } from '../shared/made_here.ts';
 import { numberMember, objectMember, optionalText, textMember } from '../shared/outputs.ts';
-import { adoptServer, removeServersOf } from '../shared/servers.ts';
+import { adoptServer, type MadeServer, removeServersOf } from '../shared/servers.ts';
 import { COMPUTE_TIMEOUT_MS, RETRY, type TaskTools } from '../shared/tools.ts';
 import { firstKeyVersion } from './declare_guest.ts';
 
@@ -16,7 +17,7 @@ export function createServer(tools: TaskTools): Step {
     timeoutMs: COMPUTE_TIMEOUT_MS,
     retry: RETRY,
     async observe(context) {
-      const server = await adoptServer(compute, context.token, context.signal);
+      const server = await adoptServer(compute, madeServer(context), context.signal);
       // One that was made by half is finished by asking for it again.
       return server === undefined || server.status === 'BUILD' ? undefined : take(context, server);
     },
@@ -30,7 +31,9 @@ export function createServer(tools: TaskTools): Step {
       return { done: await take(context, server) };
     },
     async undo(context) {
-      await removeServersOf(tools, context, context.token);
+      // Without a row nothing was asked for: the row is written first.
+      if ((await madeHere(tools.catalog, context)) !== undefined)
+        await removeServersOf(tools, context, madeServer(context));
       const { instanceId, fence } = context.task;
       const values = { compute_instance_id: null, addresses: null, server_status: null };
       await context.fenced((tx) => writeInstance(tx, { instanceId, fence, values }));
@@ -63,6 +66,10 @@ async function serverRequest(tools: TaskTools, context: StepContext): Promise<Cr
     volumeId: textMember(context.outputs['create_volume'], 'volume_id'),
     files: guestFiles(identity, tools.settings.agent),
   };
+}
+
+function madeServer({ token, outputs }: Pick<StepContext, 'token' | 'outputs'>): MadeServer {
+  return { token, volumeId: optionalText(outputs['create_volume'], 'volume_id') };
 }
 
 /** What is asked of the server, and so of the host that its volume is made on. */

@@ -1,5 +1,6 @@
 import { intendResource, markResource, writeInstance } from '@trove/catalog';
 import type { Json, Step, StepContext } from '@trove/tasks';
+import { madeHere } from '../shared/made_here.ts';
 import { numberMember } from '../shared/outputs.ts';
 import { COMPUTE_TIMEOUT_MS, RETRY, type TaskTools } from '../shared/tools.ts';
 import { serverWish } from './create_server.ts';
@@ -25,8 +26,10 @@ export function createVolume(tools: TaskTools): Step {
       return { done: await take(context, volumeId) };
     },
     async undo(context) {
-      const volume = await compute.findVolume(context.token);
-      if (volume !== undefined) await compute.deleteVolume(volume.volumeId, context.signal);
+      const made = await madeHere(tools.catalog, context);
+      // Every host is asked only where no id says which one. Without a row nothing was asked for: the row is written first.
+      const volumeId = made && (made.external_id ?? (await compute.findVolume(context.token))?.volumeId);
+      if (volumeId !== undefined) await compute.deleteVolume(volumeId, context.signal);
       const { instanceId, fence } = context.task;
       await context.fenced(async (tx) => {
         await writeInstance(tx, { instanceId, fence, values: { volume_id: null } });

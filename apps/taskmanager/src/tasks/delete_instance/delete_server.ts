@@ -16,6 +16,7 @@ export function deleteServer(tools: TaskTools): Step {
     async run(context) {
       const resources = await resourcesOfInstance(catalog.knex, context.task.instanceId);
       const owned = resources.filter((resource) => resource.kind === 'server');
+      const volumeId = optionalText(context.outputs['find_parts'], 'volume_id');
       const serverId = optionalText(context.outputs['find_parts'], 'server_id') ?? null;
       const ids = new Set([serverId, ...owned.map((resource) => resource.external_id)].filter((id) => id !== null));
       for (const id of ids) {
@@ -25,8 +26,8 @@ export function deleteServer(tools: TaskTools): Step {
         }
       }
       for (const { token, external_id } of owned) {
-        // Every host is asked only where no id says which one: one that is silent keeps no other's servers.
-        if (external_id === null) await removeServersOf(tools, context, token);
+        // No id says which host it is on; its volume's does. Every host is asked only where there is none.
+        if (external_id === null) await removeServersOf(tools, context, { token, volumeId });
         else await context.fenced((tx) => markResource(tx, { token, state: 'gone' }));
       }
       return { done: { gone: true } };

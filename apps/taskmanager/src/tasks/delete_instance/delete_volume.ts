@@ -12,8 +12,8 @@ export function deleteVolume(tools: TaskTools): Step {
     retry: PERSISTENT_RETRY,
     async run(context) {
       const owned = await resourcesOfInstance(catalog.knex, context.task.instanceId);
-      for (const resource of owned) await remove(tools, context, resource);
       const volumeId = optionalText(context.outputs['find_parts'], 'volume_id');
+      for (const resource of owned) await remove(tools, context, resource, volumeId);
       if (volumeId !== undefined) await compute.deleteVolume(volumeId, context.signal);
       return { done: { gone: true } };
     },
@@ -24,11 +24,13 @@ async function remove(
   { compute }: TaskTools,
   context: StepContext,
   { kind, token, external_id }: ResourceRow,
+  ownVolumeId: string | undefined,
 ): Promise<void> {
   if (kind !== 'volume' && kind !== 'snapshot') return;
-  // One that is only intended may be there all the same: its maker died before it could say so. Then every host is asked.
+  // One that is only intended may be there all the same: its maker died before it could say so. A snapshot is then beside
+  // its volume; for a volume every host is asked.
   if (kind === 'snapshot') {
-    const snapshotId = external_id ?? (await compute.findSnapshot(token))?.snapshotId;
+    const snapshotId = external_id ?? (await compute.findSnapshot(token, ownVolumeId))?.snapshotId;
     if (snapshotId !== undefined) await compute.deleteSnapshot(snapshotId, context.signal);
   } else {
     const volumeId = external_id ?? (await compute.findVolume(token))?.volumeId;

@@ -5,9 +5,9 @@ import { numberMember } from '../shared/outputs.ts';
 import { recordFailure } from '../shared/record_failure.ts';
 import { taskValues } from '../shared/task_values.ts';
 import type { TaskTools } from '../shared/tools.ts';
-import { extendVolume } from './extend_volume.ts';
+import { EXTEND_VOLUME, extendVolume } from './extend_volume.ts';
 
-/** The volume grows under the running database; nothing makes it smaller again, so there is nothing to take back. */
+/** The volume grows under the running database. Row and quota say in the end what the volume is, whatever was asked for. */
 export function resizeVolume(tools: TaskTools): TaskKind {
   const steps = [extendVolume(tools)];
   return {
@@ -28,9 +28,10 @@ export function resizeVolume(tools: TaskTools): TaskKind {
   };
 }
 
-async function settle(tx: Transaction, { task }: TaskEnd, done: boolean): Promise<void> {
+async function settle(tx: Transaction, { task, outputs }: TaskEnd, done: boolean): Promise<void> {
   const { projectId, instanceId, fence, params } = task;
-  const [size, previous] = [numberMember(params, 'volume_size'), numberMember(params, 'previous_size')];
+  const previous = numberMember(params, 'previous_size');
+  const size = done ? numberMember(outputs[EXTEND_VOLUME], 'size') : previous;
   const change = { volumes: size - previous };
   await settleGrowth(tx, { projectId, instanceId, change, done });
   const values = {

@@ -10,13 +10,19 @@ export function chooseServer(servers: readonly Server[]): { keep: Server | undef
   return { keep, extras };
 }
 
+/** What a token was to make. A server is where its volume is, so with `volumeId` one silent host elsewhere is no matter. */
+export interface MadeServer {
+  readonly token: string;
+  readonly volumeId: string | undefined;
+}
+
 /** The server that this token made, looked for in the world; what else it made is deleted. */
 export async function adoptServer(
   compute: ComputeDriver,
-  clientToken: string,
+  { token, volumeId }: MadeServer,
   signal: AbortSignal,
 ): Promise<Server | undefined> {
-  const { keep, extras } = chooseServer(await compute.findServers(clientToken));
+  const { keep, extras } = chooseServer(await compute.findServers(token, volumeId));
   for (const extra of extras) await compute.deleteServer(extra.id, signal);
   return keep;
 }
@@ -25,12 +31,13 @@ export async function adoptServer(
 export async function removeServersOf(
   { compute }: TaskTools,
   context: StepContext,
-  clientToken: string,
+  { token, volumeId }: MadeServer,
 ): Promise<void> {
-  for (const server of await compute.findServers(clientToken)) await compute.deleteServer(server.id, context.signal);
-  const left = await compute.findServers(clientToken);
+  for (const server of await compute.findServers(token, volumeId))
+    await compute.deleteServer(server.id, context.signal);
+  const left = await compute.findServers(token, volumeId);
   if (left.length > 0) throw new TroveError('COMPUTE_ERROR', 'The server is not gone yet.', { retryable: true });
-  await context.fenced((tx) => markResource(tx, { token: clientToken, state: 'gone' }));
+  await context.fenced((tx) => markResource(tx, { token, state: 'gone' }));
 }
 
 export type ServerVerdict = 'ready' | 'wait' | 'failed';

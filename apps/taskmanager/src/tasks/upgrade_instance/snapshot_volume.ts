@@ -35,7 +35,8 @@ export function snapshotVolume({ compute }: TaskTools): Step {
     },
     async undo(context) {
       requireOldServer(context);
-      const snapshotId = snapshotOf(context) ?? (await compute.findSnapshot(context.token))?.snapshotId;
+      const { volumeId } = oldServer(context);
+      const snapshotId = snapshotOf(context) ?? (await compute.findSnapshot(context.token, volumeId))?.snapshotId;
       if (snapshotId !== undefined) await compute.deleteSnapshot(snapshotId, context.signal);
       await context.fenced((tx) => markResource(tx, { token: context.token, state: 'gone' }));
     },
