@@ -16,6 +16,7 @@ import { bootstrapKeys } from './105_bootstrap_keys.ts';
 import { taskStepNames } from './106_task_step_names.ts';
 import { reconcilerTables } from './107_reconciler.ts';
 import { computeHosts } from './108_compute_hosts.ts';
+import { keysOwed } from './109_keys_owed.ts';
 import type { Migration } from './migration.ts';
 
 /** In order. 40 to 48 are numbered as Trove's own and do what those do; ours start at 100. */
@@ -38,6 +39,7 @@ export const MIGRATIONS: readonly Migration[] = [
   taskStepNames,
   reconcilerTables,
   computeHosts,
+  keysOwed,
 ];
 
 export const LATEST_VERSION: number = MIGRATIONS.at(-1)?.version ?? 0;

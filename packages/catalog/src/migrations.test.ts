@@ -216,6 +216,16 @@ describe.each(['mysql', 'sqlite'] as const)('each migration on %s, up and down w
     expect(await columns(knex, 'instances')).not.toContain('server_host');
     expect(await names()).toEqual(['m2', 'm3']);
   });
+
+  test('109: what is owed for a key', async () => {
+    await up(109);
+    const owed = { instance_id: 'i1', version: 2, what: 'password', since: 1 };
+    await knex('keys_owed').insert([owed, { ...owed, what: 'rotation' }]);
+    expect(await refused(knex('keys_owed').insert(owed))).toBe(true);
+    await down(108);
+    expect(await knex.schema.hasTable('keys_owed')).toBe(false);
+    expect(await names()).toEqual(['m2', 'm3']);
+  });
 });
 
 test('on SQLite a migration that dies leaves nothing of itself, and its references are watched again', async () => {
