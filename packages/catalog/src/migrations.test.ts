@@ -241,6 +241,16 @@ describe.each(['mysql', 'sqlite'] as const)('each migration on %s, up and down w
     expect(await knex('reconcile_findings').pluck('subject')).toEqual(['volume:v1']);
     await knex('reconcile_findings').delete();
   });
+
+  test('111: what is owed for a key', async () => {
+    await up(111);
+    const owed = { instance_id: 'i1', version: 2, what: 'password', since: 1 };
+    await knex('keys_owed').insert([owed, { ...owed, what: 'rotation' }]);
+    expect(await refused(knex('keys_owed').insert(owed))).toBe(true);
+    await down(110);
+    expect(await knex.schema.hasTable('keys_owed')).toBe(false);
+    expect(await names()).toEqual(['m2', 'm3']);
+  });
 });
 
 test('on SQLite a migration that dies leaves nothing of itself, and its references are watched again', async () => {

@@ -222,6 +222,14 @@ export interface KeyCheckRow {
   sealed: string;
 }
 
+export interface KeyOwedRow {
+  instance_id: string;
+  version: number;
+  /** `rotation`: it stands in the files of a server. `password`: the broker was not given the one that goes with it. */
+  what: 'rotation' | 'password';
+  since: DatabaseBigint;
+}
+
 export interface RpcInboxRow {
   sender: string;
   message_id: string;

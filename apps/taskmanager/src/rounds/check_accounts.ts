@@ -1,12 +1,21 @@
-import { accountState, accountsToCheck, type Catalog, type CountedAccount, leftOverAccounts } from '@trove/catalog';
-import type { Logger, Secret } from '@trove/common';
+import {
+  accountState,
+  accountsToCheck,
+  type Catalog,
+  type CountedAccount,
+  leftOverAccounts,
+  owedPasswords,
+} from '@trove/catalog';
+import { isTroveError, type Logger, type Secret } from '@trove/common';
 import type { ComputeDriver } from '@trove/compute';
 import type { BrokerAccounts } from '../broker/broker_accounts.ts';
+import { fileRotation, ROTATION } from '../tasks/rotate_key/file_rotation.ts';
 import { accountInFiles } from '../tasks/shared/guest_accounts.ts';
 import { forEachOf } from './round.ts';
 
 const AT_ONCE = 4;
 const PAGE = 200;
+const OWED_PAUSE_MS = 600_000;
 
 export interface CheckAccountsDeps {
   readonly catalog: Catalog;
@@ -18,12 +27,14 @@ export interface CheckAccountsDeps {
 /**
  * Each turn looks at the accounts of all instances and makes right what differs: a lost account comes back with the password
  * that stands in its server's file; not while a task works on the instance, which may be giving it another. What is there of
- * deleted instances goes.
+ * deleted instances goes. A password that a change of the key could not give the broker is given to it by a task: only who has the
+ * instance's slot may change it.
  */
 export function createAccountCheck(deps: CheckAccountsDeps, pageSize = PAGE): (signal: AbortSignal) => Promise<void> {
   const { catalog, accounts } = deps;
   return async (signal) => {
     const survey = await accounts.survey(signal);
+    await changeOwed(deps, pageSize);
     const known = new Set<string>();
     for (let after: string | undefined = ''; after !== undefined && !signal.aborted; ) {
       const page = await accountsToCheck(catalog.knex, { after, limit: pageSize });
@@ -50,6 +61,21 @@ export async function restoreAccounts(deps: CheckAccountsDeps): Promise<void> {
     const last = page.at(-1);
     if (last === undefined || page.length < PAGE) return;
     after = last.instanceId;
+  }
+}
+
+/** Now that the broker's administration answers. */
+async function changeOwed({ catalog, logger }: CheckAccountsDeps, limit: number): Promise<void> {
+  const query = { kind: ROTATION.kind, pauseMs: OWED_PAUSE_MS, limit };
+  for (const instanceId of await owedPasswords(catalog.knex, query)) {
+    try {
+      await fileRotation(catalog, instanceId, 'password');
+      logger.info("a guest's broker password is changed, which could not be when its key was", {
+        instance_id: instanceId,
+      });
+    } catch (error) {
+      if (!isTroveError(error, 'UNPROCESSABLE') && !isTroveError(error, 'NOT_FOUND')) throw error;
+    }
   }
 }
 

@@ -5,10 +5,12 @@ import { createAccountCheck } from './check_accounts.ts';
 import { createLegacyVolumes } from './legacy_volumes.ts';
 import { observeHosts } from './observe_hosts.ts';
 import { observeServers } from './observe_servers.ts';
+import { fileOwedRotations } from './owed_rotations.ts';
 import { createRound, type Round, type RoundOptions } from './round.ts';
 import { greetWanted } from './wanted_hellos.ts';
 
 const HELLO_EVERY_MS = 1000;
+const OWED_EVERY_MS = 5000;
 const OBSERVE_EVERY_MS = 30_000;
 /** What has changed once is often under way: a server that starts or stops. */
 const OBSERVE_AGAIN_MS = 3000;
@@ -32,6 +34,7 @@ export function createRounds(deps: RoundsDeps): readonly Round[] {
     createRound({ name, everyMs, turn, clock, logger });
   return [
     round('hello', HELLO_EVERY_MS, () => greetWanted(deps)),
+    round('owed rotations', OWED_EVERY_MS, () => fileOwedRotations({ ...deps, heardWithinMs: reportedWithinMs })),
     round('observe', OBSERVE_EVERY_MS, async (signal) =>
       (await observeServers(deps, signal)) ? OBSERVE_AGAIN_MS : OBSERVE_EVERY_MS,
     ),

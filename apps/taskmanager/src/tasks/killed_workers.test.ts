@@ -1,4 +1,4 @@
-import { type InstanceKeyRow, type ResourceRow, readInstanceKey } from '@trove/catalog';
+import { type InstanceKeyRow, type KeyOwedRow, type ResourceRow, readInstanceKey } from '@trove/catalog';
 import type { TestCatalog } from '@trove/catalog/testing';
 import { brokerPassword } from '@trove/crypto-rpc';
 import type { TaskEngineOptions } from '@trove/tasks';
@@ -60,7 +60,13 @@ describe.each(['mysql', 'sqlite'] as const)('a worker killed at any step boundar
     }
   }
 
-  async function checkWhole(id: string, at: string): Promise<void> {
+  async function owed(id: string): Promise<unknown[]> {
+    const rows = await house.catalog.knex<KeyOwedRow>('keys_owed').where({ instance_id: id });
+    return rows.map(({ version, what }) => [version, what]);
+  }
+
+  /** `undone`: by an upgrade, that has put the key into the server's files again. */
+  async function checkWhole(id: string, at: string, undone = false): Promise<void> {
     const row = await instanceOf(house, id);
     expect(row, at).toMatchObject({
       task_id: 1,
@@ -85,6 +91,7 @@ describe.each(['mysql', 'sqlite'] as const)('a worker killed at any step boundar
       at,
     ).toEqual([[key?.version, 'active', null]]);
     expect(servers[0]?.files[GUEST_AGENT_FILE], at).toContain(brokerPassword(key?.instanceKey.reveal() ?? '').reveal());
+    expect(await owed(id), at).toEqual(undone ? [[key?.version, 'rotation']] : []);
     const effects = house.world.volumes.get(row.volume_id ?? '')?.effects ?? [];
     expect(new Set(effects).size, at).toBe(effects.length);
     expect(house.world.snapshots.size, at).toBe(0);
@@ -133,7 +140,7 @@ describe.each(['mysql', 'sqlite'] as const)('a worker killed at any step boundar
     await atEachBoundary('upgrade_instance', async (at) => {
       const before = await instanceOf(house, id);
       expect((await ended(house, await file(house, 'upgrade_instance', id, UPGRADE))).state, at).toBe('failed');
-      await checkWhole(id, at);
+      await checkWhole(id, at, true);
       expect((await instanceOf(house, id)).encrypted_key, at).toBe(before.encrypted_key);
     });
   }, 240_000);

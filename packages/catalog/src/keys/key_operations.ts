@@ -5,6 +5,7 @@ import { dbNow } from '../database_time.ts';
 import type { InstanceKeyRow, InstanceRow } from '../tables.ts';
 import { versionAtRest } from './at_rest.ts';
 import { openInstanceKey, openKeyRow, sealInstanceKey, sealKeyRow } from './guest_key.ts';
+import { forgetOwed, owePassword } from './owed.ts';
 import type { KeyRings } from './rings.ts';
 
 /** Ki goes with the row: what is retired opens nothing any more. */
@@ -82,7 +83,7 @@ export async function leftKeyVersion(tx: Knex, instanceId: string): Promise<numb
 /**
  * Stores a new version beside the active one; policy 2 is part of how it is sealed. An injected key takes the place of the
  * injected one that is pending, an agreed key that of those agreed under the same version: its guest has confirmed that it
- * keeps none of them. Where only the key that it was agreed under is accepted, it is accepted too.
+ * keeps none of them; the password that goes with it is owed to the broker. Where only the key that it was agreed under is accepted, it is accepted too.
  */
 export async function storePendingKey(tx: Knex.Transaction, rings: KeyRings, key: PendingKey): Promise<void> {
   const { instanceId, version, under = 0, injected = false } = key;
@@ -101,6 +102,7 @@ export async function storePendingKey(tx: Knex.Transaction, rings: KeyRings, key
     exclusive_since: old?.exclusive_since ?? null,
     bootstrap_until: injected ? afterNow(tx) : null,
   });
+  if (!injected) await owePassword(tx, key);
 }
 
 /**
@@ -162,6 +164,7 @@ export async function activateKey(tx: Knex.Transaction, rings: KeyRings, key: Fe
   await tx<InstanceKeyRow>('instance_keys')
     .where({ instance_id: instanceId, version })
     .update({ state: 'active', exclusive_since: null });
+  await forgetOwed(tx, instanceId, version);
 }
 
 /**
@@ -181,6 +184,7 @@ export async function revokePendingKeys(
 export async function retireKeys(tx: Knex.Transaction, args: { instanceId: string; fence: bigint }): Promise<void> {
   await requireFence(tx, args.instanceId, args.fence);
   await tx('instances').where({ id: args.instanceId }).update({ encrypted_key: null });
+  await forgetOwed(tx, args.instanceId);
   await tx<InstanceKeyRow>('instance_keys').where({ instance_id: args.instanceId }).update(RETIRED);
 }
 
@@ -188,6 +192,7 @@ export async function retireKeys(tx: Knex.Transaction, args: { instanceId: strin
 export async function eraseDeadKeys(tx: Knex.Transaction, instanceId: string): Promise<boolean> {
   const living = await tx<InstanceRow>('instances').where({ id: instanceId, deleted: 0 }).first('id');
   if (living !== undefined) return false;
+  await forgetOwed(tx, instanceId);
   const erased = await tx<InstanceKeyRow>('instance_keys')
     .where({ instance_id: instanceId })
     .whereNot({ state: 'retired' })

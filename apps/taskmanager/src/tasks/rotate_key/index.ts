@@ -5,7 +5,7 @@ import { adoptProvenKey } from '../shared/adopt_key.ts';
 import { agreeKey, changePassword, proveKey, provenVersion, type Under } from '../shared/agree_key.ts';
 import { recordFailure } from '../shared/record_failure.ts';
 import type { TaskTools } from '../shared/tools.ts';
-import { ROTATION } from './file_rotation.ts';
+import { isPasswordOnly, ROTATION } from './file_rotation.ts';
 
 /**
  * Another key for an instance that goes on serving. Until the guest has proven it the old one holds; from then on the new one
@@ -14,10 +14,11 @@ import { ROTATION } from './file_rotation.ts';
 export function rotateKey(tools: TaskTools): TaskKind {
   const { keys } = tools;
   const steps = [agreeKey(tools, activeVersion(tools)), proveKey(tools), adoptProvenKey(tools), changePassword(tools)];
+  const passwordOnly = [changePassword(tools, activeVersion(tools))];
   return {
     ...ROTATION,
     compensationDeadlineMs: 60_000,
-    steps: () => steps,
+    steps: (task) => (isPasswordOnly(task) ? passwordOnly : steps),
     // No tenant has asked for it: what it does not concern stays to be seen.
     onDone: (tx, { task }) => clearFaults(tx, task.instanceId, task.kind),
     async onFailed(tx, end) {

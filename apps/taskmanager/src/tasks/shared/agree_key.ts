@@ -1,4 +1,4 @@
-import { accountState } from '@trove/catalog';
+import { accountState, settlePassword } from '@trove/catalog';
 import { isTroveError, TroveError } from '@trove/common';
 import { agreedKey, brokerPassword, keyCheckValue, newKeyPair } from '@trove/crypto-rpc';
 import type { Step, StepContext, StepResult } from '@trove/tasks';
@@ -67,9 +67,11 @@ export function proveKey(tools: TaskTools): Step {
 
 /**
  * The password of the guest's own broker account changes with its key, by which both sides know it. The guest has kept the old
- * one until this one lets it in. One that shares an account keeps it.
+ * one until this one lets it in. One that shares an account keeps it. Where nobody can give the broker another now, it stays
+ * owed.
+ * @param versionOf the key that it follows from; default: the one that the guest has proven
  */
-export function changePassword(tools: TaskTools): Step {
+export function changePassword(tools: TaskTools, versionOf: Under = async (task) => provenVersion(task) ?? null): Step {
   const { accounts, catalog, keys } = tools;
   return {
     name: 'change_password',
@@ -77,12 +79,13 @@ export function changePassword(tools: TaskTools): Step {
     retry: PERSISTENT_RETRY,
     async run(context) {
       const { instanceId } = context.task;
-      const version = provenVersion(context);
+      const version = await versionOf(context);
       const isOwn = (await accountState(catalog.knex, instanceId)) === 'counts';
-      if (version === undefined || accounts === undefined || !isOwn) return { done: { changed: false } };
+      if (version === null || (isOwn && accounts === undefined)) return { done: { changed: false } };
       const { text } = await keys.textOf(instanceId, version);
-      await accounts.make(instanceId, brokerPassword(text.reveal()));
-      return { done: { changed: true } };
+      if (isOwn) await accounts?.make(instanceId, brokerPassword(text.reveal()));
+      await context.fenced((tx) => settlePassword(tx, { instanceId, version }));
+      return { done: { changed: isOwn } };
     },
   };
 }

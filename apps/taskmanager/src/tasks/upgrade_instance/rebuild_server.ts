@@ -1,4 +1,4 @@
-import { writeInstance } from '@trove/catalog';
+import { oweRotation, writeInstance } from '@trove/catalog';
 import { TroveError, uuidV5 } from '@trove/common';
 import type { InjectedFiles, Server } from '@trove/compute';
 import { brokerPassword } from '@trove/crypto-rpc';
@@ -72,12 +72,16 @@ async function putBack(tools: TaskTools, context: StepContext): Promise<void> {
   await take(context, await compute.rebuildServer(request, context.signal));
 }
 
-/** As they were, but with the key that the catalog has now, whatever stood in them, and the password that goes with it. */
+/**
+ * As they were, but with the key that the catalog has now, whatever stood in them, and the password that goes with it. Both
+ * rest with the compute service from then on, so that they are to be changed soon.
+ */
 async function oldFilesNow(tools: TaskTools, context: StepContext): Promise<InjectedFiles> {
   const { instanceId } = context.task;
   const files = oldFiles(tools, context);
   if (!oldServer(context).sealed) return files;
   const key = await tools.keys.textOf(instanceId, 'active');
+  await context.fenced((tx) => oweRotation(tx, { instanceId, version: key.version }));
   const before = accountInFiles(files, instanceId);
   return filesWithKey(files, key, before && { ...before, password: brokerPassword(key.text.reveal()) });
 }
