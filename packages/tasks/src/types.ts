@@ -81,7 +81,7 @@ export interface Step {
    * the time and nobody looks at a cancel, so what takes long is rather waited for in rows.
    */
   readonly timeoutMs: number;
-  /** Tries before the step fails for good, and the cap of the jittered wait between them. */
+  /** Tries before the step fails for good, and the cap of the jittered wait between them. One that finds no bus does not count. */
   readonly retry: { readonly attempts: number; readonly capMs: number };
 }
 

@@ -20,6 +20,7 @@ beforeAll(() => {
        name: 'trove-sample',
        options: defineOptions([health_host, health_port, report_interval, log_level, graceful_shutdown_timeout]),
        start: async (config) => {
+         if (config.DEFAULT.report_interval === 98) await new Promise((resolve) => process.once('SIGWINCH', resolve));
          const timer = setInterval(() => undefined, 1000);
          return {
            readyText: 'every ' + config.DEFAULT.report_interval + ' s',
@@ -101,6 +102,24 @@ test('a service that does not stop is ended when its time is over, and its healt
   await once(child.stderr, 'data');
   expect(await health()).toEqual([503, '{"part":"service","reason":"stopping"}\n']);
   expect(await ended).toMatchObject({ code: 1, err: expect.stringContaining('did not stop in order') });
+});
+
+test('a service that takes its time to start says so in its health, from the first moment', async () => {
+  const port = await freePort();
+  const child = run(`report_interval = 98\nhealth_port = ${port}\n`);
+  const ended = outcome(child);
+  const health = async (): Promise<[number, string]> => {
+    const answer = await fetch(`http://127.0.0.1:${port}/healthcheck`);
+    return [answer.status, await answer.text()];
+  };
+  await expect
+    .poll(() => health().catch(() => undefined), { timeout: 20_000 })
+    .toEqual([503, '{"part":"service","reason":"starting"}\n']);
+  child.kill('SIGWINCH');
+  await once(child.stdout, 'data');
+  expect(await health()).toEqual([200, 'OK']);
+  child.kill('SIGTERM');
+  expect((await ended).code).toBe(0);
 });
 
 test('a bad configuration is one line that names file and option, and exit code 1', async () => {

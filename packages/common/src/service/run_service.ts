@@ -13,7 +13,7 @@ import { type HealthCheck, startHealthServer } from './health_server.ts';
 export interface RunningService {
   /** Takes no more, finishes what it has within `graceMs`, closes what it opened. */
   close(): Promise<void>;
-  /** What is broken now, for `/healthcheck` on `health_port`; without it that port stays closed. */
+  /** What is broken now, for `/healthcheck` on `health_port`; without it nothing ever is. */
   health?: HealthCheck;
   /** Goes behind `ready` on the one line that says so: `on http://127.0.0.1:8779`. */
   readyText?: string;
@@ -46,8 +46,8 @@ const USAGE_EXIT = 2;
 /**
  * All that a service's `main.ts` does with the process: reads `--config-file FILE` (repeatable) and the environment, starts,
  * says on one line of standard output that it is ready, and stops at the first SIGTERM or SIGINT, within
- * `graceful_shutdown_timeout`; a second one ends it at once. While it stops, `/healthcheck` says so. A configuration that
- * does not hold is one line on standard error and exit code 1.
+ * `graceful_shutdown_timeout`; a second one ends it at once. While it starts or stops, `/healthcheck` says so. A
+ * configuration that does not hold is one line on standard error and exit code 1.
  */
 export async function runService<const Specs extends readonly OptionSpec[]>(
   service: ServiceDefinition<Specs>,
@@ -119,20 +119,22 @@ async function start<Specs extends readonly OptionSpec[]>(
       logger.info('stopped');
     },
   );
+  let check: HealthCheck | undefined = () => STARTING;
+  if (common.healthPort !== undefined) {
+    const address = { host: common.healthHost, port: common.healthPort, tls };
+    const health = await startHealthServer(address, () => (isStopping ? STOPPING : (check?.() ?? [])), metrics);
+    closers.push(() => health.close());
+  }
   const running = await service.start(config, {
     ...{ logger, metrics, configFiles, stop: () => grace.close() },
     graceMs: (stopWithinMs === 0 ? STOP_WITHIN_S * 1000 : stopWithinMs) * GRACE_SHARE,
   });
-  closers.push(() => running.close());
-  const { health: check } = running;
-  if (check && common.healthPort !== undefined) {
-    const address = { host: common.healthHost, port: common.healthPort, tls };
-    const health = await startHealthServer(address, () => (isStopping ? STOPPING : check()), metrics);
-    closers.push(() => health.close());
-  }
+  closers.unshift(() => running.close());
+  check = running.health;
   process.stdout.write(`${[service.name, 'ready', running.readyText].filter(Boolean).join(' ')}\n`);
 }
 
+const STARTING = [{ part: 'service', reason: 'starting' }];
 const STOPPING = [{ part: 'service', reason: 'stopping' }];
 
 interface CommonSettings {

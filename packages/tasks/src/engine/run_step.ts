@@ -7,6 +7,8 @@ import { type JournalEntry, unfinishedOutput } from './task_row.ts';
 import type { Outcome, Work } from './work.ts';
 
 const RETRY_BASE_MS = 500;
+/** As after so many tries: at the cap. */
+const AWAY_ATTEMPTS = 10;
 
 /** One try of a step. Undefined where the task goes on from the journal as it now is. */
 export async function runStep(work: Work, step: Step): Promise<Outcome | undefined> {
@@ -80,15 +82,19 @@ async function putDown(work: Work, wait: Wait): Promise<Outcome | undefined> {
 
 async function afterError(work: Work, step: Step, entry: JournalEntry, error: unknown): Promise<Outcome | undefined> {
   if (mustLetGo(work, error)) throw error;
-  const attempts = entry.attempts + 1;
-  const forGood = isPermanent(error) || attempts >= step.retry.attempts;
+  // A bus that is away is not the step's failure: it is tried until the task's deadline, and that counts as no try. One that
+  // only cleans up does not wait for it: what it leaves is taken away later.
+  const canLeave = mayLeave(work.steps, work.journal, step);
+  const isAway = isTroveError(error, 'BUS_UNAVAILABLE') && !canLeave;
+  const attempts = entry.attempts + (isAway ? 0 : 1);
+  const forGood = isPermanent(error) || (!isAway && attempts >= step.retry.attempts);
   work.logger.warn('step failed', { step: step.name, attempts, for_good: forGood, error });
   if (!forGood) {
     work.journal.set(step.name, { ...entry, attempts });
-    const ms = fullJitterMs(attempts, RETRY_BASE_MS, step.retry.capMs);
+    const ms = fullJitterMs(isAway ? AWAY_ATTEMPTS : attempts, RETRY_BASE_MS, step.retry.capMs);
     return await putDown(work, { step: step.name, ms, changes: { attempts }, attempt: attempts + 1 });
   }
-  if (mayLeave(work.steps, work.journal, step)) return await leaveStep(work, step);
+  if (canLeave) return await leaveStep(work, step);
   const { code, message } = toTroveError(error, `Step "${step.name}" failed.`);
   await writeCompensating(work.held, step.name, { code, message }, work.kind.compensationDeadlineMs);
   work.journal.set(step.name, { ...entry, attempts, state: 'failed' });

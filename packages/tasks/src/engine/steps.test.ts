@@ -96,6 +96,27 @@ describe.each<Dialect>(['sqlite', 'mysql'])('a task on %s', (dialect) => {
     expect(step).toEqual({ attempts: 4 });
   });
 
+  it('a step that finds the bus away is tried for as long as that lasts, whatever its number of tries', async () => {
+    let left = 9;
+    const away = (step: Step): Step => ({
+      ...step,
+      run: (context) => {
+        left -= 1;
+        if (left > 0) throw new TroveError('BUS_UNAVAILABLE', 'The message bus is not available.', { retryable: true });
+        return step.run(context);
+      },
+    });
+    shop.engine({ kinds: [withStep(buildKind(shop.world), 'make_server', away)] });
+    const { taskId } = await shop.build();
+    expect((await ended(shop.catalog, taskId)).state).toBe('done');
+    expect(left).toBe(0);
+    const step = await shop.catalog
+      .knex('task_steps')
+      .where({ task_id: taskId, name: 'make_server' })
+      .first('attempts');
+    expect(step).toEqual({ attempts: 0 });
+  });
+
   it('past the last undoable step a failure leaves everything as it is and names what is not done', async () => {
     shop.engine();
     const { instanceId, taskId } = await shop.build({

@@ -1,4 +1,10 @@
-import { insertInstance, type ServiceStatusRow, withTransaction } from '@trove/catalog';
+import {
+  ensureReportRow,
+  type InstanceReportRow,
+  insertInstance,
+  type ServiceStatusRow,
+  withTransaction,
+} from '@trove/catalog';
 import { type TestCatalog, testCatalog } from '@trove/catalog/testing';
 import { newUuid, silentLogger, systemClock, TroveError } from '@trove/common';
 import type { Json, StepContext } from '@trove/tasks';
@@ -19,6 +25,7 @@ beforeAll(async () => {
   catalog = await testCatalog('sqlite');
   const row = { name: 'one', tenant_id: 'p', flavor_id: '1', volume_size: 1, region_id: null, access: null };
   await withTransaction(catalog, (tx) => insertInstance(tx, { id, ...row, datastore_version_id: null }));
+  await withTransaction(catalog, (tx) => ensureReportRow(tx, id));
 });
 afterAll(() => catalog.dispose());
 beforeEach(async () => {
@@ -26,7 +33,12 @@ beforeEach(async () => {
   await say('restarting');
 });
 
+/** The catalog has this status, and a report that came now. */
 async function say(status_description: string): Promise<void> {
+  await catalog
+    .knex<InstanceReportRow>('instance_reports')
+    .where({ instance_id: id })
+    .update({ received_at: now * 1000 });
   await catalog.knex<ServiceStatusRow>('service_statuses').where({ instance_id: id }).update({ status_description });
 }
 
@@ -102,9 +114,47 @@ test('who takes over looks for the effect for as long as one waits for an answer
 });
 
 test('no answer and the effect seen is an answer; an effect that cannot be seen is not known at once', async () => {
-  await say('running');
-  expect(await send(restart, () => Promise.reject(timeout()))).toEqual({ answered: null });
+  const answeredLate = (): Promise<never> => {
+    now += HIGH_MS;
+    return say('running').then(() => Promise.reject(timeout()));
+  };
+  expect(await send(restart, answeredLate)).toEqual({ answered: null });
   noted = { asked: 'pre_upgrade', at: now };
   const preUpgrade: OnceCall<'pre_upgrade'> = { method: 'pre_upgrade', args: {}, sealed: false };
   await expect(send(preUpgrade, never)).rejects.toMatchObject({ message: expect.stringContaining('is unknown') });
+});
+
+test('what the guest had said before it was asked, and what may have been on its way, is no effect', async () => {
+  await say('running');
+  noted = NOTE;
+  now += 60_000;
+  expect(await send(restart, never)).toEqual({ waitMs: 1000 });
+  now = NOTE.at + 5000;
+  await say('running');
+  expect(await send(restart, never)).toEqual({ waitMs: 1000 });
+  now = NOTE.at + 5001;
+  await say('running');
+  expect(await send(restart, never)).toEqual({ answered: null });
+});
+
+test('a guest that lives and is still new long after it was asked to prepare fails the build early, and is not asked again', async () => {
+  const prepare = { method: 'prepare', args: {}, sealed: false } as unknown as OnceCall<'prepare'>;
+  noted = { asked: 'prepare', at: now };
+  await say('new');
+  // It has said nothing since: whether it lives is not known.
+  now += 600_000;
+  expect(await send(prepare, never)).toEqual({ answered: null });
+  now = NOTE.at + 89_000;
+  await say('new');
+  expect(await send(prepare, never)).toEqual({ waitMs: 1000 });
+  now = NOTE.at + 90_000;
+  await say('new');
+  await expect(send(prepare, never)).rejects.toMatchObject({
+    code: 'GUEST_TIMEOUT',
+    retryable: false,
+    message: expect.stringContaining('has not begun to make its database'),
+  });
+  await say('building');
+  expect(await send(prepare, never)).toEqual({ answered: null });
+  expect(happened).toEqual([]);
 });
