@@ -89,12 +89,6 @@ describe.each(['mysql', 'sqlite'] as const)('the life of a reservation on %s', (
     ]);
   });
 
-  test('a delete in a project whose usage was never counted leaves it to be counted', async () => {
-    await catalog.knex('quota_usages').delete();
-    await withTransaction(catalog, (tx) => releaseQuota(tx, { projectId: 'p2', instanceId: newUuid(), amounts }));
-    expect(await books()).toEqual([]);
-  });
-
   describe('of a resize', () => {
     const grow = (more: Partial<typeof amounts>, limit = 4) =>
       withTransaction(catalog, (tx) =>

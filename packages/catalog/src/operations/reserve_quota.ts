@@ -1,7 +1,6 @@
-import { newUuid, TroveError } from '@trove/common';
+import { TroveError } from '@trove/common';
 import type { Knex } from 'knex';
 import { troveNow } from '../database_time.ts';
-import { dialectOf } from '../dialect.ts';
 import type { QuotaRow, QuotaUsageRow } from '../tables.ts';
 import {
   countUsage,
@@ -12,6 +11,7 @@ import {
   type QuotaResource,
   reservationId,
 } from './quota.ts';
+import { insertMissing, readUsages } from './usage_rows.ts';
 
 export interface ReserveQuota {
   projectId: string;
@@ -119,33 +119,6 @@ async function lockUsages(tx: Knex.Transaction, request: ReserveQuota): Promise<
     in_use: row.in_use ?? 0,
     reserved: row.reserved ?? 0,
   }));
-}
-
-async function readUsages(tx: Knex.Transaction, projectId: string): Promise<QuotaUsageRow[]> {
-  const query = tx<QuotaUsageRow>('quota_usages')
-    .where({ tenant_id: projectId })
-    .whereIn('resource', [...QUOTA_RESOURCES])
-    .orderBy('resource')
-    .select('*');
-  return await (dialectOf(tx) === 'mysql' ? query.forUpdate() : query);
-}
-
-/** The upsert locks a row that another transaction inserted meanwhile for writing at once; a plain read lock would deadlock. */
-async function insertMissing(tx: Knex.Transaction, projectId: string): Promise<void> {
-  for (const resource of QUOTA_RESOURCES) {
-    await tx('quota_usages')
-      .insert({
-        id: newUuid(),
-        tenant_id: projectId,
-        resource,
-        in_use: null,
-        reserved: 0,
-        created: troveNow(tx),
-        updated: troveNow(tx),
-      })
-      .onConflict(['tenant_id', 'resource'])
-      .merge(['resource']);
-  }
 }
 
 /**

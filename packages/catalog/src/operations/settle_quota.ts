@@ -3,6 +3,7 @@ import { troveNow } from '../database_time.ts';
 import { dialectOf } from '../dialect.ts';
 import type { QuotaUsageRow, ReservationRow } from '../tables.ts';
 import { growthReservationId, QUOTA_RESOURCES, type QuotaChange, type QuotaResource, reservationId } from './quota.ts';
+import { insertMissing } from './usage_rows.ts';
 
 export interface QuotaOfInstance {
   projectId: string;
@@ -57,14 +58,20 @@ export async function settleGrowth(
   }
 }
 
-/** Undefined where the usage has not been counted yet: it is counted when it is first needed. */
+/**
+ * Undefined where the usage has not been counted yet: it is counted when it is first needed, by whoever waits here until
+ * this transaction has ended.
+ */
 async function lockUsage(
   tx: Knex.Transaction,
   projectId: string,
   resource: QuotaResource,
 ): Promise<QuotaUsageRow | undefined> {
-  const query = tx<QuotaUsageRow>('quota_usages').where({ tenant_id: projectId, resource }).first('*');
-  const row = await (dialectOf(tx) === 'mysql' ? query.forUpdate() : query);
+  const query = (): Knex.QueryBuilder => tx<QuotaUsageRow>('quota_usages').where({ tenant_id: projectId, resource });
+  const read = async (): Promise<QuotaUsageRow | undefined> =>
+    await (dialectOf(tx) === 'mysql' ? query().forUpdate().first('*') : query().first('*'));
+  const row = await read();
+  if (row === undefined && projectId !== '') await insertMissing(tx, projectId);
   return row === undefined || row.in_use === null ? undefined : row;
 }
 

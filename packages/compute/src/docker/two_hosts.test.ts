@@ -152,8 +152,13 @@ async function twoEngines(): Promise<void> {
     const nobody = { host: { one: hosts.one, two: 'tcp://127.0.0.1:9' } };
     const half = await world.open(nobody);
     expect(await half.getServer(there.id)).toEqual(there);
-    for (const ask of [half.getServer(away.id), half.deleteServer(away.id, signal), half.findServers(newUuid())])
-      await expect(ask).rejects.toMatchObject({ code: 'COMPUTE_ERROR', retryable: true });
+    for (const ask of [
+      () => half.getServer(away.id),
+      () => half.deleteServer(away.id, signal),
+      () => half.findServers(newUuid()),
+      () => half.listOwned(newUuid()),
+    ])
+      await expect(ask()).rejects.toMatchObject({ code: 'COMPUTE_ERROR', retryable: true });
     await half.deleteServer(newUuid(), signal);
     expect((await half.hosts()).map(({ name }) => name)).toEqual(['one']);
     expect((await half.createServer(await create(half), signal)).host).toBe('one');
