@@ -260,7 +260,7 @@ test(
     expect(files().version).toBeGreaterThan(before.version + 1);
     const conductor = sizeOf(conductorLog());
     await report(before.key, before.version);
-    expect(refusals(conductorLog(), conductor)).toContain('key_version');
+    await until(() => refusals(conductorLog(), conductor).includes('key_version'));
     expect((await storedReport()).sequence).toBeLessThan(1_000_000n);
     expect(await ask(before.key, before.version, HELLO)).toBe(0);
     expect(await logsIn(before.password)).toBe(false);
