@@ -100,8 +100,10 @@ async function breakThings(hands: Hands, options: ChaosOptions, tell: Say): Prom
     turn += 1;
     // Its own: what one draws depends on how fast this machine is, and what comes after must not.
     const own = { ...hands, random: randomOf(options.seed, 'fault', turn) };
-    await fault.apply(own).catch((error: unknown) => tell(`  could not: ${String(error)}`));
-    applied.set(fault.name, (applied.get(fault.name) ?? 0) + 1);
+    await fault.apply(own).then(
+      () => applied.set(fault.name, (applied.get(fault.name) ?? 0) + 1),
+      (error: unknown) => tell(`  could not: ${String(error)}`),
+    );
   }
 }
 

@@ -12,7 +12,7 @@ export interface Hands {
 /** Breaks something, and mends it before it resolves. */
 export interface Fault {
   readonly name: string;
-  /** Seconds that it takes at most. */
+  /** Seconds that it takes at most, on a machine that keeps up. */
   readonly seconds: number;
   /** What it leaves is made right bit by bit, over more than a lease. */
   readonly lasting?: true;

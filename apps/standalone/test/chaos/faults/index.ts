@@ -22,4 +22,5 @@ export const FAULTS: readonly Fault[] = [
 /** Of the list of twenty, those that are not made here. */
 export const NOT_MADE: readonly string[] = [
   'failover of MySQL with the last second lost, catalog restored from a backup: both lose acknowledged requests by definition',
+  'restart with newer code: there is no older release to come from; what earlier ones left is resumed in apps/taskmanager/test/golden_journals.test.ts',
 ];

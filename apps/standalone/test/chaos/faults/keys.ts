@@ -12,13 +12,13 @@ import { until } from './own_instance.ts';
 export const KEY_FAULTS: readonly Fault[] = [
   {
     name: "the operator's keys changed, services restarted one after the other",
-    seconds: 150,
+    seconds: 90,
     lasting: true,
     apply: changeKeys,
   },
   {
     name: 'a wrong key on one of the taskmanagers',
-    seconds: 75,
+    seconds: 30,
     lasting: true,
     apply: giveWrongKey,
   },
