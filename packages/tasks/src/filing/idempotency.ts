@@ -17,7 +17,9 @@ export interface RequestIdentity {
 
 /** For tasks whose key is no longer kept. */
 function isOld(executor: Knex): (query: Knex.QueryBuilder) => void {
-  return (query) => query.where('created', '<', executor.raw('? - ?', [dbNow(executor), KEPT_MICROSECONDS]));
+  return (query) => {
+    query.where('created', '<', executor.raw('? - ?', [dbNow(executor), KEPT_MICROSECONDS]));
+  };
 }
 
 /**
