@@ -135,7 +135,7 @@ test('a change of an instance key is filed for the taskmanagers, once, and refus
   expect(() => rotate('clear')).toThrow('has no key; an upgrade gives it one.');
   expect(() => rotate('old')).toThrow("speaks Trove's own protocol");
   expect(rotate('sealed')).toMatch(/^The key of instance sealed is being changed: task [0-9a-f-]{36}\.\n$/);
-  expect(() => rotate('sealed')).toThrow('is busy');
+  expect(() => rotate('sealed')).toThrow('is not currently available');
   const tasks = catalog.prepare('SELECT kind, instance_id, project_id, state FROM tasks').all();
   catalog.close();
   expect(tasks).toEqual([{ kind: 'rotate_key', instance_id: 'sealed', project_id: 'p', state: 'pending' }]);

@@ -89,6 +89,7 @@ class Run {
       logger: silentLogger,
       faults: (point) => worker.visit({ name: `${point.step} ${point.at}`, mayStop: true }),
       draining: new AbortController().signal,
+      parked: new Set(),
     };
     try {
       const due = await dueTasks(this.#catalog, this.#kinds, 10);

@@ -1,5 +1,6 @@
 import { purgeArrivals } from '@trove/catalog';
 import type { Clock, Logger } from '@trove/common';
+import { forgetOldRequests } from '@trove/tasks';
 import type { TaskTools } from '../tasks/shared/tools.ts';
 import { createAccountCheck } from './check_accounts.ts';
 import { createLegacyVolumes } from './legacy_volumes.ts';
@@ -19,6 +20,8 @@ const UPLINKS_EVERY_MS = 300_000;
 /** Reading all accounts costs the broker more the more there are: at most a hundredth of the time goes into it. */
 const ACCOUNTS_EVERY_MS = { least: 5000, most: 900_000, perMsOfWork: 100 };
 const PURGE_EVERY_MS = 60_000;
+/** All tasks are read for it. */
+const FORGET_EVERY_MS = 3_600_000;
 
 export interface RoundsDeps extends TaskTools {
   readonly logger: Logger;
@@ -41,6 +44,7 @@ export function createRounds(deps: RoundsDeps): readonly Round[] {
     round('hosts', OBSERVE_EVERY_MS, () => observeHosts(deps)),
     round('legacy volumes', LEGACY_EVERY_MS, createLegacyVolumes({ ...deps, lowMs: settings.lowMs, reportedWithinMs })),
     round('old message ids', PURGE_EVERY_MS, async () => void (await purgeArrivals(deps.catalog))),
+    round('old requests', FORGET_EVERY_MS, async () => void (await forgetOldRequests(deps.catalog))),
     ...(accounts === undefined
       ? []
       : [round('accounts', ACCOUNTS_EVERY_MS.least, paced(createAccountCheck({ ...deps, accounts }), clock))]),

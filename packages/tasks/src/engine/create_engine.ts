@@ -40,6 +40,7 @@ class PollingEngine implements TaskEngine {
       logger: options.logger,
       faults: options.faults ?? (() => undefined),
       draining: this.#draining.signal,
+      parked: new Set(),
     };
   }
 

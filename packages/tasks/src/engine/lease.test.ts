@@ -23,7 +23,7 @@ describe.each<Dialect>(['sqlite', 'mysql'])('a lease on %s', (dialect) => {
   function settings(owner: string, more: Partial<WorkerSettings> = {}): WorkerSettings {
     const draining = new AbortController().signal;
     const base: LeaseSettings = { catalog, kinds, owner, leaseMs: 30_000, clock: systemClock, logger: silentLogger };
-    return { ...base, faults: () => undefined, draining, ...more };
+    return { ...base, faults: () => undefined, draining, parked: new Set(), ...more };
   }
 
   /** Another worker takes the task after its lease has run out. */

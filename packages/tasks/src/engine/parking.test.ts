@@ -1,8 +1,10 @@
 import { type Dialect } from '@trove/catalog';
+import { silentLogger } from '@trove/common';
 import { describe, expect, it } from 'vitest';
 import { ended, fileBuild, newInstance, taskOf, until } from '../../test/house.ts';
 import { buildKind, removeKind } from '../../test/kinds.ts';
 import { Workshop } from '../../test/workshop.ts';
+import type { Step, Task } from '../types.ts';
 
 describe.each<Dialect>(['sqlite', 'mysql'])('parking on %s', (dialect) => {
   const shop = new Workshop(dialect);
@@ -40,6 +42,8 @@ describe.each<Dialect>(['sqlite', 'mysql'])('parking on %s', (dialect) => {
 
   it('a journal with a step that this release does not have stands still with its lease given back', async () => {
     const { taskId } = await shop.build({ wait_ms: 30 });
+    const warned: string[] = [];
+    const logger = { ...silentLogger, warn: (message: string) => warned.push(message) };
     shop.engine();
     await until('the wait', async () => (await taskOf(shop.catalog, taskId)).state === 'waiting');
     await shop.closeEngines();
@@ -47,7 +51,7 @@ describe.each<Dialect>(['sqlite', 'mysql'])('parking on %s', (dialect) => {
       .knex('task_steps')
       .where({ task_id: taskId, name: 'make_volume' })
       .update({ name: 'make_cloud' });
-    shop.engine();
+    const old = shop.engine({ logger: { ...logger, child: () => logger } });
     const row = await until('the mark', async () => {
       const task = await taskOf(shop.catalog, taskId);
       return task.error !== null && task;
@@ -57,5 +61,14 @@ describe.each<Dialect>(['sqlite', 'mysql'])('parking on %s', (dialect) => {
       parked: true,
     });
     expect(row).toMatchObject({ state: 'waiting', lease_owner: null });
-  });
+    // The old worker goes on beside one of the next release.
+    old.ring(taskId);
+    shop.world.create(row.instance_id, 'ready', row.instance_id);
+    const kind = buildKind(shop.world);
+    const renamed = (step: Step): Step => (step.name === 'make_volume' ? { ...step, name: 'make_cloud' } : step);
+    const next = { ...kind, steps: (task: Task) => kind.steps(task).map(renamed) };
+    shop.engine({ kinds: [next] });
+    expect(await ended(shop.catalog, taskId, 120_000)).toMatchObject({ state: 'done', error: null });
+    expect(warned.filter((message) => message.startsWith('task parked'))).toHaveLength(1);
+  }, 150_000);
 });

@@ -28,4 +28,6 @@ export type Outcome =
   | { readonly is: 'ended'; readonly successor: string | null }
   | { readonly is: 'waiting'; readonly ms: number }
   | { readonly is: 'drained' }
+  /** Put down for whoever knows its step: nobody here wakes it. */
+  | { readonly is: 'parked' }
   | { readonly is: 'compensating'; readonly error: StoredError | null };

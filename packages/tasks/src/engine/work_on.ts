@@ -1,3 +1,4 @@
+import { randomFraction } from '@trove/common';
 import type { TaskKind } from '../types.ts';
 import { goBack } from './compensate.ts';
 import { nextMove, unknownStep } from './decide.ts';
@@ -10,11 +11,14 @@ import { leaveStep, runStep } from './run_step.ts';
 import { storedError, toTask } from './task_row.ts';
 import type { Outcome, Work } from './work.ts';
 
-const PARKED_MS = 300_000;
+/** Short and jittered: in a rolling upgrade a worker that knows the step may stand beside this one. */
+const PARKED_MS = { least: 5000, most: 10_000 };
 
 export interface WorkerSettings extends LeaseSettings {
   readonly faults: Faults;
   readonly draining: AbortSignal;
+  /** Tasks that this worker has parked, so that each is said once. */
+  readonly parked: Set<string>;
 }
 
 /** Why work is given up when the engine closes and the grace time is over. */
@@ -54,10 +58,13 @@ async function proceed(settings: WorkerSettings, held: Held, taken: TakenTask): 
   const unknown = unknownStep(steps, journal);
   const logger = settings.logger.child({ task_id: task.id, task_kind: task.kind, instance_id: task.instanceId });
   if (unknown !== undefined) {
-    logger.warn('task parked: its journal has a step that this release does not know', { step: unknown });
+    if (!settings.parked.has(task.id))
+      logger.warn('task parked: its journal has a step that this release does not know', { step: unknown });
+    settings.parked.add(task.id);
     const error = parked(`this release has no step "${unknown}" of task kind "${task.kind}"`);
-    await writeParked(held, { ...error, before: storedError(row.error) }, PARKED_MS, task.state);
-    return { is: 'waiting', ms: PARKED_MS };
+    const ms = PARKED_MS.least + randomFraction() * (PARKED_MS.most - PARKED_MS.least);
+    await writeParked(held, { ...error, before: storedError(row.error) }, Math.ceil(ms), task.state);
+    return { is: 'parked' };
   }
   logger.info('task taken', { state: task.state, fence: task.fence.toString() });
   const { faults, draining } = settings;

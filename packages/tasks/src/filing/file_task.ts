@@ -14,7 +14,9 @@ export async function fileTask(tx: Knex.Transaction, task: NewTask): Promise<Fil
   if (repeated !== undefined) return repeated;
   const taskId = newUuid();
   if (!(await takeSlot(tx, task.instanceId, taskId))) {
-    throw new TroveError('UNPROCESSABLE', `Instance ${task.instanceId} is busy: another task has not ended yet.`);
+    // Trove's text. What the instance shows is its caller's to look at first; this is work that no status shows.
+    const reason = 'is not currently available for an action to be performed (task status was UPDATING).';
+    throw new TroveError('UNPROCESSABLE', `Instance ${task.instanceId} ${reason}`);
   }
   await insertTask(tx, taskId, task, null);
   return { taskId, instanceId: task.instanceId, repeated: false };

@@ -2,6 +2,7 @@ import { dbNow, isDuplicate } from '@trove/catalog';
 import { TroveError } from '@trove/common';
 import type { Knex } from 'knex';
 import type { JsonObject } from '../types.ts';
+import { freeOldKey } from './idempotency.ts';
 import type { RequestHash } from './request_hash.ts';
 
 export interface NewTask {
@@ -56,10 +57,12 @@ export async function insertTask(
     created: now,
     updated: now,
   };
+  const { projectId, idempotencyKey } = task;
+  if (idempotencyKey !== undefined) await freeOldKey(tx, { projectId, idempotencyKey });
   try {
     await tx('tasks').insert(row);
   } catch (error) {
-    if (task.idempotencyKey === undefined || !isDuplicate(error)) throw error;
+    if (idempotencyKey === undefined || !isDuplicate(error)) throw error;
     throw new TroveError('CONFLICT', 'The same request is already being worked on.', { retryable: true, cause: error });
   }
 }

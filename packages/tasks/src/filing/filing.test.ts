@@ -5,7 +5,7 @@ import { newUuid, Secret } from '@trove/common';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildTask, fileBuild, fileRemove, instanceOf, newInstance, PROJECT, taskOf } from '../../test/house.ts';
 import { fileTask } from './file_task.ts';
-import { findRepeatedTask } from './idempotency.ts';
+import { findRepeatedTask, forgetOldRequests } from './idempotency.ts';
 import { type RequestHash, requestHash } from './request_hash.ts';
 
 const hashOf = (method: string, path: string, body: unknown, ring: readonly string[] = ['k1']): RequestHash =>
@@ -118,6 +118,35 @@ describe.each<Dialect>(['sqlite', 'mysql'])('filing on %s', (dialect) => {
     const second = await fileBuild(catalog, await newInstance(catalog), {}, identity);
     expect(second.repeated).toBe(false);
     expect((await taskOf(catalog, first.taskId)).idempotency_key).toBeNull();
+    expect((await fileBuild(catalog, await newInstance(catalog), {}, identity)).taskId).toBe(second.taskId);
+  });
+
+  it('keys that nobody sends again are forgotten too, with the hash, and no others', async () => {
+    const file = async (): Promise<string> => {
+      const identity = { idempotencyKey: newUuid(), requestHash: hashOf('POST', '/x', null) };
+      return (await fileBuild(catalog, await newInstance(catalog), {}, identity)).taskId;
+    };
+    const [old, young] = [await file(), await file()];
+    await catalog
+      .knex('tasks')
+      .where({ id: old })
+      .decrement('created', DAY_MICROSECONDS + 1_000_000);
+    expect(await forgetOldRequests(catalog)).toBeGreaterThan(0);
+    expect(await taskOf(catalog, old)).toMatchObject({ idempotency_key: null, request_hash: null });
+    expect(await taskOf(catalog, young)).toMatchObject({ idempotency_key: expect.any(String) });
+    expect(await forgetOldRequests(catalog)).toBe(0);
+  });
+
+  it('looking for an earlier request locks nothing: quota and instance have their turn first', async () => {
+    const identity = { idempotencyKey: newUuid(), requestHash: hashOf('POST', '/x', null) };
+    await fileBuild(catalog, await newInstance(catalog), {}, identity);
+    const said: string[] = [];
+    await withTransaction(catalog, async (tx) => {
+      tx.on('query', ({ sql }: { sql: string }) => said.push(sql));
+      await findRepeatedTask(tx, { projectId: PROJECT, ...identity });
+    });
+    expect(said.filter((sql) => /^update|for update/i.test(sql))).toEqual([]);
+    expect(said.filter((sql) => sql.startsWith('select'))).toHaveLength(1);
   });
 
   it('of two creates under one key at the same moment one is filed and the other may be tried again', async () => {

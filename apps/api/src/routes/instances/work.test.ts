@@ -46,6 +46,17 @@ describe.each(['sqlite', 'mysql'] as const)('what is done to an instance, on %s'
     expect([again.code, again.body]).toEqual([422, { unprocessableEntity: { code: 422, message } }]);
   });
 
+  test('what a key rotation or the reconciler has in hand is 422 in the words of Trove, though no status shows it', async () => {
+    await api.catalog.knex('instances').where({ id }).update({ active_task_id: 'held' });
+    const message = `Instance ${id} is not currently available for an action to be performed (task status was UPDATING).`;
+    const upgrade = await api.send('PATCH', `/instances/${id}`, { body: { instance: { datastore_version: '5.7' } } });
+    expect([upgrade.code, upgrade.body]).toEqual([422, { unprocessableEntity: { code: 422, message } }]);
+    for (const action of [{ restart: {} }, { resize: { volume: { size: 4 } } }]) {
+      const answer = await api.send('POST', `/instances/${id}/action`, { body: action });
+      expect([answer.code, answer.body]).toEqual([422, { unprocessableEntity: { code: 422, message } }]);
+    }
+  });
+
   test('two upgrades at one time: one is taken', async () => {
     const body = { instance: { datastore_version: '5.8' } };
     const answers = await Promise.all([1, 2, 3, 4].map(() => api.send('PATCH', `/instances/${id}`, { body })));
