@@ -24,6 +24,7 @@ import { type BrokerReading, instanceOfAccount, instanceOfQueue, type OutsideThi
 import { type Around, ownersOfThings, ownersOnBroker } from './owners.ts';
 import { quotaDifferences, type RamOf, uncountableProjects } from './quota_difference.ts';
 import { type NamedSecret, scanLogs } from './secret_scan.ts';
+import { keysNotCompared, readSilentGuests } from './silent_guests.ts';
 import { type Quarantined, quarantinedGuests, readQuarantine, secondAgents, secondServers } from './single_server.ts';
 import { overdueTasks, readVisibleEnds, silentFailures, tasksWithoutSlot, type VisibleEnds } from './tasks_end.ts';
 
@@ -78,6 +79,7 @@ interface Reading extends Around {
   readonly keys: KeysAtRest;
   readonly ends: VisibleEnds;
   readonly quarantined: readonly Quarantined[];
+  readonly silent: readonly string[];
 }
 
 async function checkOnce(deps: InvariantDeps): Promise<InvariantReport> {
@@ -97,7 +99,10 @@ async function checkOnce(deps: InvariantDeps): Promise<InvariantReport> {
       broker(secondAgents),
     ),
     I5: checkQuota(after, reading.flavors),
-    I6: together(found(policiesOfKeys(after, reading.keys)), checkKeys(deps, reading)),
+    I6: together(found(policiesOfKeys(after, reading.keys)), checkKeys(deps, reading), {
+      findings: [],
+      notChecked: keysNotCompared(reading.silent),
+    }),
     I7: together(found(tasksWithoutSlot(after)), found(silentFailures(reading.ends))),
     I8: ofSourced(reading.effects, repeatedEffects),
     I9: together(await checkLogs(deps, reading), {
@@ -126,6 +131,7 @@ async function read(deps: InvariantDeps): Promise<Reading> {
     keys: await readKeys(tx),
     ends: await readVisibleEnds(tx),
     quarantined: await readQuarantine(tx),
+    silent: await readSilentGuests(tx),
   }));
   return { before, things, broker, flavors: ramOf(flavors), effects, after, ...rest };
 }
