@@ -16,6 +16,11 @@ export interface Entry {
   instanceId: string | undefined;
   /** The database's name. */
   readonly what: string | undefined;
+  /** When it was last sent, and when it was answered; milliseconds since 1970. */
+  askedAt: number;
+  answeredAt: number | undefined;
+  /** To send it again under its key; absent for one that no key would find. */
+  request?: Sent;
 }
 
 type Body = Readonly<Record<string, unknown>>;
@@ -50,6 +55,23 @@ export class Load {
   async end(): Promise<void> {
     this.#ending.abort();
     await Promise.all(this.#tenants);
+  }
+
+  /** Sends these once more under their keys, as a client does that does not trust its answer: found again, or done anew. */
+  async sendAgain(entries: readonly Entry[]): Promise<void> {
+    const sendOne = async (entry: Entry): Promise<void> => {
+      const { request } = entry;
+      if (request === undefined) return;
+      const again = { ...entry };
+      const answer = await this.#sendUntilAnswered(request, again);
+      entry.sent = again.sent;
+      // Refused, as where its instance is gone: what it was told before is what counts.
+      if (answer.status >= 300) return;
+      entry.askedAt = again.askedAt;
+      entry.answeredAt = Date.now();
+      entry.instanceId = idOf(answer) ?? entry.instanceId;
+    };
+    await Promise.all(entries.map(sendOne));
   }
 
   async #tenant(): Promise<void> {
@@ -88,8 +110,7 @@ export class Load {
       },
     };
     const answer = await this.#ask('create', { id: undefined, method: 'POST', path: '', body });
-    const id = answer?.body['instance']?.['id'];
-    return typeof id === 'string' ? id : undefined;
+    return answer && idOf(answer);
   }
 
   async #act(id: string, kind: 'restart' | 'resize'): Promise<void> {
@@ -110,25 +131,31 @@ export class Load {
     const body = { databases: [{ name }] };
     const answer = await this.#send({ id, method: 'POST', path: '/databases', body }, entry).catch(() => undefined);
     entry.status = answer?.status;
+    entry.answeredAt = Date.now();
   }
 
   /** Sent until there is an answer that says what became of it. */
   async #ask(kind: RequestKind, what: Sent): Promise<Answer | undefined> {
     const entry = this.#enter(kind, what.id, undefined);
+    entry.request = what;
+    const answer = await this.#sendUntilAnswered(what, entry);
+    entry.status = answer.status;
+    entry.answeredAt = Date.now();
+    if (kind === 'create') entry.instanceId = idOf(answer) ?? entry.instanceId;
+    return answer.status < 300 ? answer : undefined;
+  }
+
+  async #sendUntilAnswered(what: Sent, entry: Entry): Promise<Answer> {
     for (;;) {
       const answer = await this.#send(what, entry).catch(() => undefined);
-      if (answer !== undefined && answer.status < 500 && answer.status !== 429) {
-        entry.status = answer.status;
-        const id = answer.body['instance']?.['id'];
-        if (kind === 'create' && typeof id === 'string') entry.instanceId = id;
-        return answer.status < 300 ? answer : undefined;
-      }
+      if (answer !== undefined && answer.status < 500 && answer.status !== 429) return answer;
       await delay(200 + this.#random() * 800);
     }
   }
 
   async #send({ id, method, path, body }: Sent, entry: Entry): Promise<Answer> {
     entry.sent += 1;
+    entry.askedAt = Date.now();
     const base = oneOf(this.#random, this.#ground.apiUrls);
     const response = await fetch(`${base}/instances${id === undefined ? '' : `/${id}`}${path}`, {
       method,
@@ -165,7 +192,8 @@ export class Load {
   }
 
   #enterNothing(instanceId: string | undefined): Entry {
-    return { kind: 'create', key: newUuid(), sent: 0, status: undefined, instanceId, what: undefined };
+    const unsent = { sent: 0, status: undefined, askedAt: 0, answeredAt: undefined };
+    return { kind: 'create', key: newUuid(), ...unsent, instanceId, what: undefined };
   }
 
   #chance(share: number): boolean {
@@ -175,6 +203,11 @@ export class Load {
   async #pause(ms: number): Promise<void> {
     await delay(ms * (0.3 + this.#random()), undefined, { signal: this.#ending.signal }).catch(() => undefined);
   }
+}
+
+function idOf({ body }: Answer): string | undefined {
+  const id = body['instance']?.['id'];
+  return typeof id === 'string' ? id : undefined;
 }
 
 interface Sent {

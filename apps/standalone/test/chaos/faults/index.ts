@@ -5,6 +5,7 @@ import { DISK_FAULTS } from './disks.ts';
 import type { Fault } from './fault.ts';
 import { GUEST_FAULTS } from './guests.ts';
 import { PROCESS_FAULTS } from './processes.ts';
+import { RESTORE_FAULTS } from './restores.ts';
 
 export type { Fault, Hands } from './fault.ts';
 
@@ -15,11 +16,11 @@ export const FAULTS: readonly Fault[] = [
   ...COMPUTE_FAULTS,
   ...GUEST_FAULTS,
   ...DISK_FAULTS,
+  ...RESTORE_FAULTS,
 ];
 
 /** Of the list of twenty, those that are not made here. */
 export const NOT_MADE: readonly string[] = [
-  'failover of MySQL with the last second lost, catalog restored from a backup: both lose acknowledged requests by definition',
   'guest restored from a snapshot, guest cloned: tried by name in test/attacks',
   'keys that rotate, a wrong key on one taskmanager: tried by name with the rotation',
 ];
