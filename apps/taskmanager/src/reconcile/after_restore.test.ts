@@ -1,4 +1,5 @@
 import { afterRestore } from '@trove/catalog';
+import { guestAccount } from '@trove/crypto-rpc';
 import { expect, test } from 'vitest';
 import { ended, file, fileCreate, instanceOf, openHouse, openTestCatalog, UPGRADE } from '../../test/house.ts';
 
@@ -64,6 +65,28 @@ test.each(['mysql', 'sqlite'] as const)(
       expect(house.world.calls).toEqual(['sealed post_upgrade {}']);
       expect((await ended(house, await file(house, 'restart_instance', id))).state).toBe('done');
       expect([...house.world.volumes.values()].map(({ prepared }) => prepared)).toEqual([true]);
+    } finally {
+      await house.dispose();
+      await catalog.dispose();
+    }
+  },
+);
+
+test(
+  'a delete takes away the broker account that was made after the backup, of which the catalog does not know',
+  WITHIN,
+  async () => {
+    const catalog = await openTestCatalog('sqlite');
+    const house = openHouse(catalog);
+    try {
+      await house.taskmanager();
+      const { id, taskId } = await fileCreate(house);
+      await ended(house, taskId);
+      const account = guestAccount(id);
+      expect(await house.admin.readAccount(account)).toBeDefined();
+      await catalog.knex('resources').where({ instance_id: id, kind: 'broker_account' }).delete();
+      expect((await ended(house, await file(house, 'delete_instance', id))).state).toBe('done');
+      expect(await house.admin.readAccount(account)).toBeUndefined();
     } finally {
       await house.dispose();
       await catalog.dispose();
