@@ -175,3 +175,21 @@ test('a MariaDB connection works through it and ends with a cut', async () => {
     await database.close();
   }
 });
+
+test('pointed elsewhere it resets what stands, and leads who comes then to the other', async () => {
+  const other = createServer((socket) => void socket.end('other'));
+  other.listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  try {
+    const before = await client();
+    before.socket.write('a');
+    await expect.poll(before.answers).toBe('A');
+    proxy.pointAt(`tcp://127.0.0.1:${(other.address() as AddressInfo).port}`);
+    await before.closed;
+    const after = await client();
+    await expect.poll(after.answers).toBe('other');
+    expect(proxy.cuts).toBe(1);
+  } finally {
+    other.close();
+  }
+});

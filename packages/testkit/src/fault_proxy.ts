@@ -17,6 +17,8 @@ export interface FaultProxy {
   cut(): void;
   /** Resets every connection and each new one, until `resume`. */
   refuse(): void;
+  /** From now on it stands in front of this one, the host and port of a URL; the connections to the one before are reset. */
+  pointAt(target: string): void;
   /** Keeps connections and accepts new ones, and passes nothing in either direction, until `resume`: then all of it passes. */
   hang(): void;
   /** Each piece of data is this much later, in order; until `resume`. */
@@ -33,8 +35,7 @@ export interface FaultProxy {
 
 /** Opens one in front of `target`, the host and port of a URL; `port` 0: any that is free. */
 export async function openFaultProxy(target: string, port = 0): Promise<FaultProxy> {
-  const { hostname, port: targetPort } = new URL(target);
-  const proxy = new TcpProxy(hostname, Number(targetPort));
+  const proxy = new TcpProxy(target);
   await proxy.listen(port);
   return proxy;
 }
@@ -47,8 +48,7 @@ export function between(random: Random, from: number, to: number): () => number 
 type Mode = 'pass' | 'refuse' | 'hang';
 
 class TcpProxy implements FaultProxy {
-  readonly #host: string;
-  readonly #targetPort: number;
+  #target: { readonly host: string; readonly port: number };
   readonly #server: Server = createServer({ allowHalfOpen: true });
   readonly #pairs = new Set<Pair>();
   #mode: Mode = 'pass';
@@ -58,9 +58,8 @@ class TcpProxy implements FaultProxy {
   #untilCut = 0;
   #cuts = 0;
 
-  constructor(host: string, targetPort: number) {
-    this.#host = host;
-    this.#targetPort = targetPort;
+  constructor(target: string) {
+    this.#target = addressOf(target);
     this.#server.on('connection', (client) => this.#accept(client));
   }
 
@@ -94,6 +93,11 @@ class TcpProxy implements FaultProxy {
 
   refuse(): void {
     this.#mode = 'refuse';
+    this.cut();
+  }
+
+  pointAt(target: string): void {
+    this.#target = addressOf(target);
     this.cut();
   }
 
@@ -136,7 +140,7 @@ class TcpProxy implements FaultProxy {
       client.resetAndDestroy();
       return;
     }
-    const upstream = connect({ host: this.#host, port: this.#targetPort, allowHalfOpen: true });
+    const upstream = connect({ ...this.#target, allowHalfOpen: true });
     const pair: Pair = { client, upstream, halfClosed: false };
     this.#pairs.add(pair);
     for (const socket of [client, upstream]) {
@@ -191,6 +195,11 @@ class TcpProxy implements FaultProxy {
     pair.client.destroy();
     pair.upstream.destroy();
   }
+}
+
+function addressOf(target: string): { readonly host: string; readonly port: number } {
+  const { hostname, port } = new URL(target);
+  return { host: hostname, port: Number(port) };
 }
 
 interface Pair {

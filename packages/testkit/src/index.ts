@@ -8,8 +8,10 @@ export {
   startDockerEngine,
 } from './docker_engine.ts';
 export { between, type FaultProxy, openFaultProxy } from './fault_proxy.ts';
+export { type FollowedDatabase, followedDatabase } from './followed_database.ts';
 export { freePort } from './free_ports.ts';
 export { type LargeBroker, largeBroker } from './large_broker.ts';
+export { type DumpOptions, dumpDatabases, loadDump } from './mysql_dumps.ts';
 export { type ProvidedServers, provideServers, type ServerUrls } from './provide_servers.ts';
 export { type ReachableCopy, reachableCopy } from './reachable_copy.ts';
 export { oneOf, type Random, seededRandom } from './seeded_random.ts';

@@ -21,15 +21,22 @@ export function findMariadb(): MariadbBinaries | undefined {
   return server && install ? { server, install } : undefined;
 }
 
+export interface DatabaseOptions {
+  readonly tls?: ServerTls & { versions?: string };
+  /** It keeps a binary log under this id, so that others may follow it. Absent: it keeps none. */
+  readonly serverId?: number;
+  /** Of the account `trove`; random unless given. */
+  readonly password?: string;
+}
+
 /** A database server of its own: data folder, socket and port; nothing it holds is meant to outlast the tests. */
 export async function startMariadb(
   binaries: MariadbBinaries,
-  tls?: ServerTls & { versions?: string },
+  { tls, serverId, password = randomBytes(12).toString('hex') }: DatabaseOptions = {},
 ): Promise<OwnServer> {
   const account = serverAccount(['mysql']);
   const folder = await mkdtemp(join(tmpdir(), 'trove-mariadb-'));
   const [port = 0] = await freePorts(1);
-  const password = randomBytes(12).toString('hex');
   const initFile = join(folder, 'init.sql');
   const grant = `GRANT ALL ON *.* TO 'trove'@'127.0.0.1' IDENTIFIED BY '${password}' WITH GRANT OPTION;\n`;
   await writeFile(initFile, grant, { mode: 0o600 });
@@ -58,7 +65,7 @@ export async function startMariadb(
       '--innodb-buffer-pool-size=128M',
       '--innodb-log-file-size=32M',
       '--innodb-flush-log-at-trx-commit=2',
-      '--skip-log-bin',
+      ...(serverId === undefined ? ['--skip-log-bin'] : binaryLog(serverId)),
       ...tlsArguments,
     ],
     env,
@@ -89,6 +96,11 @@ export async function startMariadb(
       await ready();
     },
   };
+}
+
+/** With what it takes from the server that it follows itself, so that it may be followed in its turn. */
+function binaryLog(serverId: number): string[] {
+  return ['--log-bin=binlog', `--server-id=${serverId}`, '--binlog-format=ROW', '--log-slave-updates'];
 }
 
 function tlsSettings(files: ServerTlsFiles, { versions }: { versions?: string }): string[] {

@@ -28,6 +28,6 @@ export async function tlsBroker(tls: ServerTls): Promise<TlsBroker> {
 export async function tlsDatabase(tls: ServerTls & { versions?: string }): Promise<TlsDatabase> {
   const binaries = findMariadb();
   if (binaries === undefined) throw new Error('TLS tests need mariadb-server on this machine');
-  const { url, stop } = await startMariadb(binaries, tls);
+  const { url, stop } = await startMariadb(binaries, { tls });
   return { url, dispose: stop };
 }

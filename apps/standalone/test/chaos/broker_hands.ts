@@ -82,11 +82,6 @@ export class BrokerHands {
     }
   }
 
-  async messagesIn(queue: string): Promise<number> {
-    const { queues } = await this.read();
-    return queues.find(({ name }) => name === queue)?.messages ?? 0;
-  }
-
   /** Every message that waits in it is lost. */
   async purge(queue: string): Promise<void> {
     await this.#send('DELETE', `/queues/${this.#broker.vhost}/${encodeURIComponent(queue)}/contents`);

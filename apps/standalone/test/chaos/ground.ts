@@ -6,10 +6,10 @@ import { newUuid, randomText } from '@trove/common';
 import { localChoices } from '@trove/compute';
 import {
   type BreakableBroker,
-  type BreakableServer,
   breakableBroker,
-  breakableDatabase,
   type FaultProxy,
+  type FollowedDatabase,
+  followedDatabase,
   freePort,
   openFaultProxy,
   provideServers,
@@ -21,6 +21,7 @@ import {
 } from '@trove/testkit';
 import { APPS } from '../../src/demo/stack/apps.ts';
 import { registerDatastores } from '../../src/register_datastores.ts';
+import type { TakenBack } from './accounts.ts';
 import { findInstallations, inspectFolder } from './inside/light_datastores.ts';
 import { agentProgram, effectsFolder, NO_TROUBLES, type Troubles, troublesFile } from './inside/run_folder.ts';
 import { type KeySetting, Service } from './service.ts';
@@ -35,6 +36,8 @@ export interface Proxies {
   readonly broker: Readonly<Record<Role | 'guests', FaultProxy>>;
   readonly management: FaultProxy;
   readonly catalog: Readonly<Record<Role, FaultProxy>>;
+  /** The run's own to the catalog. No fault touches it, but all of them follow the catalog where it goes. */
+  readonly own: FaultProxy;
 }
 
 /** Everything that a run stands on, and the hands to break it. */
@@ -54,9 +57,11 @@ export interface Ground {
   readonly broker: TestBroker;
   readonly database: TestDatabase;
   /** Servers that this run may take away; absent where it shares them with others. */
-  readonly own?: { readonly broker: BreakableBroker; readonly database: BreakableServer };
+  readonly own?: { readonly broker: BreakableBroker; readonly database: FollowedDatabase };
   readonly proxies: Proxies;
   readonly services: readonly Service[];
+  /** What failovers and restores have taken back up to now. */
+  readonly takenBack: TakenBack[];
   servicesOf(role: Role): readonly Service[];
   /** What compute does to its callers, and guests' clocks; members that are not named are as without troubles. */
   trouble(troubles: Partial<Troubles>): void;
@@ -84,7 +89,8 @@ export async function layGround(
   const run = `import { runAgent } from ${agent};\nawait runAgent(${JSON.stringify(folder)}, ${seed});\n`;
   writeFileSync(agentProgram(folder), run);
   const instancesRoot = join(folder, 'instances');
-  const catalog = openCatalog({ connection: database.url });
+  const proxies = await openProxies(broker, database);
+  const catalog = openCatalog({ connection: proxies.own.through(database.url) });
   await syncCatalog(catalog.knex);
   const choices = localChoices({
     root: instancesRoot,
@@ -93,7 +99,6 @@ export async function layGround(
     installations: { find: findInstallations, inspect: inspectFolder },
   });
   await registerDatastores(catalog, await choices.images());
-  const proxies = await openProxies(broker, database);
   const settings = {
     ...{ folder, broker, database, proxies, instancesRoot, seed },
     project: newUuid().replaceAll('-', ''),
@@ -109,17 +114,19 @@ export async function layGround(
   const services = made.flatMap((one) => one.services);
   return {
     ...settings,
-    ...{ catalog, services, trouble, notHeld: [] },
+    ...{ catalog, services, trouble, notHeld: [], takenBack: [] },
     ...(own !== undefined && { own }),
     apiUrls: made.flatMap((one) => one.urls),
     servicesOf: (role) => services.filter(({ name }) => name.startsWith(role)),
     logFiles: () => services.map(({ name }) => logFile(folder, name)),
     async close() {
       await catalog.close();
-      const all = [...Object.values(proxies.broker), ...Object.values(proxies.catalog), proxies.management];
+      const { management, own: ownProxy } = proxies;
+      const all = [...Object.values(proxies.broker), ...Object.values(proxies.catalog), management, ownProxy];
       await Promise.all(all.map((proxy) => proxy.close()));
       await broker.dispose();
-      await database.dispose();
+      // The run's own server goes whole, and may be another than at the beginning.
+      if (own === undefined) await database.dispose();
       await stop();
     },
   };
@@ -130,7 +137,7 @@ async function openServers(
   say: (line: string) => void,
 ): Promise<{ urls: ServerUrls; own?: NonNullable<Ground['own']>; stop(): Promise<void> }> {
   if (servers === 'shared') return await provideServers(process.env, say);
-  const [broker, database] = await Promise.all([breakableBroker(), breakableDatabase()]);
+  const [broker, database] = await Promise.all([breakableBroker(), followedDatabase()]);
   return {
     urls: { TROVE_TEST_AMQP_URL: broker.url, TROVE_TEST_MYSQL_URL: database.url },
     own: { broker, database },
@@ -150,13 +157,14 @@ async function openProxies(broker: TestBroker, database: TestDatabase): Promise<
     ...[broker.url, broker.url, broker.url, broker.url].map((url) => openFaultProxy(url)),
     openFaultProxy(broker.managementUrl),
   ]);
-  const [forApi, forTaskmanager, forConductor] = await Promise.all(
-    [database.url, database.url, database.url].map((url) => openFaultProxy(url)),
+  const [forApi, forTaskmanager, forConductor, own] = await Promise.all(
+    [database.url, database.url, database.url, database.url].map((url) => openFaultProxy(url)),
   );
   return {
     broker: { api, taskmanager, conductor, guests } as Proxies['broker'],
     management: management as FaultProxy,
     catalog: { api: forApi, taskmanager: forTaskmanager, conductor: forConductor } as Proxies['catalog'],
+    own: own as FaultProxy,
   };
 }
 
@@ -171,7 +179,7 @@ async function makeServices(role: Role, settings: Settings): Promise<{ services:
   for (let number = 1; number <= OF_EACH[role]; number += 1) {
     const name = `${role}-${number}`;
     const port = role === 'api' ? await freePort() : 0;
-    const configFile = join(settings.folder, `${name}.conf`);
+    const configFile = configFileOf(settings.folder, name);
     writeFileSync(configFile, configText(role, port, settings), { mode: 0o600 });
     services.push(
       new Service({
@@ -188,6 +196,10 @@ async function makeServices(role: Role, settings: Settings): Promise<{ services:
     if (role === 'api') urls.push(`http://127.0.0.1:${port}/v1.0/${settings.project}`);
   }
   return { services, urls };
+}
+
+export function configFileOf(folder: string, service: string): string {
+  return join(folder, `${service}.conf`);
 }
 
 function logFile(folder: string, name: string): string {
@@ -212,7 +224,8 @@ ${key('inst_rpc_uplink_encr_key')}
 broker_management_url = ${proxies.management.through(broker.managementUrl)}
 guest_transport_url = ${bus(proxies.broker.guests)}
 agent_call_low_timeout = 5
-agent_call_high_timeout = 30`,
+agent_call_high_timeout = 30
+reconcile_interval = 10`,
     conductor: key('inst_rpc_uplink_encr_key'),
   }[role];
   return `[DEFAULT]

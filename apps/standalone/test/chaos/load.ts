@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isTroveError, newUuid } from '@trove/common';
 import { fileRotation } from '@trove/taskmanager';
 import { oneOf, type Random } from '@trove/testkit';
+import { type Answer, Client, idOf, type Sent } from './client.ts';
 import type { Ground } from './ground.ts';
 import { randomOf } from './inside/run_folder.ts';
 
@@ -18,16 +19,15 @@ export interface Entry {
   instanceId: string | undefined;
   /** The database's name. */
   readonly what: string | undefined;
+  /** When it was last sent, and when it was answered; milliseconds since 1970. */
+  askedAt: number;
+  answeredAt: number | undefined;
+  /** To send it again under its key; absent for one that no key would find. */
+  request?: Sent;
 }
 
 type LoadGround = Pick<Ground, 'apiUrls' | 'token' | 'catalog' | 'seed'>;
-type Body = Readonly<Record<string, unknown>>;
-interface Answer {
-  readonly status: number;
-  readonly body: Readonly<Record<string, Body>>;
-}
 
-const ATTEMPT_MS = 15_000;
 const FILED = 202;
 const REFUSED = 422;
 const AT_REST: readonly string[] = ['ACTIVE', 'ERROR', 'FAILED', 'SHUTDOWN', 'CRASHED', 'HEALTHY', 'GONE'];
@@ -56,6 +56,24 @@ export class Load {
     this.#ending.abort();
     await Promise.all(this.#tenants);
   }
+
+  /** Sends these once more under their keys, as a client does that does not trust its answer: found again, or done anew. */
+  async sendAgain(entries: readonly Entry[]): Promise<void> {
+    const client = new Client(this.#ground, randomOf(this.#ground.seed, 'again'));
+    const sendOne = async (entry: Entry): Promise<void> => {
+      const { request } = entry;
+      if (request === undefined) return;
+      const again = { ...entry };
+      const answer = await client.sendUntilAnswered(request, again);
+      entry.sent = again.sent;
+      // Refused, as where its instance is gone: what it was told before is what counts.
+      if (answer.status >= 300) return;
+      entry.askedAt = again.askedAt;
+      entry.answeredAt = Date.now();
+      entry.instanceId = idOf(answer) ?? entry.instanceId;
+    };
+    await Promise.all(entries.map(sendOne));
+  }
 }
 
 interface TenantOptions {
@@ -67,17 +85,17 @@ interface TenantOptions {
 
 class Tenant {
   readonly #options: TenantOptions;
-  readonly #ground: LoadGround;
   readonly #signal: AbortSignal;
+  readonly #client: Client;
   /** Its own: what one tenant does next depends on no other. */
   readonly #random: Random;
   #created = 0;
 
   constructor(options: TenantOptions) {
     this.#options = options;
-    this.#ground = options.ground;
     this.#signal = options.signal;
     this.#random = randomOf(options.ground.seed, 'tenant', options.number);
+    this.#client = new Client(options.ground, this.#random);
   }
 
   async run(): Promise<void> {
@@ -117,8 +135,7 @@ class Tenant {
       },
     };
     const answer = await this.#ask('create', { id: undefined, method: 'POST', path: '', body });
-    const id = answer?.body['instance']?.['id'];
-    return typeof id === 'string' ? id : undefined;
+    return answer && idOf(answer);
   }
 
   async #act(id: string, kind: 'restart' | 'resize'): Promise<void> {
@@ -137,7 +154,7 @@ class Tenant {
     const entry = this.#enter('rotate', id, undefined);
     entry.sent = 1;
     try {
-      entry.key = await fileRotation(this.#ground.catalog, id);
+      entry.key = await fileRotation(this.#options.ground.catalog, id);
       entry.status = FILED;
     } catch (error) {
       if (isTroveError(error) && !error.retryable) entry.status = REFUSED;
@@ -149,41 +166,22 @@ class Tenant {
     const entry = this.#enter('database', id, name);
     // Not sent again: it is a call to the guest, and no task that a key would find.
     const body = { databases: [{ name }] };
-    const answer = await this.#send({ id, method: 'POST', path: '/databases', body }, entry).catch(() => undefined);
+    const answer = await this.#client
+      .send({ id, method: 'POST', path: '/databases', body }, entry)
+      .catch(() => undefined);
     entry.status = answer?.status;
+    entry.answeredAt = Date.now();
   }
 
   /** Sent until there is an answer that says what became of it. */
   async #ask(kind: RequestKind, what: Sent): Promise<Answer | undefined> {
     const entry = this.#enter(kind, what.id, undefined);
-    for (;;) {
-      const answer = await this.#send(what, entry).catch(() => undefined);
-      if (answer !== undefined && answer.status < 500 && answer.status !== 429) {
-        entry.status = answer.status;
-        const id = answer.body['instance']?.['id'];
-        if (kind === 'create' && typeof id === 'string') entry.instanceId = id;
-        return answer.status < 300 ? answer : undefined;
-      }
-      await delay(200 + this.#random() * 800);
-    }
-  }
-
-  async #send({ id, method, path, body }: Sent, entry: Entry): Promise<Answer> {
-    entry.sent += 1;
-    const base = oneOf(this.#random, this.#ground.apiUrls);
-    const response = await fetch(`${base}/instances${id === undefined ? '' : `/${id}`}${path}`, {
-      method,
-      headers: {
-        'x-auth-token': this.#ground.token,
-        'idempotency-key': entry.key,
-        ...(body !== undefined && { 'content-type': 'application/json' }),
-      },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(ATTEMPT_MS),
-    });
-    const text = await response.text();
-    const parsed = text.startsWith('{') ? (JSON.parse(text) as Answer['body']) : {};
-    return { status: response.status, body: parsed };
+    entry.request = what;
+    const answer = await this.#client.sendUntilAnswered(what, entry);
+    entry.status = answer.status;
+    entry.answeredAt = Date.now();
+    if (kind === 'create') entry.instanceId = idOf(answer) ?? entry.instanceId;
+    return answer.status < 300 ? answer : undefined;
   }
 
   /** The status in which the instance comes to rest; undefined where the load ends before. */
@@ -191,7 +189,7 @@ class Tenant {
     while (!this.#signal.aborted) {
       await this.#pause(1500);
       const entry = { ...this.#enterNothing(id) };
-      const answer = await this.#send({ id, method: 'GET', path: '' }, entry).catch(() => undefined);
+      const answer = await this.#client.send({ id, method: 'GET', path: '' }, entry).catch(() => undefined);
       if (answer?.status === 404) return 'GONE';
       const status = answer?.body['instance']?.['status'];
       if (typeof status === 'string' && AT_REST.includes(status)) return status;
@@ -206,7 +204,8 @@ class Tenant {
   }
 
   #enterNothing(instanceId: string | undefined): Entry {
-    return { kind: 'create', key: newUuid(), sent: 0, status: undefined, instanceId, what: undefined };
+    const unsent = { sent: 0, status: undefined, askedAt: 0, answeredAt: undefined };
+    return { kind: 'create', key: newUuid(), ...unsent, instanceId, what: undefined };
   }
 
   #chance(share: number): boolean {
@@ -216,11 +215,4 @@ class Tenant {
   async #pause(ms: number): Promise<void> {
     await delay(ms * (0.3 + this.#random()), undefined, { signal: this.#signal }).catch(() => undefined);
   }
-}
-
-interface Sent {
-  readonly id: string | undefined;
-  readonly method: string;
-  readonly path: string;
-  readonly body?: Body;
 }

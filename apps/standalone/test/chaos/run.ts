@@ -13,6 +13,7 @@ import { guestPids, signalGuest, tornFiles } from './guests.ts';
 import { countEffects } from './inside/effects.ts';
 import { randomOf } from './inside/run_folder.ts';
 import { Load } from './load.ts';
+import { lookAfter } from './operator.ts';
 
 export interface ChaosOptions {
   readonly seconds: number;
@@ -52,12 +53,14 @@ export async function runChaos(options: ChaosOptions, say: Say): Promise<ChaosRe
     tell(`${ground.services.length} services answer; ${options.tenants} tenants begin; seed ${options.seed}`);
     const load = new Load(ground);
     load.start(options.tenants);
-    const applied = await breakThings({ ground, broker, random }, options, tell);
+    const applied = await breakThings({ ground, broker, random, load }, options, tell);
     mend(ground);
     tell('nothing is broken any more');
-    const unfinished = await quiet(ground, load, options.quietSeconds, tell);
+    const unfinished = await quiet({ ground, load, broker }, options.quietSeconds, tell);
     const report = await checkAll(ground, broker, options.quietSeconds, tell);
-    const tallies = await settleAccounts(ground.catalog, load.entries, await databasesOf(ground));
+    const { takenBack } = ground;
+    const content = await databasesOf(ground);
+    const tallies = await settleAccounts(ground.catalog, load.entries, { content, takenBack });
     const torn = tornFiles(ground.instancesRoot);
     const { notHeld } = ground;
     const text = textOf({ options, applied, unfinished, report, tallies, torn, notHeld });
@@ -123,7 +126,11 @@ function mend({ proxies, services, trouble, folder }: Ground): void {
 }
 
 /** Waits until the load has its answers and every task has ended; what has not by then. */
-async function quiet(ground: Ground, load: Load, seconds: number, tell: Say): Promise<readonly TaskRow[]> {
+async function quiet(
+  { ground, load, broker }: Pick<Hands, 'ground' | 'load' | 'broker'>,
+  seconds: number,
+  tell: Say,
+): Promise<readonly TaskRow[]> {
   let answered = false;
   const ending = load.end().then(() => {
     answered = true;
@@ -134,6 +141,7 @@ async function quiet(ground: Ground, load: Load, seconds: number, tell: Say): Pr
       .knex<TaskRow>('tasks')
       .whereNotIn('state', ['done', 'failed', 'cancelled'])
       .select();
+    if (ground.takenBack.length > 0) await lookAfter(ground, await check(ground, broker));
     if ((answered && unfinished.length === 0) || performance.now() > end) {
       tell(
         `${unfinished.length} tasks have not ended; ${answered ? 'every request is' : 'NOT every request is'} answered`,
@@ -148,32 +156,48 @@ async function quiet(ground: Ground, load: Load, seconds: number, tell: Say): Pr
 /** I1 to I10, until they hold or the time is over: reports, hellos and the repair of accounts come in their own time. */
 async function checkAll(ground: Ground, broker: BrokerHands, seconds: number, tell: Say): Promise<InvariantReport> {
   const end = performance.now() + seconds * 1000;
-  const { catalog, keys, folder } = ground;
   for (;;) {
-    const report = await checkInvariants({
-      catalog,
-      things: { read: async () => localThings({ root: ground.instancesRoot }) ?? [] },
-      flavors: {
-        read: async () =>
-          JSON.parse(readFileSync(join(ground.instancesRoot, 'flavors.json'), 'utf8')) as { id: string; ram: number }[],
-      },
-      broker: { read: () => broker.read() },
-      bus: broker.tapped(),
-      rings: { instance: secrets(keys.inst_rpc_key_encr_key), uplink: secrets(keys.inst_rpc_uplink_encr_key) },
-      logs: {
-        files: [...ground.logFiles(), ...guestLogs(ground)],
-        secrets: Object.entries(keys).flatMap(([name, ring]) => secrets(ring).map((secret) => ({ name, secret }))),
-      },
-      effects: { read: async () => countEffects(folder) },
-    });
+    const report = await check(ground, broker);
     tell(`${report.findings} findings in I1 to I10`);
     if (report.findings === 0 || performance.now() > end) return report;
+    if (ground.takenBack.length > 0) await lookAfter(ground, report);
     await delay(3000);
   }
 }
 
 function secrets(ring: readonly string[]): Secret[] {
   return ring.map((key) => new Secret(key));
+}
+
+/** Logs of instances that are removed meanwhile are gone with them. */
+async function check(ground: Ground, broker: BrokerHands): Promise<InvariantReport> {
+  for (;;) {
+    try {
+      return await checkOnce(ground, broker);
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    }
+  }
+}
+
+async function checkOnce(ground: Ground, broker: BrokerHands): Promise<InvariantReport> {
+  const { catalog, keys, folder, instancesRoot } = ground;
+  return await checkInvariants({
+    catalog,
+    things: { read: async () => localThings({ root: instancesRoot }) ?? [] },
+    flavors: {
+      read: async () =>
+        JSON.parse(readFileSync(join(instancesRoot, 'flavors.json'), 'utf8')) as { id: string; ram: number }[],
+    },
+    broker: { read: () => broker.read() },
+    bus: broker.tapped(),
+    rings: { instance: secrets(keys.inst_rpc_key_encr_key), uplink: secrets(keys.inst_rpc_uplink_encr_key) },
+    logs: {
+      files: [...ground.logFiles(), ...guestLogs(ground)],
+      secrets: Object.entries(keys).flatMap(([name, ring]) => secrets(ring).map((secret) => ({ name, secret }))),
+    },
+    effects: { read: async () => countEffects(folder) },
+  });
 }
 
 function guestLogs({ instancesRoot }: Ground): readonly string[] {

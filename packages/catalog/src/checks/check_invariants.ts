@@ -26,6 +26,7 @@ import { type Around, ownersOfThings, ownersOnBroker } from './owners.ts';
 import { quotaDifferences, type RamOf, uncountableProjects } from './quota_difference.ts';
 import type { NamedSecret } from './secret_forms.ts';
 import { scanLogs } from './secret_scan.ts';
+import { keysNotCompared, readSilentGuests } from './silent_guests.ts';
 import { type Quarantined, quarantinedGuests, readQuarantine, secondAgents, secondServers } from './single_server.ts';
 import { sizesThatDiffer } from './size_differences.ts';
 import { overdueTasks, readVisibleEnds, silentFailures, tasksWithoutSlot, type VisibleEnds } from './tasks_end.ts';
@@ -84,6 +85,7 @@ interface Reading extends Around {
   readonly keys: KeysAtRest;
   readonly ends: VisibleEnds;
   readonly quarantined: readonly Quarantined[];
+  readonly silent: readonly string[];
 }
 
 async function checkOnce(deps: InvariantDeps, bus: CheckResult): Promise<InvariantReport> {
@@ -106,7 +108,10 @@ async function checkOnce(deps: InvariantDeps, bus: CheckResult): Promise<Invaria
       checkQuota(after, reading.flavors),
       ofSourced(reading.things, (things) => sizesThatDiffer(reading, things)),
     ),
-    I6: together(found(policiesOfKeys(after, reading.keys)), checkKeys(deps, reading)),
+    I6: together(found(policiesOfKeys(after, reading.keys)), checkKeys(deps, reading), {
+      findings: [],
+      notChecked: keysNotCompared(reading.silent),
+    }),
     I7: together(found(tasksWithoutSlot(after)), found(silentFailures(reading.ends))),
     I8: ofSourced(reading.effects, repeatedEffects),
     I9: together(await checkLogs(deps, reading), bus),
@@ -142,6 +147,7 @@ async function read(deps: InvariantDeps): Promise<Reading> {
     keys: await readKeys(tx),
     ends: await readVisibleEnds(tx),
     quarantined: await readQuarantine(tx),
+    silent: await readSilentGuests(tx),
   }));
   return { before, things, broker, flavors: ramOf(flavors), effects, after, ...rest };
 }

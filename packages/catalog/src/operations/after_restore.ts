@@ -8,8 +8,6 @@ import { recordFault } from './record_fault.ts';
 import { commitQuota, settleGrowth } from './settle_quota.ts';
 
 const ENDED: readonly TaskRow['state'][] = ['done', 'failed', 'cancelled'];
-/** More than an instance can have had since the backup: guests refuse a fence that is lower than the highest they have seen. */
-const FENCES_AHEAD = 1_000_000;
 const RESTORED = { code: 'CONFLICT', message: 'The catalog was restored from a backup that was made meanwhile.' };
 
 type UnderWay = Pick<TaskRow, 'id' | 'kind'> & { instance_id: string; tenant_id: string | null };
@@ -17,8 +15,8 @@ type UnderWay = Pick<TaskRow, 'id' | 'kind'> & { instance_id: string; tenant_id:
 /**
  * Makes a restored catalog fit to be worked on. What was under way at the backup has ended since, or has not: nobody may go on
  * with it, and undoing it could take away what serves today. So it ends as failed, its instances say so to their tenants and
- * are charged for as they stand, the slots are free, fences are ahead of what guests have seen, and the reconciler removes
- * nothing until it is told to. Returns how many tasks it ended.
+ * are charged for as they stand, the slots are free, fences are ahead of what guests have seen, also where this very backup was
+ * restored before, and the reconciler removes nothing until it is told to. Returns how many tasks it ended.
  */
 export function afterRestore(catalog: Catalog): Promise<number> {
   return withTransaction(catalog, async (tx) => {
@@ -29,7 +27,9 @@ export function afterRestore(catalog: Catalog): Promise<number> {
       .orderBy(['instances.tenant_id', 'instances.id', 'tasks.created'])
       .select('tasks.id', 'tasks.kind', 'tasks.instance_id', 'instances.tenant_id');
     await settleReservations(tx, underWay);
-    await tx('instances').where({ deleted: 0 }).update({ active_task_id: null }).increment('fence', FENCES_AHEAD);
+    await tx('instances')
+      .where({ deleted: 0 })
+      .update({ active_task_id: null, fence: fenceAhead(tx) });
     await holdReconciler(tx);
     const ended = await tx<TaskRow>('tasks')
       .whereNotIn('state', ENDED)
@@ -52,4 +52,13 @@ async function settleReservations(tx: Knex.Transaction, underWay: readonly Under
     await commitQuota(tx, { projectId, instanceId });
     await settleGrowth(tx, { projectId, instanceId, change: {}, done: false });
   }
+}
+
+/**
+ * Guests refuse a fence that is below the highest that they have seen. A fence grows by one with each lease, so the time in
+ * microseconds is above all that there were, and a later restore is above an earlier one.
+ */
+function fenceAhead(tx: Knex): Knex.Raw {
+  const now = dbNow(tx);
+  return tx.raw('CASE WHEN fence < ? THEN ? ELSE fence + 1 END', [now, now]);
 }

@@ -3,6 +3,10 @@ import { between, oneOf } from '@trove/testkit';
 import type { Proxies } from '../ground.ts';
 import { type Fault, type Hands, killAndStart, type Proxy, SECOND, whileBroken } from './fault.ts';
 
+const DEAD_LETTERS = 'trove.dead';
+/** More than it holds. */
+const FULL = 10_100;
+
 /** Of the broker, of the ways to it, and of messages. */
 export const BROKER_FAULTS: readonly Fault[] = [
   {
@@ -27,6 +31,19 @@ export const BROKER_FAULTS: readonly Fault[] = [
     seconds: 75,
     ownServers: true,
     apply: (hands) => alarm(hands, 'disk'),
+  },
+  {
+    name: 'dead-letter queue full, while a conductor cannot do its work',
+    seconds: 30,
+    async apply({ ground, broker }) {
+      await broker.fill(DEAD_LETTERS, DEAD_LETTERS, FULL);
+      try {
+        await whileBroken([ground.proxies.catalog.conductor], 6, (proxy) => proxy.refuse());
+      } finally {
+        // They are explained: we have put them there.
+        await broker.purge(DEAD_LETTERS);
+      }
+    },
   },
   {
     name: 'broker cut off from the taskmanagers',

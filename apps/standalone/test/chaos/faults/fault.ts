@@ -2,11 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { BreakableServer, Random } from '@trove/testkit';
 import type { BrokerHands } from '../broker_hands.ts';
 import type { Ground, Proxies } from '../ground.ts';
+import type { Load } from '../load.ts';
 
 export interface Hands {
   readonly ground: Ground;
   readonly broker: BrokerHands;
   readonly random: Random;
+  readonly load: Load;
 }
 
 /** Breaks something, and mends it before it resolves. */

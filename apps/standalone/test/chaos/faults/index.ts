@@ -6,6 +6,7 @@ import type { Fault } from './fault.ts';
 import { GUEST_FAULTS } from './guests.ts';
 import { KEY_FAULTS } from './keys.ts';
 import { PROCESS_FAULTS } from './processes.ts';
+import { RESTORE_FAULTS } from './restores.ts';
 
 export type { Fault, Hands } from './fault.ts';
 
@@ -17,10 +18,10 @@ export const FAULTS: readonly Fault[] = [
   ...GUEST_FAULTS,
   ...DISK_FAULTS,
   ...KEY_FAULTS,
+  ...RESTORE_FAULTS,
 ];
 
 /** Of the list of twenty, those that are not made here. */
 export const NOT_MADE: readonly string[] = [
-  'failover of MySQL with the last second lost, catalog restored from a backup: both lose acknowledged requests by definition',
   'restart with newer code: there is no older release to come from; what earlier ones left is resumed in apps/taskmanager/test/golden_journals.test.ts',
 ];

@@ -84,15 +84,19 @@ export async function replaceAccount(
   await openAccount(tools, context, account);
 }
 
-/** Ends the guest's account. The catalog goes first, so that no round of another taskmanager makes it again. */
+/**
+ * Ends the guest's account. The catalog goes first, so that no round of another taskmanager makes it again. One of which it
+ * does not know goes too: a restored catalog has forgotten what was made since the backup.
+ */
 export async function closeAccount({ catalog, accounts, keys }: TaskTools, context: StepContext): Promise<void> {
   const { instanceId } = context.task;
   const state = await accountState(catalog.knex, instanceId);
-  if (state === 'none') return;
-  await context.fenced((tx) => forgetAccount(tx, instanceId));
-  keys.forget(instanceId);
+  if (state !== 'none') {
+    await context.fenced((tx) => forgetAccount(tx, instanceId));
+    keys.forget(instanceId);
+  }
   if (accounts !== undefined) await accounts.cutOff(instanceId);
-  else if (state !== 'gone')
+  else if (state === 'counts' || state === 'intended')
     context.logger.warn("a guest's broker account is left: broker_management_url is not set", {
       instance_id: instanceId,
     });

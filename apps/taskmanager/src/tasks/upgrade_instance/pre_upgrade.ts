@@ -1,30 +1,50 @@
+import { guestHeard } from '@trove/catalog';
 import { isTroveError, TroveError, uuidV5 } from '@trove/common';
 import type { Step, StepContext } from '@trove/tasks';
 import { callOnce } from '../shared/call_once.ts';
 import { endRotation } from '../shared/end_rotation.ts';
+import { memberOf } from '../shared/outputs.ts';
 import { type TaskTools } from '../shared/tools.ts';
 import { oldServer, requireOldServer } from './find_server.ts';
 
+const PRE_UPGRADE = 'pre_upgrade';
+const UNANSWERED = 'unanswered';
 const ANSWER_WITHIN_MS = 5000;
 
-/** The guest stops its database, spoken to as it has been until now. Output: what it wants to be told after the rebuild. */
+/**
+ * The guest stops its database, spoken to as it has been until now. Output: what it wants to be told after the rebuild. A sealed
+ * guest that is silent is not waited for: its server is stopped next, and the new one gets a key that the catalog has. That is
+ * the way out for a guest that holds another, after a restore.
+ */
 export function preUpgrade(tools: TaskTools): Step {
   return {
-    name: 'pre_upgrade',
+    name: PRE_UPGRADE,
     timeoutMs: tools.settings.highMs + 5000,
     retry: { attempts: 3, capMs: 5000 },
     async run(context) {
       const { sealed } = oldServer(context);
       const answer = await callOnce(tools, context, { method: 'pre_upgrade', args: {}, sealed });
-      if ('waitMs' in answer)
-        return { wait: { ms: answer.waitMs, progress: 'the guest has not stopped its database yet' } };
-      return { done: { upgrade_info: JSON.stringify(answer.answered ?? {}) } };
+      if (!('waitMs' in answer)) return { done: { upgrade_info: JSON.stringify(answer.answered ?? {}) } };
+      if (sealed && (await isSilent(tools, context))) return { done: { upgrade_info: '{}', [UNANSWERED]: true } };
+      return { wait: { ms: answer.waitMs, progress: 'the guest has not stopped its database yet' } };
     },
     async undo(context) {
       requireOldServer(context);
-      await revive(tools, context);
+      // Nobody has stopped its database, and nobody would answer.
+      if (memberOf(context.outputs[PRE_UPGRADE], UNANSWERED) !== true) await revive(tools, context);
     },
   };
+}
+
+/** Neither a report nor an answer for as long as a guest may take, since it was first asked. */
+async function isSilent({ catalog, settings }: TaskTools, context: StepContext): Promise<boolean> {
+  const { now, heardAt } = await guestHeard(catalog.knex, context.task.instanceId);
+  const asked = memberOf(context.noted, 'asked_since');
+  if (typeof asked !== 'number' || heardAt >= BigInt(asked)) {
+    await context.note({ asked_since: Number(now) });
+    return false;
+  }
+  return now - BigInt(asked) > BigInt(settings.highMs) * 1000n;
 }
 
 /** The old server is back, or was never stopped: its database serves again, and the guest says so. */
