@@ -20,6 +20,8 @@ import { brokenParts } from './health.ts';
 import { measuredGuests, showCatalog } from './measure.ts';
 import { reconcileRounds } from './reconcile/reconcile_rounds.ts';
 import { createRounds } from './rounds/rounds.ts';
+import { Unheard } from './tasks/shared/ask_guest.ts';
+import { Knocks } from './tasks/shared/knocks.ts';
 import type { TaskSettings, TaskTools } from './tasks/shared/tools.ts';
 import { taskKinds } from './tasks/task_kinds.ts';
 
@@ -59,6 +61,8 @@ export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
   const hello = createGuestHello({ catalog, guests, keys, logger });
   const tools: TaskTools = {
     ...{ catalog, compute: deps.compute, accounts: deps.accounts, guests, keys, hello, clock },
+    unheard: new Unheard(),
+    knocks: new Knocks(),
     controlRing: controlKeys.ring,
     settings: taskSettings,
     deploymentId: () => readDeploymentId(catalog),

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { OnceCall, TaskMethod } from './call_once.ts';
 import { sendOnce } from './send_once.ts';
 import type { TaskTools } from './tools.ts';
+import { UNTIL_REPORTED } from './waits.ts';
 
 const HIGH_MS = 180_000;
 const id = newUuid();
@@ -88,7 +89,7 @@ test('an error that the guest answers is the outcome', async () => {
 test('who takes over looks for the effect for as long as one waits for an answer, asks nothing, and then says that it is not known', async () => {
   noted = NOTE;
   now += HIGH_MS;
-  expect(await send(restart, never)).toEqual({ waitMs: 1000 });
+  expect(await send(restart, never)).toEqual({ wait: UNTIL_REPORTED });
   await say('healthy');
   expect(await send(restart, never)).toEqual({ answered: null });
   await say('shutdown');

@@ -1,12 +1,11 @@
 import type { ServiceStatusRow } from '@trove/catalog';
 import { isTroveError, TroveError } from '@trove/common';
-import type { Json, StepContext } from '@trove/tasks';
+import type { Json, StepContext, Wait } from '@trove/tasks';
 import type { Answer, OnceCall, TaskMethod } from './call_once.ts';
 import { memberOf } from './outputs.ts';
 import { serves } from './service_verdict.ts';
 import type { TaskTools } from './tools.ts';
-
-const LOOK_EVERY_MS = 1000;
+import { UNTIL_REPORTED } from './waits.ts';
 
 /** Methods after which the guest's database serves, as its heartbeats then say. */
 const SEEN_IN_HEARTBEATS: readonly TaskMethod[] = ['restart', 'post_upgrade'];
@@ -55,13 +54,13 @@ async function lookFor(
   { task }: StepContext,
   method: TaskMethod,
   askedAt: number,
-): Promise<{ readonly answered: null } | { readonly waitMs: number }> {
+): Promise<{ readonly answered: null } | { readonly wait: Wait }> {
   // A cast: there is no answer, and whoever comes next waits for its effect.
   if (method === 'prepare') return { answered: null };
   const canBeSeen = SEEN_IN_HEARTBEATS.includes(method);
   if (canBeSeen && (await servesNow(tools, task.instanceId))) return { answered: null };
   const patienceMs = tools.settings.highMs + tools.settings.reportIntervalMs;
-  if (canBeSeen && tools.clock.now() - askedAt < patienceMs) return { waitMs: LOOK_EVERY_MS };
+  if (canBeSeen && tools.clock.now() - askedAt < patienceMs) return { wait: UNTIL_REPORTED };
   throw new TroveError('GUEST_TIMEOUT', `The guest agent did not answer "${method}"; its outcome is unknown.`);
 }
 

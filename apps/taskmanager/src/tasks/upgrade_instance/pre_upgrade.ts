@@ -4,7 +4,7 @@ import { callOnce } from '../shared/call_once.ts';
 import { type TaskTools } from '../shared/tools.ts';
 import { oldServer, requireOldServer } from './find_server.ts';
 
-const ANSWER_WITHIN_MS = 5000;
+const ANSWER_WITHIN_MS = 2000;
 
 /** The guest stops its database, spoken to as it has been until now. Output: what it wants to be told after the rebuild. */
 export function preUpgrade(tools: TaskTools): Step {
@@ -15,8 +15,7 @@ export function preUpgrade(tools: TaskTools): Step {
     async run(context) {
       const { sealed } = oldServer(context);
       const answer = await callOnce(tools, context, { method: 'pre_upgrade', args: {}, sealed });
-      if ('waitMs' in answer)
-        return { wait: { ms: answer.waitMs, progress: 'the guest has not stopped its database yet' } };
+      if ('wait' in answer) return { wait: { ...answer.wait, progress: 'the guest has not stopped its database yet' } };
       return { done: { upgrade_info: JSON.stringify(answer.answered ?? {}) } };
     },
     async undo(context) {
@@ -33,7 +32,7 @@ async function revive(tools: TaskTools, context: StepContext): Promise<void> {
   await reach(tools, instanceId, sealed);
   const idempotencyKey = uuidV5(context.token, 'undo');
   const answer = await callOnce(tools, context, { method: 'restart', args: {}, sealed, idempotencyKey });
-  if ('waitMs' in answer)
+  if ('wait' in answer)
     throw new TroveError('GUEST_TIMEOUT', 'The old server does not serve yet.', { retryable: true });
 }
 
