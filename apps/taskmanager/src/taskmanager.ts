@@ -21,6 +21,8 @@ import { brokenParts } from './health.ts';
 import { measuredGuests, showCatalog } from './measure.ts';
 import { reconcileRounds } from './reconcile/reconcile_rounds.ts';
 import { createRounds } from './rounds/rounds.ts';
+import { Unheard } from './tasks/shared/ask_guest.ts';
+import { Knocks } from './tasks/shared/knocks.ts';
 import type { TaskSettings, TaskTools } from './tasks/shared/tools.ts';
 import { taskKinds } from './tasks/task_kinds.ts';
 
@@ -63,6 +65,8 @@ export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
     ...{ catalog, compute: deps.compute, accounts: deps.accounts, guests, keys, hello },
     // What a step notes of time is read by whoever takes the task over: the catalog's time, which is one for all machines.
     clock: wireClock,
+    unheard: new Unheard(),
+    knocks: new Knocks(),
     controlRing: controlKeys.ring,
     settings: taskSettings,
     deploymentId: () => readDeploymentId(catalog),

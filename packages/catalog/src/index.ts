@@ -153,5 +153,5 @@ export type {
   TaskRow,
   TaskStepRow,
 } from './tables.ts';
-export { withTransaction } from './transaction.ts';
+export { withStatement, withTransaction } from './transaction.ts';
 export { fitsTroveColumn } from './trove_text.ts';

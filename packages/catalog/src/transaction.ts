@@ -12,9 +12,18 @@ const TRIES = 5;
  * database cannot be reached or stays busy; whether a commit that was under way took place is then unknown.
  */
 export async function withTransaction<T>(catalog: Catalog, work: (tx: Knex.Transaction) => Promise<T>): Promise<T> {
+  return await tryAgain(() => catalog.knex.transaction(work));
+}
+
+/** As `withTransaction`, for work that is one statement: that is a transaction by itself, and takes one round trip. */
+export async function withStatement<T>(catalog: Catalog, work: (knex: Knex) => PromiseLike<T>): Promise<T> {
+  return await tryAgain(() => work(catalog.knex));
+}
+
+async function tryAgain<T>(work: () => PromiseLike<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await catalog.knex.transaction(work);
+      return await work();
     } catch (error) {
       if (isUnavailable(error) && !isTransient(error)) {
         throw new TroveError('CATALOG_UNAVAILABLE', 'The catalog cannot be reached.', {

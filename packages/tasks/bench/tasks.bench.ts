@@ -1,8 +1,20 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { dbNow } from '@trove/catalog';
 import { type TestCatalog, testCatalog } from '@trove/catalog/testing';
 import { newUuid, silentLogger } from '@trove/common';
 import { loadFor, type Measurement, measure, median } from '@trove/testkit/bench';
-import { createTaskEngine, type Step, type TaskEngine, type TaskEngineOptions, type TaskKind } from '../src/index.ts';
+import {
+  createTaskEngine,
+  type Step,
+  type TaskEngine,
+  type TaskEngineOptions,
+  type TaskKind,
+  type Wait,
+} from '../src/index.ts';
 import { fileBuild, newInstance, until } from '../test/house.ts';
+import type { ReportsArguments } from './reports.ts';
 
 const ROUND_MS = 3000;
 const IN_FLIGHT = 8;
@@ -10,7 +22,11 @@ const STEPS = 10;
 const TASKS = 100;
 const WAITING = 1000;
 const WAIT_MS = 5000;
-const WATCHED_MS = 15_000;
+const REPORT_MS = 30_000;
+const LONGEST_MS = 30_000;
+const AWAITED: Wait = { ms: 500, grows: { share: 0.1, capMs: LONGEST_MS } };
+const SETTLE_MS = 5000;
+const WATCHED_MS = 30_000;
 const DEAD = 8;
 
 /** The engine on MariaDB: what its journal costs beside bare statements, what waiting costs, and how long the dead hold up. */
@@ -55,35 +71,85 @@ async function stepsDone(catalog: TestCatalog): Promise<Record<string, number>> 
   return { 'per s': (TASKS * STEPS) / seconds };
 }
 
-/** Of this process, with everything that the engine asks the database; the database's own share is not in it. */
+/**
+ * Of this process, with everything that the engine asks the database; the database's own share is not in it, nor the
+ * conductor's. Measured once all have looked, and as long after their beginning as the longest wait needs.
+ */
 async function waiting(catalog: TestCatalog): Promise<Measurement> {
   await forgetTasks(catalog);
-  const watch = async (): Promise<Record<string, number>> => {
-    const engine = startEngine(catalog, waitingKind(), {});
-    const before = process.cpuUsage();
-    const start = performance.now();
-    await new Promise((resolve) => setTimeout(resolve, WATCHED_MS));
-    const used = process.cpuUsage(before);
-    const elapsedUs = (performance.now() - start) * 1000;
-    await engine.close();
-    return { 'CPU %': (100 * (used.user + used.system)) / elapsedUs };
-  };
+  const seconds = (ms: number): string => `${ms / 1000} s`;
   return await measure({
     name: 'waiting tasks',
-    conditions: `each looks again every ${WAIT_MS / 1000} s; one worker watched for ${WATCHED_MS / 1000} s; MariaDB`,
+    conditions: `one worker watched for ${seconds(WATCHED_MS)}; each look reads one row, as a step does that awaits a guest; MariaDB`,
     rounds: 1,
     warmUp: false,
     contenders: [
-      { name: 'none', run: watch },
+      { name: 'none', run: () => watch(catalog, { ms: WAIT_MS }) },
       {
-        name: `${WAITING} waiting`,
+        name: `${WAITING}, a look every ${seconds(WAIT_MS)}`,
         run: async () => {
           for (let index = 0; index < WAITING; index += 1) await fileBuild(catalog, await newInstance(catalog));
-          return await watch();
+          return await watch(catalog, { ms: WAIT_MS });
         },
+      },
+      {
+        name: `${WAITING}, a look every ${seconds(LONGEST_MS)}, nothing reported`,
+        run: () => watch(catalog, AWAITED),
+      },
+      {
+        name: `${WAITING}, the same, and a report of each every ${seconds(REPORT_MS)}`,
+        run: () => withReports(catalog, () => watch(catalog, AWAITED)),
       },
     ],
   });
+}
+
+async function watch(catalog: TestCatalog, wait: Wait): Promise<Record<string, number>> {
+  const { knex } = catalog;
+  const counts = { looks: 0, queries: 0 };
+  const count = (): void => void (counts.queries += 1);
+  const engine = startEngine(
+    catalog,
+    waitingKind(catalog, wait, () => (counts.looks += 1)),
+    {},
+  );
+  await knex('task_steps').update({ started: 1 });
+  await knex('tasks').update({ wake_at: 1 });
+  await until('the first looks', async () => counts.looks >= (await unfinished(catalog)), 300_000);
+  await knex('task_steps').update({ started: 1 });
+  // From now on as they will always be, spread over the longest wait.
+  await knex('tasks')
+    .where({ state: 'waiting' })
+    .update({ wake_at: knex.raw('? + RAND() * ?', [dbNow(knex), (wait.grows?.capMs ?? wait.ms) * 1000]) });
+  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  Object.assign(counts, { looks: 0, queries: 0 });
+  knex.on('query', count);
+  const before = process.cpuUsage();
+  const start = performance.now();
+  await new Promise((resolve) => setTimeout(resolve, WATCHED_MS));
+  const used = process.cpuUsage(before);
+  const elapsedMs = performance.now() - start;
+  knex.removeListener('query', count);
+  await engine.close();
+  const cost = { 'CPU %': (100 * (used.user + used.system)) / (elapsedMs * 1000) };
+  if (counts.looks === 0) return cost;
+  return { ...cost, 'looks/s': counts.looks / (elapsedMs / 1000), 'queries/look': counts.queries / counts.looks };
+}
+
+/** With a conductor, in another process, that wakes each task once per interval. */
+async function withReports<T>(catalog: TestCatalog, work: () => Promise<T>): Promise<T> {
+  const given: ReportsArguments = { connection: catalog.connection, everyMs: REPORT_MS };
+  const conductor = spawn(process.execPath, [join(import.meta.dirname, 'reports.ts')], {
+    env: { ...process.env, REPORTS_ARGUMENTS: JSON.stringify(given) },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  const exited = once(conductor, 'exit');
+  try {
+    return await work();
+  } finally {
+    conductor.kill();
+    await exited;
+  }
 }
 
 /** From the death of a worker to the moment at which another does the step that it died in: the lease, and a poll. */
@@ -145,8 +211,12 @@ function nothing(count: number): TaskKind {
   return kindOf(Array.from({ length: count }, step));
 }
 
-function waitingKind(): TaskKind {
-  const run: Step['run'] = async () => ({ wait: { ms: WAIT_MS } });
+function waitingKind({ knex }: TestCatalog, wait: Wait, onLook: () => void): TaskKind {
+  const run: Step['run'] = async ({ task }) => {
+    onLook();
+    const row = await knex('instance_reports').where({ instance_id: task.instanceId }).first('received_at');
+    return row === undefined ? { wait } : { done: null };
+  };
   return kindOf([{ name: 'wait', run, timeoutMs: 10_000, retry: { attempts: 3, capMs: 100 } }]);
 }
 

@@ -16,4 +16,5 @@ export type {
   TaskEnd,
   TaskKind,
   TaskState,
+  Wait,
 } from './types.ts';

@@ -50,10 +50,24 @@ export interface StepContext {
   note(value: Json): Promise<void>;
 }
 
-/** How one run of a step ended. `wait`: nothing is blocked, the step runs again when its time has come or it is woken. */
-export type StepResult =
-  | { readonly done: Json }
-  | { readonly wait: { readonly ms: number; readonly progress?: string } };
+/**
+ * How one run of a step ended. `wait`: nothing is blocked, the step runs again when its time has come or it is woken, at the
+ * latest at the task's deadline. A wake or a cancel that comes while the step still runs counts too: then it runs again at once.
+ */
+export type StepResult = { readonly done: Json } | { readonly wait: Wait };
+
+export interface Wait {
+  /** Until the step runs again. */
+  readonly ms: number;
+  /** What whoever follows the task is told. */
+  readonly progress?: string;
+  /**
+   * The longer the step has waited, the longer it waits: this share of the time since it began, where that is more than `ms`,
+   * and `capMs` at most. By the database's time, whichever worker looks. What is awaited is then noticed late by no more than
+   * that share of the whole wait, and a thousand tasks that wait for long cost little.
+   */
+  readonly grows?: { readonly share: number; readonly capMs: number };
+}
 
 /**
  * One step: intent is written first, then `observe` (on a resumed try) looks in the world for what an earlier try made,

@@ -4,6 +4,10 @@ import { type Lease, takeTask } from './lease.ts';
 import type { TaskEngine, TaskEngineHealth, TaskEngineOptions } from './options.ts';
 import { GraceOver, type WorkerSettings, workOn } from './work_on.ts';
 
+/** Read with one look, for each that may be worked on at a time. */
+const CANDIDATES = 4;
+/** A list of due tasks that is older than this is read anew: others have taken most of it. */
+const LIST_STALE_MS = 1000;
 /** So that an alarm is never a moment too early for the database's clock. */
 const ALARM_SLACK_MS = 2;
 
@@ -20,10 +24,13 @@ class PollingEngine implements TaskEngine {
   readonly #draining = new AbortController();
   /** Work under way, by task id; its lease where it has one already. */
   readonly #running = new Map<string, { lease?: Lease; ended: Promise<void> }>();
-  readonly #alarms = new Set<NodeJS.Timeout>();
+  /** Of tasks that were put down here, by id. */
+  readonly #alarms = new Map<string, NodeJS.Timeout>();
   #polling: Promise<void> | undefined;
   #kick = Promise.withResolvers<void>();
-  /** More was due than there was room for. */
+  /** Resolved when there is room again. */
+  #room = Promise.withResolvers<void>();
+  /** More is due than there was room for. */
   #hungry = false;
   #problem: string | undefined;
 
@@ -61,7 +68,8 @@ class PollingEngine implements TaskEngine {
   async close(): Promise<void> {
     this.#draining.abort();
     this.#kick.resolve();
-    for (const alarm of this.#alarms) clearTimeout(alarm);
+    this.#room.resolve();
+    for (const alarm of this.#alarms.values()) clearTimeout(alarm);
     await this.#polling;
     const graceOver = setTimeout(() => {
       for (const { lease } of this.#running.values()) lease?.abort(new GraceOver('the grace time is over'));
@@ -89,55 +97,65 @@ class PollingEngine implements TaskEngine {
   }
 
   async #poll(): Promise<void> {
-    const { catalog, kinds } = this.#settings;
-    const room = this.#concurrency - this.#running.size;
-    this.#hungry = room <= 0;
-    if (room <= 0) return;
+    const { catalog, kinds, clock } = this.#settings;
+    this.#hungry = !this.#hasRoom();
+    if (this.#hungry) return;
     await markParked(catalog, kinds);
-    const due = await dueTasks(catalog, kinds, room * 4);
-    this.#hungry = due.length > room;
+    const wanted = this.#concurrency * CANDIDATES;
+    const due = await dueTasks(catalog, kinds, wanted);
+    if (due.length === wanted) this.#hungry = true;
+    const readAt = clock.monotonic();
     // Shuffled: several workers read the same list, and each takes from another place.
     for (const taskId of shuffled(due)) {
+      while (!this.#hasRoom() && !this.#draining.signal.aborted) await this.#room.promise;
       if (this.#draining.signal.aborted) return;
+      if (clock.monotonic() - readAt > LIST_STALE_MS) {
+        this.#hungry = true;
+        return;
+      }
       await this.#takeUp(taskId);
     }
+  }
+
+  #hasRoom(): boolean {
+    return this.#running.size < this.#concurrency;
   }
 
   /** A doorbell for a task that waits for its predecessor is the predecessor's too. */
   async #answer(taskId: string): Promise<void> {
     const { catalog, logger } = this.#settings;
     try {
+      if (await this.#takeUp(taskId)) return;
       const row: { after_task: string | null } | undefined = await catalog
         .knex('tasks')
         .where({ id: taskId })
         .first('after_task');
-      if (row === undefined) return;
-      await this.#takeUp(taskId);
-      if (row.after_task !== null) await this.#takeUp(row.after_task);
+      if (row !== undefined && row.after_task !== null) await this.#takeUp(row.after_task);
     } catch (error) {
       logger.warn('doorbell not answered', { task_id: taskId, error });
     }
   }
 
-  /** Takes the task if there is room and it is to be had, and leaves it running. */
-  async #takeUp(taskId: string): Promise<void> {
-    if (this.#running.has(taskId) || this.#draining.signal.aborted) return;
-    if (this.#running.size >= this.#concurrency) {
+  /** Takes the task if there is room and it is to be had, and leaves it running; true where it was had. */
+  async #takeUp(taskId: string): Promise<boolean> {
+    if (this.#running.has(taskId) || this.#draining.signal.aborted) return false;
+    if (!this.#hasRoom()) {
       this.#hungry = true;
-      return;
+      return false;
     }
-    const decided = Promise.withResolvers<void>();
+    this.#silence(taskId);
+    const decided = Promise.withResolvers<boolean>();
     const work = this.#work(taskId, decided.resolve);
     const ended = work.catch(decided.reject).finally(() => this.#over(taskId));
     this.#running.set(taskId, { ended });
-    await decided.promise;
+    return await decided.promise;
   }
 
   /** Calls `decided` once it is known whether the task is this worker's; rejects only before that. */
-  async #work(taskId: string, decided: () => void): Promise<void> {
+  async #work(taskId: string, decided: (isTaken: boolean) => void): Promise<void> {
     const { logger } = this.#settings;
     const taken = await takeTask(this.#settings, taskId);
-    decided();
+    decided(taken !== undefined);
     if (taken === undefined) return;
     try {
       const outcome = await workOn(this.#settings, taken, (lease) => this.#hold(taskId, lease));
@@ -156,18 +174,28 @@ class PollingEngine implements TaskEngine {
 
   #over(taskId: string): void {
     this.#running.delete(taskId);
+    this.#room.resolve();
+    this.#room = Promise.withResolvers<void>();
     if (this.#hungry) this.#kick.resolve();
   }
 
   /** Whoever polls first takes the task; this only saves the poll's delay. */
   #wakeIn(taskId: string, ms: number): void {
     if (this.#draining.signal.aborted) return;
+    this.#silence(taskId);
     const alarm = setTimeout(() => {
-      this.#alarms.delete(alarm);
-      this.ring(taskId);
+      this.#takeUp(taskId).catch((error: unknown) => {
+        this.#settings.logger.warn('a task was not woken in time', { task_id: taskId, error });
+      });
     }, ms + ALARM_SLACK_MS);
     alarm.unref();
-    this.#alarms.add(alarm);
+    this.#alarms.set(taskId, alarm);
+  }
+
+  /** Whoever takes it sets another alarm. */
+  #silence(taskId: string): void {
+    clearTimeout(this.#alarms.get(taskId));
+    this.#alarms.delete(taskId);
   }
 }
 

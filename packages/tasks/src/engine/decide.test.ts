@@ -16,7 +16,7 @@ function journal(states: Record<string, JournalEntry['state']>): Map<string, Jou
   return new Map(
     Object.entries(states).map(([name, state]) => [
       name,
-      { name, state, token: '', output: null, noted: undefined, attempts: 0 },
+      { name, state, token: '', output: null, progress: null, started: undefined, noted: undefined, attempts: 0 },
     ]),
   );
 }

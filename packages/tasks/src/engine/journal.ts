@@ -1,9 +1,18 @@
-import { type Catalog, dbNow, type InstanceRow, type TaskRow, type TaskStepRow, withTransaction } from '@trove/catalog';
+import {
+  type Catalog,
+  dbNow,
+  dialectOf,
+  type InstanceRow,
+  type TaskRow,
+  type TaskStepRow,
+  withStatement,
+  withTransaction,
+} from '@trove/catalog';
 import type { Knex } from 'knex';
 import type { Json, TaskState } from '../types.ts';
 import type { Standing } from './decide.ts';
 import { type Lease, readStanding, staleFence } from './lease.ts';
-import { type JournalEntry, type StoredError, toJournalEntry, unfinishedOutput } from './task_row.ts';
+import { type JournalEntry, type StoredError, toJournalEntry, type Unfinished, unfinishedOutput } from './task_row.ts';
 
 /** What a journal write is made under. */
 export interface Held {
@@ -27,11 +36,14 @@ function journalled<T>(held: Held, work: (tx: Knex.Transaction) => Promise<T>): 
 }
 
 /** Writes the task's row under fence and owner; 0 rows is `STALE_FENCE`. */
-export async function changeTask(tx: Knex.Transaction, held: Held, changes: TaskChanges): Promise<void> {
-  const changed = await tx('tasks')
-    .where({ id: held.lease.taskId, fence: held.lease.fence, lease_owner: held.owner })
-    .update({ ...changes, updated: dbNow(tx) });
+export async function changeTask(executor: Knex, held: Held, changes: TaskChanges): Promise<void> {
+  const changed = await taskOf(executor, held).update({ ...changes, updated: dbNow(executor) });
   if (changed === 0) throw staleFence();
+}
+
+/** The task's row where it is held by this worker. */
+function taskOf(executor: Knex, { lease, owner }: Held): Knex.QueryBuilder {
+  return executor('tasks').where({ id: lease.taskId, fence: lease.fence, lease_owner: owner });
 }
 
 /** Locks the instance's row where the fence on it is still the task's; 0 rows is `STALE_FENCE`. */
@@ -66,10 +78,13 @@ async function changeStep(tx: Knex.Transaction, { lease }: Held, name: string, c
   await tx('task_steps').where({ task_id: lease.taskId, name }).update(changes);
 }
 
-/** Before the first try of a step. `stepNames` are those of the whole task, for whoever follows it. */
+/**
+ * Before the first try of a step. `stepNames` are those of the whole task, for whoever follows it. A wake until now is none
+ * of this step's, which has not looked yet.
+ */
 export function writeIntent(held: Held, name: string, token: string, stepNames: readonly string[]): Promise<void> {
-  return journalled(held, async (tx) => {
-    await changeTask(tx, held, { step: name, attempt: 1, step_names: JSON.stringify(stepNames) });
+  return withTransaction(held.catalog, async (tx) => {
+    await changeTask(tx, held, { step: name, attempt: 1, step_names: JSON.stringify(stepNames), wake_at: null });
     const times = { started: dbNow(tx), finished: null };
     await tx('task_steps').insert({
       task_id: held.lease.taskId,
@@ -90,39 +105,73 @@ export function writeDone(held: Held, name: string, output: Json): Promise<Stand
   });
 }
 
+/** How a task is put down. `changes` go on the step; null where it stays as it is. */
+export interface PutDown {
+  readonly ms: number;
+  readonly step: string;
+  readonly changes: StepChanges | null;
+  readonly attempt: number;
+  /** Whether a cancel keeps it from being put down. */
+  readonly heedsCancel: boolean;
+}
+
 /**
- * Puts the task down until `ms` from now and gives the lease back; `changes` go on the step. Where `unless` holds for what
- * others have written meanwhile, nothing is written and the standing comes back.
+ * Puts the task down until `ms` from now, or its deadline, and gives the lease back. `woken`: somebody has woken it since it
+ * was taken or its step began, and it is due at once. Where its deadline has passed, or a cancel counts, nothing is written
+ * and the standing comes back. All of it is asked in the UPDATE that puts it down: what others write comes before or after.
  */
-export function writeWait(
-  held: Held,
-  wait: { ms: number; step: string; changes: StepChanges; attempt: number },
-  unless: (standing: Standing) => boolean,
-): Promise<Standing | 'waiting'> {
+export async function writeWait(held: Held, down: PutDown): Promise<Standing | 'waiting' | 'woken'> {
+  const { changes } = down;
+  const written =
+    changes === null
+      ? await withStatement(held.catalog, (knex) => putDownUndisturbed(knex, held, down))
+      : await withTransaction(held.catalog, async (tx) => {
+          const count = await putDownUndisturbed(tx, held, down);
+          if (count === 1) await changeStep(tx, held, down.step, changes);
+          return count;
+        });
+  return written === 1 ? 'waiting' : await putDownDisturbed(held, down);
+}
+
+async function putDownUndisturbed(executor: Knex, held: Held, { ms, attempt, heedsCancel }: PutDown): Promise<number> {
+  const now = dbNow(executor);
+  const least = dialectOf(executor) === 'mysql' ? 'LEAST' : 'MIN';
+  return await taskOf(executor, held)
+    .whereNull('wake_at')
+    .where('deadline', '>=', now)
+    .modify((query) => void (heedsCancel && query.where({ cancel_requested: 0 })))
+    .update({
+      ...{ state: 'waiting', attempt, lease_owner: null, lease_until: null, updated: now },
+      wake_at: executor.raw(`${least}(? + ?, deadline + 1)`, [now, Math.ceil(ms * 1000)]),
+    });
+}
+
+/** Its row is locked first, so that it is one of these: lost, woken, out of time or cancelled. */
+function putDownDisturbed(held: Held, { step, changes, attempt, heedsCancel }: PutDown): Promise<Standing | 'woken'> {
   return journalled(held, async (tx) => {
     const current = await standing(tx, held);
-    if (unless(current)) return current;
-    await changeStep(tx, held, wait.step, wait.changes);
-    await putDown(tx, held, { state: 'waiting', attempt: wait.attempt }, wait.ms);
-    return 'waiting';
+    if (current.pastDeadline || (current.cancelRequested && heedsCancel)) return current;
+    if (changes !== null) await changeStep(tx, held, step, changes);
+    await putDown(tx, held, { state: 'waiting', attempt }, 0);
+    return 'woken';
   });
 }
 
 /** Puts a compensating task down until the next try of an undo. */
 export function writeUndoWait(held: Held, ms: number, attempt: number): Promise<void> {
-  return withTransaction(held.catalog, (tx) => putDown(tx, held, { attempt }, ms));
+  return withStatement(held.catalog, (knex) => putDown(knex, held, { attempt }, ms));
 }
 
 /** A task that this release cannot resume: looked at again after `ms`, by whoever is there then. */
 export function writeParked(held: Held, error: StoredError, ms: number, state: TaskState): Promise<void> {
   const changes =
     state === 'compensating' ? { error: JSON.stringify(error) } : { error: JSON.stringify(error), state: 'waiting' };
-  return withTransaction(held.catalog, (tx) => putDown(tx, held, changes, ms));
+  return withStatement(held.catalog, (knex) => putDown(knex, held, changes, ms));
 }
 
-async function putDown(tx: Knex.Transaction, held: Held, changes: TaskChanges, ms: number): Promise<void> {
-  const wakeAt = tx.raw('? + ?', [dbNow(tx), ms * 1000]);
-  await changeTask(tx, held, { ...changes, wake_at: wakeAt, lease_owner: null, lease_until: null });
+async function putDown(executor: Knex, held: Held, changes: TaskChanges, ms: number): Promise<void> {
+  const wakeAt = executor.raw('? + ?', [dbNow(executor), Math.ceil(ms * 1000)]);
+  await changeTask(executor, held, { ...changes, wake_at: wakeAt, lease_owner: null, lease_until: null });
 }
 
 /** A step that only cleans up is given up. */
@@ -134,8 +183,8 @@ export function writeLeft(held: Held, name: string): Promise<Standing> {
 }
 
 /** Under the instance's fence too: what is noted before a call is what keeps a second worker from making it. */
-export function writeNote(held: Held, name: string, note: Json): Promise<void> {
-  return fencedTransaction(held, (tx) => changeStep(tx, held, name, { output: unfinishedOutput({ noted: note }) }));
+export function writeNote(held: Held, name: string, unfinished: Unfinished): Promise<void> {
+  return fencedTransaction(held, (tx) => changeStep(tx, held, name, { output: unfinishedOutput(unfinished) }));
 }
 
 /** The step has failed for good, or none has and the task is cancelled or out of time: from here on the task goes back. */
@@ -172,9 +221,7 @@ export function writeUndone(held: Held, name: string): Promise<Standing> {
 
 /** Gives the lease back with the state as it is, so that another worker goes on at once. A lost lease is left as it is. */
 export async function releaseLease(held: Held): Promise<void> {
-  await withTransaction(held.catalog, (tx) =>
-    tx('tasks')
-      .where({ id: held.lease.taskId, fence: held.lease.fence, lease_owner: held.owner })
-      .update({ lease_owner: null, lease_until: null, updated: dbNow(tx) }),
+  await withStatement(held.catalog, (knex) =>
+    taskOf(knex, held).update({ lease_owner: null, lease_until: null, updated: dbNow(knex) }),
   );
 }

@@ -1,4 +1,13 @@
-import { type Catalog, dbNow, type InstanceRow, type TaskRow, toBigint, withTransaction } from '@trove/catalog';
+import {
+  type Catalog,
+  type DatabaseBigint,
+  dbNow,
+  type InstanceRow,
+  type TaskRow,
+  toBigint,
+  withStatement,
+  withTransaction,
+} from '@trove/catalog';
 import { type Clock, isTroveError, type Logger, TroveError } from '@trove/common';
 import type { Knex } from 'knex';
 import { forUpdateSkipLocked } from '../row_locks.ts';
@@ -19,6 +28,10 @@ export interface LeaseSettings {
 export interface TakenTask {
   readonly row: TaskRow;
   readonly standing: Standing;
+  /** When it was taken, epoch microseconds of the database. */
+  readonly takenAt: bigint;
+  /** It was put down in order, and is not taken over from a worker that died. */
+  readonly waited: boolean;
   /** Of this process's monotonic clock, before the database was asked: the lease ends no later than this plus its length. */
   readonly askedAt: number;
 }
@@ -46,11 +59,14 @@ async function take(
   settings: LeaseSettings,
   taskId: string,
 ): Promise<Omit<TakenTask, 'askedAt'> | undefined> {
-  const found = await tx<TaskRow>('tasks').where({ id: taskId }).first('instance_id');
-  if (found === undefined) return undefined;
-  const instance = { id: found.instance_id, active_task_id: taskId };
-  const locked = await forUpdateSkipLocked(tx, tx<InstanceRow>('instances').where(instance).first('id'));
+  const ofTask = (column: string): Knex.QueryBuilder => tx('tasks').where({ 'tasks.id': taskId }).select(column);
+  const holder = tx<InstanceRow>('instances')
+    .where('instances.id', ofTask('instance_id'))
+    .where({ active_task_id: taskId })
+    .first('instances.id', ofTask('state').as('state'));
+  const locked: { id: string; state: string } | undefined = await forUpdateSkipLocked(tx, holder);
   if (locked === undefined) return undefined;
+  const instance = { id: locked.id, active_task_id: taskId };
   const now = dbNow(tx);
   const taken = await tx('tasks')
     .where({ id: taskId })
@@ -69,25 +85,44 @@ async function take(
     .where(instance)
     .update({ fence: tx.raw('fence + 1') });
   if (raised === 0) throw new NotTheHolder();
-  return await readTaken(tx, taskId);
+  return { ...(await readTaken(tx, taskId)), waited: locked.state === 'waiting' };
 }
 
-async function readTaken(tx: Knex.Transaction, taskId: string): Promise<Omit<TakenTask, 'askedAt'> | undefined> {
-  const row = await tx<TaskRow>('tasks').where({ id: taskId }).first();
-  const standing = await readStanding(tx, taskId);
-  if (row === undefined || standing === undefined) return undefined;
+async function readTaken(
+  tx: Knex.Transaction,
+  taskId: string,
+): Promise<Pick<TakenTask, 'row' | 'standing' | 'takenAt'>> {
+  const takenAt = tx.raw('? AS taken_at', [dbNow(tx)]);
+  const row: TaskRow & StandingRow & { taken_at: DatabaseBigint } = await tx('tasks')
+    .where({ id: taskId })
+    .first('tasks.*', pastDeadline(tx), takenAt);
+  const taken = { standing: standingIn(row), takenAt: toBigint(row.taken_at) };
   const error = storedError(row.error);
-  if (error?.parked !== true) return { row, standing };
+  if (error?.parked !== true) return { row, ...taken };
   const before = error.before ? JSON.stringify(error.before) : null;
   await tx<TaskRow>('tasks').where({ id: taskId }).update({ error: before });
-  return { row: { ...row, error: before }, standing };
+  return { row: { ...row, error: before }, ...taken };
+}
+
+interface StandingRow {
+  readonly cancel_requested: number;
+  readonly past_deadline: number;
+}
+
+function pastDeadline(tx: Knex): Knex.Raw {
+  return tx.raw('CASE WHEN deadline < ? THEN 1 ELSE 0 END AS past_deadline', [dbNow(tx)]);
+}
+
+function standingIn(row: StandingRow): Standing {
+  return { cancelRequested: Number(row.cancel_requested) === 1, pastDeadline: Number(row.past_deadline) === 1 };
 }
 
 /** What the row says of cancel and deadline, by the database's time. */
 export async function readStanding(tx: Knex.Transaction, taskId: string): Promise<Standing | undefined> {
-  const late = tx.raw('CASE WHEN deadline < ? THEN 1 ELSE 0 END AS past_deadline', [dbNow(tx)]);
-  const row = await tx('tasks').where({ id: taskId }).first('cancel_requested', late);
-  return row && { cancelRequested: Number(row.cancel_requested) === 1, pastDeadline: Number(row.past_deadline) === 1 };
+  const row: StandingRow | undefined = await tx('tasks')
+    .where({ id: taskId })
+    .first('cancel_requested', pastDeadline(tx));
+  return row && standingIn(row);
 }
 
 /**
@@ -124,10 +159,10 @@ export function holdLease(settings: LeaseSettings, { row, askedAt }: TakenTask):
   async function renewNow(): Promise<void> {
     lost.signal.throwIfAborted();
     const asked = clock.monotonic();
-    const renewed = await withTransaction(catalog, (tx) =>
-      tx('tasks')
+    const renewed = await withStatement(catalog, (knex) =>
+      knex('tasks')
         .where({ id: row.id, lease_owner: settings.owner, fence })
-        .update({ lease_until: tx.raw('? + ?', [dbNow(tx), leaseMs * 1000]) }),
+        .update({ lease_until: knex.raw('? + ?', [dbNow(knex), leaseMs * 1000]) }),
     );
     if (renewed === 0) lost.abort(staleFence());
     lost.signal.throwIfAborted();

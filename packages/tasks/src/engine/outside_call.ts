@@ -56,7 +56,7 @@ function contextOf(work: Work, step: Step, signal: AbortSignal): StepContext {
       signal.throwIfAborted();
       const now = work.journal.get(step.name);
       if (now?.state !== 'intent') return;
-      await writeNote(work.held, step.name, value);
+      await writeNote(work.held, step.name, { progress: now.progress, noted: value });
       work.journal.set(step.name, { ...now, noted: value ?? undefined });
     },
   };

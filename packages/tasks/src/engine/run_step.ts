@@ -1,7 +1,7 @@
 import { fullJitterMs, isTroveError, toTroveError } from '@trove/common';
-import type { Json, Step, StepResult } from '../types.ts';
-import { mayLeave, mayTurnBack, type Standing } from './decide.ts';
-import { writeCompensating, writeDone, writeIntent, writeLeft, writeWait } from './journal.ts';
+import type { Json, Step, StepResult, Wait } from '../types.ts';
+import { mayLeave, mayTurnBack } from './decide.ts';
+import { type PutDown, writeCompensating, writeDone, writeIntent, writeLeft, writeWait } from './journal.ts';
 import { callOutside, stepToken } from './outside_call.ts';
 import { type JournalEntry, unfinishedOutput } from './task_row.ts';
 import type { Outcome, Work } from './work.ts';
@@ -23,10 +23,22 @@ export async function runStep(work: Work, step: Step): Promise<Outcome | undefin
   }
   await work.faults({ taskId: work.task.id, kind: work.task.kind, step: step.name, at: 'after_run' });
   if ('done' in result) return await stepDone(work, step, entry, result.done);
-  const { ms, progress } = result.wait;
+  return await waitAsAsked(work, step, entry, result.wait);
+}
+
+async function waitAsAsked(work: Work, step: Step, entry: JournalEntry, wait: Wait): Promise<Outcome | undefined> {
+  const { progress } = wait;
   const noted = work.journal.get(step.name)?.noted;
-  const changes = progress === undefined ? { state: entry.state } : { output: unfinishedOutput({ progress, noted }) };
-  return await putDown(work, { step: step.name, ms, changes, attempt: entry.attempts + 1 });
+  const isTold = progress === undefined || progress === entry.progress;
+  const changes = isTold ? null : { output: unfinishedOutput({ progress, noted }) };
+  return await putDown(work, { step: step.name, ms: waitMs(work, entry, wait), changes, attempt: entry.attempts + 1 });
+}
+
+/** Both times are the database's; a step that began under this lease has not waited yet. */
+function waitMs({ takenAt }: Work, { started }: JournalEntry, { ms, grows }: Wait): number {
+  if (grows === undefined || started === undefined) return ms;
+  const waitedMs = Number(takenAt - started) / 1000;
+  return Math.max(ms, Math.min(waitedMs * grows.share, grows.capMs));
 }
 
 /** Gives up a step that only cleans up: what is left is written down, and the task goes on. */
@@ -49,7 +61,10 @@ async function beginStep(work: Work, step: Step): Promise<JournalEntry> {
   const token = stepToken(work.task.id, step.name);
   const stepNames = work.steps.map(({ name }) => name);
   await writeIntent(work.held, step.name, token, stepNames);
-  const entry: JournalEntry = { name: step.name, state: 'intent', token, output: null, noted: undefined, attempts: 0 };
+  const entry: JournalEntry = {
+    ...{ name: step.name, state: 'intent', token, attempts: 0 },
+    ...{ output: null, progress: null, noted: undefined, started: undefined },
+  };
   work.journal.set(step.name, entry);
   return entry;
 }
@@ -69,13 +84,11 @@ async function stepDone(work: Work, step: Step, entry: JournalEntry, output: Jso
   work.logger.info('step done', { step: step.name });
 }
 
-type Wait = Parameters<typeof writeWait>[1];
-
-async function putDown(work: Work, wait: Wait): Promise<Outcome | undefined> {
-  const goesOn = (standing: Standing): boolean =>
-    standing.pastDeadline || (standing.cancelRequested && mayTurnBack(work.steps, work.journal));
-  const written = await writeWait(work.held, wait, goesOn);
-  if (written === 'waiting') return { is: 'waiting', ms: wait.ms };
+async function putDown(work: Work, down: Omit<PutDown, 'heedsCancel'>): Promise<Outcome | undefined> {
+  const heedsCancel = mayTurnBack(work.steps, work.journal);
+  const written = await writeWait(work.held, { ...down, heedsCancel });
+  if (written === 'waiting') return { is: 'waiting', ms: down.ms };
+  if (written === 'woken') return { is: 'waiting', ms: 0 };
   work.standing = written;
   return undefined;
 }

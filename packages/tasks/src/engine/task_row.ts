@@ -18,6 +18,10 @@ export interface JournalEntry {
   readonly token: string;
   /** Of a step that is done. */
   readonly output: Json;
+  /** Of a step that is not: what its last wait told. */
+  readonly progress: string | null;
+  /** When it began, epoch microseconds of the database; undefined where that was under this lease. */
+  readonly started: bigint | undefined;
   /** What a try of an unfinished step noted for later ones. */
   readonly noted: Json | undefined;
   /** Tries that ended with an error; tries that died with their worker are not counted. */
@@ -52,16 +56,27 @@ export function storedError(text: string | null): StoredError | null {
 export function toJournalEntry(row: TaskStepRow): JournalEntry {
   const output = row.output === null ? null : (JSON.parse(row.output) as Json);
   const { name, state, token, attempts } = row;
-  return { name, state, token, output, noted: state === 'done' ? undefined : notedIn(output), attempts };
+  const unfinished = state === 'done' ? null : output;
+  const progress = memberOf(unfinished, 'progress');
+  return {
+    ...{ name, state, token, output, attempts },
+    started: toBigint(row.started),
+    progress: typeof progress === 'string' ? progress : null,
+    noted: memberOf(unfinished, 'noted') ?? undefined,
+  };
+}
+
+export interface Unfinished {
+  readonly progress: string | null;
+  readonly noted: Json | undefined;
 }
 
 /** What rests in the output of a step that has none yet. */
-export function unfinishedOutput(unfinished: { progress?: string; noted?: Json | undefined }): string {
-  const { progress = null, noted = null } = unfinished;
+export function unfinishedOutput({ progress, noted = null }: Unfinished): string {
   return JSON.stringify(noted === null ? { progress } : { progress, noted });
 }
 
-function notedIn(output: Json): Json | undefined {
+function memberOf(output: Json, member: string): Json | undefined {
   if (output === null || typeof output !== 'object' || Array.isArray(output)) return undefined;
-  return output['noted'] ?? undefined;
+  return output[member];
 }

@@ -16,6 +16,8 @@ export interface Work {
   /** Aborted when the engine closes: the next step is left to others. */
   readonly draining: AbortSignal;
   readonly journal: Map<string, JournalEntry>;
+  /** When this worker took it, epoch microseconds of the database. */
+  readonly takenAt: bigint;
   standing: Standing;
   /** Tries of the current undo that ended with an error. */
   undoAttempts: number;

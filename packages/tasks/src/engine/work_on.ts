@@ -66,10 +66,11 @@ async function proceed(settings: WorkerSettings, held: Held, taken: TakenTask): 
     await writeParked(held, { ...error, before: storedError(row.error) }, Math.ceil(ms), task.state);
     return { is: 'parked' };
   }
-  logger.info('task taken', { state: task.state, fence: task.fence.toString() });
+  // Of a thousand that wait, dozens look each second.
+  logger[taken.waited ? 'debug' : 'info']('task taken', { state: task.state, fence: task.fence.toString() });
   const { faults, draining } = settings;
   const undoAttempts = task.state === 'compensating' ? task.attempt : 0;
-  const going = { standing, undoAttempts, notUndone: new Set<string>() };
+  const going = { standing, takenAt: taken.takenAt, undoAttempts, notUndone: new Set<string>() };
   return await advance({ held, kind, task, steps, logger, faults, draining, journal, ...going });
 }
 

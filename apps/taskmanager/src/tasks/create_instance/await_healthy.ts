@@ -1,15 +1,14 @@
 import { type ServiceStatusRow } from '@trove/catalog';
-import { TroveError } from '@trove/common';
+import { isTroveError, TroveError } from '@trove/common';
 import type { Step, StepContext, StepResult } from '@trove/tasks';
+import { askGuest } from '../shared/ask_guest.ts';
 import { greetQuietly } from '../shared/call_once.ts';
 import { textMember } from '../shared/outputs.ts';
 import { judgeBuild } from '../shared/service_verdict.ts';
 import { PERSISTENT_RETRY, SLICE_TIMEOUT_MS, type TaskTools } from '../shared/tools.ts';
+import { UNTIL_REPORTED } from '../shared/waits.ts';
 import { isKeyed } from './declare_guest.ts';
 import { askToPrepare } from './prepare.ts';
-
-const LOOK_EVERY_MS = 1000;
-const ANSWER_WITHIN_MS = 5000;
 
 /** Waits until the database serves: a sealed guest is asked for the outcome, a legacy one says it in its heartbeats. */
 export function awaitHealthy(tools: TaskTools): Step {
@@ -22,23 +21,25 @@ export function awaitHealthy(tools: TaskTools): Step {
   };
 }
 
-const WAIT: StepResult = { wait: { ms: LOOK_EVERY_MS, progress: 'the guest is making its database' } };
+const WAIT: StepResult = { wait: { ...UNTIL_REPORTED, progress: 'the guest is making its database' } };
 
 async function askOutcome(tools: TaskTools, context: StepContext): Promise<StepResult> {
   const idempotencyKey = textMember(context.outputs['prepare'], 'idempotency_key');
-  const { guests, settings } = tools;
   const { instanceId } = context.task;
-  const options = { deadlineMs: Math.min(settings.lowMs, ANSWER_WITHIN_MS), signal: context.signal };
+  const args = { idempotency_key: idempotencyKey };
   try {
-    const outcome = await guests.call(instanceId, 'get_outcome', { idempotency_key: idempotencyKey }, options);
+    const outcome = await askGuest(tools, context, async (deadlineMs) => {
+      const told = await tools.guests.call(instanceId, 'get_outcome', args, { deadlineMs, signal: context.signal });
+      return told.state === 'started' ? undefined : told;
+    });
+    if (outcome === undefined) return WAIT;
     if (outcome.state === 'done') return { done: { healthy: true } };
     if (outcome.state === 'failed')
       throw new TroveError('COMPUTE_ERROR', outcome.error?.message ?? 'The guest failed to make its database.');
     if (outcome.state === 'unknown') await askToPrepare(tools, context, idempotencyKey);
   } catch (error) {
-    if (!(error instanceof TroveError)) throw error;
-    if (error.code === 'STALE_BOOT') await greetQuietly(tools, instanceId);
-    else if (error.code !== 'GUEST_TIMEOUT') throw error;
+    if (!isTroveError(error, 'STALE_BOOT')) throw error;
+    await greetQuietly(tools, instanceId);
   }
   return WAIT;
 }

@@ -32,7 +32,7 @@ export async function askToPrepare(
     sealed,
     idempotencyKey,
   });
-  if ('waitMs' in answer) return { wait: { ms: answer.waitMs, progress: 'the guest agent has not answered yet' } };
+  if ('wait' in answer) return { wait: { ...answer.wait, progress: 'the guest agent has not answered yet' } };
   return { done: { idempotency_key: idempotencyKey } };
 }
 

@@ -3,8 +3,7 @@ import type { Step } from '@trove/tasks';
 import { optionalText } from '../shared/outputs.ts';
 import { removeServersOf } from '../shared/servers.ts';
 import { COMPUTE_TIMEOUT_MS, PERSISTENT_RETRY, type TaskTools } from '../shared/tools.ts';
-
-const LOOK_EVERY_MS = 1000;
+import { UNTIL_SEEN } from '../shared/waits.ts';
 
 /** Takes away the server that the row names, and all that any task of this instance ever made, by token. */
 export function deleteServer(tools: TaskTools): Step {
@@ -22,7 +21,7 @@ export function deleteServer(tools: TaskTools): Step {
       for (const id of ids) {
         await compute.deleteServer(id, context.signal);
         if ((await compute.getServer(id)) !== undefined) {
-          return { wait: { ms: LOOK_EVERY_MS, progress: 'the server is being deleted' } };
+          return { wait: { ...UNTIL_SEEN, progress: 'the server is being deleted' } };
         }
       }
       for (const { token, external_id } of owned) {

@@ -4,8 +4,8 @@ import { type Step } from '@trove/tasks';
 import { memberOf } from '../shared/outputs.ts';
 import { serves } from '../shared/service_verdict.ts';
 import { CATALOG_TIMEOUT_MS, PERSISTENT_RETRY, type TaskTools } from '../shared/tools.ts';
+import { UNTIL_REPORTED } from '../shared/waits.ts';
 
-const LOOK_EVERY_MS = 1000;
 /** Trove's `resize_time_out`. */
 const PATIENCE_MS = 900_000;
 
@@ -26,7 +26,7 @@ export function awaitServing({ catalog, clock }: TaskTools): Step {
       if (context.noted === undefined) await context.note({ since });
       if (clock.now() - Number(since) > PATIENCE_MS)
         throw new TroveError('COMPUTE_ERROR', 'The database does not serve with the new flavor.');
-      return { wait: { ms: LOOK_EVERY_MS, progress: 'the guest has not reported that its database serves' } };
+      return { wait: { ...UNTIL_REPORTED, progress: 'the guest has not reported that its database serves' } };
     },
     undo: async () => {},
   };

@@ -15,8 +15,8 @@ import { recordFailure } from '../shared/record_failure.ts';
 import { serves } from '../shared/service_verdict.ts';
 import { taskValues } from '../shared/task_values.ts';
 import { CATALOG_TIMEOUT_MS, PERSISTENT_RETRY, type TaskTools } from '../shared/tools.ts';
+import { UNTIL_SEEN } from '../shared/waits.ts';
 
-const LOOK_EVERY_MS = 1000;
 const REPORTS_TO_WAIT_FOR = 2;
 
 /** The guest restarts its database. The instance is free again however it ends; what went wrong stands in its fault. */
@@ -52,7 +52,7 @@ function restartGuest(tools: TaskTools): Step {
       if (context.noted === undefined)
         await context.fenced((tx) => writeServiceStatus(tx, { instanceId, status: SERVICE_STATUSES.RESTARTING }));
       const answer = await callOnce(tools, context, { method: 'restart', args: {}, sealed: row?.rpc_policy === 2 });
-      if ('waitMs' in answer) return { wait: { ms: answer.waitMs, progress: 'the guest is restarting its database' } };
+      if ('wait' in answer) return { wait: { ...answer.wait, progress: 'the guest is restarting its database' } };
       return { done: { answered_at: tools.clock.now() } };
     },
     undo: async () => {},
@@ -74,7 +74,7 @@ function awaitReport({ catalog, settings, clock }: TaskTools): Step {
       const waitedMs = clock.now() - numberMember(context.outputs['restart_guest'], 'answered_at');
       const healthy = serves(row?.status_description);
       if (healthy || waitedMs > REPORTS_TO_WAIT_FOR * settings.reportIntervalMs) return { done: { healthy } };
-      return { wait: { ms: LOOK_EVERY_MS, progress: 'the guest has not reported yet' } };
+      return { wait: { ...UNTIL_SEEN, progress: 'the guest has not reported yet' } };
     },
     undo: async () => {},
   };

@@ -2,15 +2,15 @@ import { accountState, settlePassword } from '@trove/catalog';
 import { isTroveError, TroveError } from '@trove/common';
 import { agreedKey, brokerPassword, keyCheckValue, newKeyPair } from '@trove/crypto-rpc';
 import type { Step, StepContext, StepResult } from '@trove/tasks';
+import { askGuest } from './ask_guest.ts';
 import { greetQuietly } from './call_once.ts';
 import { memberOf } from './outputs.ts';
 import { CATALOG_TIMEOUT_MS, PERSISTENT_RETRY, type TaskTools } from './tools.ts';
+import { SOON, UNTIL_REPORTED } from './waits.ts';
 
-const ANSWER_WITHIN_MS = 5000;
-const ASK_AGAIN_MS = 500;
 const AGREE_KEY = 'agree_key';
 const PROVE_KEY = 'prove_key';
-const WAIT: StepResult = { wait: { ms: ASK_AGAIN_MS, progress: 'the guest agent has not answered yet' } };
+const WAIT: StepResult = { wait: { ...UNTIL_REPORTED, progress: 'the guest agent has not answered yet' } };
 
 /** The version of the key that the next one is agreed on under; null where there is nothing to agree on. */
 export type Under = (context: StepContext) => Promise<number | null>;
@@ -37,7 +37,9 @@ export function agreeKey(tools: TaskTools, underOf: Under): Step {
       const under = await underOf(context);
       if (under === null) return { done: { under: null } };
       const pending = await tools.keys.agreedVersion(context.task.instanceId, under);
-      return pending !== null || (await agree(tools, context, under)) ? { done: { under } } : WAIT;
+      if (pending !== null) return { done: { under } };
+      const agreed = await askGuest(tools, context, (deadlineMs) => agree(tools, context, under, deadlineMs));
+      return agreed === undefined ? WAIT : agreed ? { done: { under } } : { wait: SOON };
     },
     undo: async () => {},
   };
@@ -56,10 +58,15 @@ export function proveKey(tools: TaskTools): Step {
       const under = memberOf(context.outputs[AGREE_KEY], 'under');
       if (typeof under !== 'number') return { done: { version: null } };
       const version = await tools.keys.agreedVersion(context.task.instanceId, under);
-      const answer = version === null ? 'none' : await greet(tools, context, version);
+      const answer = await askGuest(tools, context, async (deadlineMs) => {
+        const first = version === null ? 'none' : await greet(tools, context, version, deadlineMs);
+        if (first !== 'none') return first;
+        if ((await greet(tools, context, under, deadlineMs)) === 'none') return undefined;
+        await agree(tools, context, under, deadlineMs);
+        return 'overtaken';
+      });
       if (answer === 'stored') return { done: { version } };
-      if (answer === 'none' && (await greet(tools, context, under)) !== 'none') await agree(tools, context, under);
-      return WAIT;
+      return answer === undefined ? WAIT : { wait: SOON };
     },
     undo: async () => {},
   };
@@ -97,7 +104,7 @@ export function provenVersion({ outputs }: Pick<StepContext, 'outputs'>): number
 }
 
 /** False where the guest has to be asked again. */
-async function agree(tools: TaskTools, context: StepContext, under: number): Promise<boolean> {
+async function agree(tools: TaskTools, context: StepContext, under: number, deadlineMs: number): Promise<boolean> {
   const { guests, keys } = tools;
   const { instanceId, fence } = context.task;
   const version = await keys.nextVersion(instanceId);
@@ -106,10 +113,9 @@ async function agree(tools: TaskTools, context: StepContext, under: number): Pro
   let answer: { readonly public: string; readonly kcv: string };
   try {
     const args = { version, public: own.public.toString('hex') };
-    const options = { deadlineMs: patienceOf(tools), fence, keyVersion: under, signal: context.signal };
+    const options = { deadlineMs, fence, keyVersion: under, signal: context.signal };
     answer = await guests.call(instanceId, 'rotate_key', args, options);
   } catch (error) {
-    if (isTroveError(error, 'GUEST_TIMEOUT')) return false;
     if (!isTroveError(error, 'STALE_BOOT')) throw error;
     await greetQuietly(tools, instanceId, under);
     return false;
@@ -128,16 +134,13 @@ async function greet(
   tools: TaskTools,
   context: StepContext,
   keyVersion: number,
+  deadlineMs: number,
 ): Promise<'stored' | 'overtaken' | 'none'> {
   try {
-    const stored = await tools.hello.greet(context.task.instanceId, { keyVersion, deadlineMs: patienceOf(tools) });
+    const stored = await tools.hello.greet(context.task.instanceId, { keyVersion, deadlineMs });
     return stored ? 'stored' : 'overtaken';
   } catch (error) {
     if (isTroveError(error, 'GUEST_TIMEOUT')) return 'none';
     throw error;
   }
-}
-
-function patienceOf({ settings }: TaskTools): number {
-  return Math.min(settings.lowMs, ANSWER_WITHIN_MS);
 }

@@ -1,15 +1,20 @@
-import { isTroveError } from '@trove/common';
-import type { Step, StepContext, StepResult } from '@trove/tasks';
+import { withTransaction } from '@trove/catalog';
+import { type Step, type StepContext, wakeInstances } from '@trove/tasks';
 import { endRotation } from './end_rotation.ts';
+import type { Question } from './knocks.ts';
 import { CATALOG_TIMEOUT_MS, PERSISTENT_RETRY, type TaskTools } from './tools.ts';
-
-const ANSWER_WITHIN_MS = 5000;
-const ASK_AGAIN_MS = 500;
+import { SOON, UNTIL_REPORTED } from './waits.ts';
 
 /** How the agent is to be spoken to: sealed under its active key or under this version of it, or in clear. */
 export type Peer = number | 'active' | 'clear';
 
-/** Waits until the agent has answered: `hello` where it has a key, which makes its reports count, else `rpc_ping`. */
+/** What has answered; `overtaken`: the guest, and another answer was stored meanwhile. */
+export type Answered = 'rpc_ping' | 'hello' | 'overtaken';
+
+/**
+ * Waits until the agent has answered: `hello` where it has a key, which makes its reports count, else `rpc_ping`. Under the
+ * key that was injected a guest reports nothing, so its answer is what wakes the task.
+ */
 export function awaitAgent(tools: TaskTools, peerOf: (context: StepContext) => Peer): Step {
   return {
     name: 'await_agent',
@@ -17,26 +22,34 @@ export function awaitAgent(tools: TaskTools, peerOf: (context: StepContext) => P
     retry: PERSISTENT_RETRY,
     async run(context) {
       const peer = peerOf(context);
-      try {
-        return await ask(tools, context, peer);
-      } catch (error) {
-        if (!isTroveError(error, 'GUEST_TIMEOUT') && !isTroveError(error, 'RPC_TIMEOUT')) throw error;
-        return { wait: { ms: ASK_AGAIN_MS, progress: 'the guest agent has not answered yet' } };
-      }
+      if (peer === 'active') await endRotation(tools, context);
+      const answered = await tools.knocks.knock(context.task.id, questionOf(tools, context, peer));
+      if (answered === undefined)
+        return { wait: { ...UNTIL_REPORTED, progress: 'the guest agent has not answered yet' } };
+      return answered === 'overtaken' ? { wait: SOON } : { done: { answered } };
     },
     undo: async () => {},
   };
 }
 
-async function ask(tools: TaskTools, context: StepContext, peer: Peer): Promise<StepResult> {
-  const { guests, hello } = tools;
+/** Asked beyond the step: it changes nothing of the task's, and what a guest says of its boot is stored whoever has asked. */
+function questionOf({ catalog, guests, hello }: TaskTools, context: StepContext, peer: Peer): Question<Answered> {
   const { instanceId } = context.task;
-  if (peer === 'clear') {
-    await guests.call(instanceId, 'rpc_ping', {}, { deadlineMs: ANSWER_WITHIN_MS, signal: context.signal });
-    return { done: { answered: 'rpc_ping' } };
-  }
-  if (peer === 'active') await endRotation(tools, context);
-  const version = peer === 'active' ? {} : { keyVersion: peer };
-  const stored = await hello.greet(instanceId, { ...version, deadlineMs: ANSWER_WITHIN_MS });
-  return stored ? { done: { answered: 'hello' } } : { wait: { ms: ASK_AGAIN_MS } };
+  return {
+    async ask(deadlineMs) {
+      if (peer === 'clear') {
+        await guests.call(instanceId, 'rpc_ping', {}, { deadlineMs });
+        return 'rpc_ping';
+      }
+      const version = peer === 'active' ? {} : { keyVersion: peer };
+      return (await hello.greet(instanceId, { ...version, deadlineMs })) ? 'hello' : 'overtaken';
+    },
+    async wake() {
+      try {
+        await withTransaction(catalog, (tx) => wakeInstances(tx, [instanceId]));
+      } catch (error) {
+        context.logger.info('a task was not woken by the answer of its guest', { error });
+      }
+    },
+  };
 }

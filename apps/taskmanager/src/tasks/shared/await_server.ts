@@ -3,8 +3,7 @@ import { TroveError } from '@trove/common';
 import type { Step, StepContext } from '@trove/tasks';
 import { judgeServer } from './servers.ts';
 import { CATALOG_TIMEOUT_MS, RETRY, type TaskTools } from './tools.ts';
-
-const LOOK_EVERY_MS = 1000;
+import { UNTIL_SEEN } from './waits.ts';
 
 /** Waits until the driver says that the server runs; its addresses are known at the latest then. */
 export function awaitServer({ compute }: TaskTools, serverIdOf: (context: StepContext) => string): Step {
@@ -15,7 +14,7 @@ export function awaitServer({ compute }: TaskTools, serverIdOf: (context: StepCo
     async run(context) {
       const server = await compute.getServer(serverIdOf(context));
       const verdict = judgeServer(server);
-      if (verdict === 'wait') return { wait: { ms: LOOK_EVERY_MS, progress: 'the server is being made' } };
+      if (verdict === 'wait') return { wait: { ...UNTIL_SEEN, progress: 'the server is being made' } };
       if (server === undefined || verdict === 'failed')
         throw new TroveError('COMPUTE_ERROR', 'The server could not be made.');
       const { instanceId, fence } = context.task;

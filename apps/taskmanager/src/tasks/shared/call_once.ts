@@ -1,20 +1,20 @@
 import { isTroveError } from '@trove/common';
 import type { ArgsOf, GuestApi, ResultOf } from '@trove/contracts';
-import type { StepContext } from '@trove/tasks';
+import type { StepContext, Wait } from '@trove/tasks';
+import { askGuest } from './ask_guest.ts';
 import { endRotation } from './end_rotation.ts';
 import { sendOnce } from './send_once.ts';
 import type { TaskTools } from './tools.ts';
+import { SOON, UNTIL_REPORTED } from './waits.ts';
 
 /** The guest's methods of a journalled task: each takes effect once for one idempotency key. */
 export type TaskMethod = 'prepare' | 'restart' | 'pre_upgrade' | 'post_upgrade';
 
-const SEALED_SLICE_MS = 20_000;
-const ASK_AGAIN_MS = 1000;
-const HELLO_WITHIN_MS = 5000;
+const HELLO_WITHIN_MS = 2000;
 
 export type Answer<M extends TaskMethod> =
   | { readonly answered: ResultOf<GuestApi[M]> | null }
-  | { readonly waitMs: number };
+  | { readonly wait: Wait };
 
 export interface OnceCall<M extends TaskMethod> {
   readonly method: M;
@@ -28,8 +28,8 @@ export interface OnceCall<M extends TaskMethod> {
 }
 
 /**
- * Calls a method that must not take effect twice. A sealed guest is asked in slices under one idempotency key, so that no
- * worker is held for long; a guest that has restarted is greeted first. `answered: null` where it had been done before, or
+ * Calls a method that must not take effect twice. A sealed guest is asked in short slices under one idempotency key, so that
+ * no worker is held for long; a guest that has restarted is greeted first. `answered: null` where it had been done before, or
  * where only its effect was seen.
  */
 export async function callOnce<M extends TaskMethod>(
@@ -49,20 +49,21 @@ async function askSealed<M extends TaskMethod>(
   const version = call.keyVersion === undefined ? {} : { keyVersion: call.keyVersion };
   if (call.keyVersion === undefined) await endRotation(tools, context);
   try {
-    const answered = await tools.guests.call(instanceId, call.method, call.args, {
-      deadlineMs: Math.min(SEALED_SLICE_MS, tools.settings.highMs),
-      fence,
-      idempotencyKey: call.idempotencyKey ?? context.token,
-      signal: context.signal,
-      ...version,
-    });
-    return { answered };
+    const answer = await askGuest(tools, context, async (deadlineMs) => ({
+      answered: await tools.guests.call(instanceId, call.method, call.args, {
+        deadlineMs: Math.min(deadlineMs, tools.settings.highMs),
+        fence,
+        idempotencyKey: call.idempotencyKey ?? context.token,
+        signal: context.signal,
+        ...version,
+      }),
+    }));
+    return answer ?? { wait: UNTIL_REPORTED };
   } catch (error) {
     if (isTroveError(error, 'ALREADY_DONE')) return { answered: null };
-    if (isTroveError(error, 'GUEST_TIMEOUT')) return { waitMs: ASK_AGAIN_MS };
     if (!isTroveError(error, 'STALE_BOOT')) throw error;
     await greetQuietly(tools, instanceId, call.keyVersion);
-    return { waitMs: ASK_AGAIN_MS };
+    return { wait: SOON };
   }
 }
 

@@ -12,6 +12,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { OnceCall, TaskMethod } from './call_once.ts';
 import { sendOnce } from './send_once.ts';
 import type { TaskTools } from './tools.ts';
+import { UNTIL_REPORTED, UNTIL_REPORTED } from './waits.ts';
 
 const HIGH_MS = 180_000;
 const id = newUuid();
@@ -100,7 +101,7 @@ test('an error that the guest answers is the outcome', async () => {
 test('who takes over looks for the effect for as long as one waits for an answer, asks nothing, and then says that it is not known', async () => {
   noted = NOTE;
   now += HIGH_MS;
-  expect(await send(restart, never)).toEqual({ waitMs: 1000 });
+  expect(await send(restart, never)).toEqual({ wait: UNTIL_REPORTED });
   await say('healthy');
   expect(await send(restart, never)).toEqual({ answered: null });
   await say('shutdown');
@@ -128,10 +129,10 @@ test('what the guest had said before it was asked, and what may have been on its
   await say('running');
   noted = NOTE;
   now += 60_000;
-  expect(await send(restart, never)).toEqual({ waitMs: 1000 });
+  expect(await send(restart, never)).toEqual({ wait: UNTIL_REPORTED });
   now = NOTE.at + 5000;
   await say('running');
-  expect(await send(restart, never)).toEqual({ waitMs: 1000 });
+  expect(await send(restart, never)).toEqual({ wait: UNTIL_REPORTED });
   now = NOTE.at + 5001;
   await say('running');
   expect(await send(restart, never)).toEqual({ answered: null });
@@ -146,7 +147,7 @@ test('a guest that lives and is still new long after it was asked to prepare fai
   expect(await send(prepare, never)).toEqual({ answered: null });
   now = NOTE.at + 89_000;
   await say('new');
-  expect(await send(prepare, never)).toEqual({ waitMs: 1000 });
+  expect(await send(prepare, never)).toEqual({ wait: UNTIL_REPORTED });
   now = NOTE.at + 90_000;
   await say('new');
   await expect(send(prepare, never)).rejects.toMatchObject({

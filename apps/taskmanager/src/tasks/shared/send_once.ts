@@ -1,13 +1,13 @@
 import type { InstanceReportRow, ServiceStatusRow } from '@trove/catalog';
 import { isTroveError, TroveError } from '@trove/common';
 import { SERVICE_STATUSES } from '@trove/contracts';
-import type { Json, StepContext } from '@trove/tasks';
+import type { Json, StepContext, Wait } from '@trove/tasks';
 import type { Answer, OnceCall, TaskMethod } from './call_once.ts';
 import { memberOf } from './outputs.ts';
 import { serves } from './service_verdict.ts';
 import type { TaskTools } from './tools.ts';
+import { UNTIL_REPORTED } from './waits.ts';
 
-const LOOK_EVERY_MS = 1000;
 /** A report may be on its way, or wait with the conductor, for so long: one that comes in sooner may be from before the note. */
 const ON_ITS_WAY_MS = 5000;
 /** A guest that has been asked says BUILDING at once; so many reports later, and so much later at the least, it has not been asked. */
@@ -62,7 +62,7 @@ async function lookFor(
   { task }: StepContext,
   method: TaskMethod,
   askedAt: number,
-): Promise<{ readonly answered: null } | { readonly waitMs: number }> {
+): Promise<{ readonly answered: null } | { readonly wait: Wait }> {
   const sinceMs = tools.clock.now() - askedAt;
   const heard = await lastHeard(tools, task.instanceId);
   const heardAfterMs = heard.at - askedAt;
@@ -71,7 +71,7 @@ async function lookFor(
     // A cast: there is no answer, and whoever comes next waits for its effect.
     if (heard.status !== SERVICE_STATUSES.NEW.description || sinceMs >= patienceMs) return { answered: null };
     if (heardAfterMs < Math.max(STILL_NEW_MS, REPORTS_STILL_NEW * tools.settings.reportIntervalMs))
-      return { waitMs: LOOK_EVERY_MS };
+      return { wait: UNTIL_REPORTED };
     throw new TroveError(
       'GUEST_TIMEOUT',
       'The guest agent lives and has not begun to make its database; whether it was asked is not known, and it is not asked twice.',
@@ -79,7 +79,7 @@ async function lookFor(
   }
   const canBeSeen = SEEN_IN_HEARTBEATS.includes(method);
   if (canBeSeen && heardAfterMs > ON_ITS_WAY_MS && serves(heard.status)) return { answered: null };
-  if (canBeSeen && sinceMs < patienceMs) return { waitMs: LOOK_EVERY_MS };
+  if (canBeSeen && sinceMs < patienceMs) return { wait: UNTIL_REPORTED };
   throw new TroveError('GUEST_TIMEOUT', `The guest agent did not answer "${method}"; its outcome is unknown.`);
 }
 

@@ -5,6 +5,9 @@ import type { GuestClient } from '@trove/crypto-rpc';
 import type { BrokerAccounts } from '../../broker/broker_accounts.ts';
 import type { GuestHello } from '../../guests/guest_hello.ts';
 import type { GuestKeys } from '../../guests/guest_keys.ts';
+import type { Unheard } from './ask_guest.ts';
+import type { Answered } from './await_agent.ts';
+import type { Knocks } from './knocks.ts';
 
 /** What configuration says to tasks; times in milliseconds. */
 export interface TaskSettings {
@@ -36,6 +39,8 @@ export interface TaskTools {
   readonly accounts?: BrokerAccounts | undefined;
   readonly keys: GuestKeys;
   readonly hello: GuestHello;
+  readonly unheard: Unheard;
+  readonly knocks: Knocks<Answered>;
   /** The ring of K1, under which tasks' secrets rest; empty: they rest as they are. */
   readonly controlRing: readonly Secret[];
   readonly settings: TaskSettings;

@@ -22,7 +22,7 @@ export function postUpgrade(tools: TaskTools): Step {
         sealed: keyVersion !== undefined,
         keyVersion,
       });
-      if ('waitMs' in answer) return { wait: { ms: answer.waitMs, progress: 'the new server does not serve yet' } };
+      if ('wait' in answer) return { wait: { ...answer.wait, progress: 'the new server does not serve yet' } };
       return { done: { serves: true } };
     },
     undo: async () => {},

@@ -1,6 +1,7 @@
 import { guestHeard } from '@trove/catalog';
 import { isTroveError, TroveError, uuidV5 } from '@trove/common';
 import type { Step, StepContext } from '@trove/tasks';
+import { FIRST_ASKED } from '../shared/ask_guest.ts';
 import { callOnce } from '../shared/call_once.ts';
 import { endRotation } from '../shared/end_rotation.ts';
 import { memberOf } from '../shared/outputs.ts';
@@ -9,7 +10,7 @@ import { oldServer, requireOldServer } from './find_server.ts';
 
 const PRE_UPGRADE = 'pre_upgrade';
 const UNANSWERED = 'unanswered';
-const ANSWER_WITHIN_MS = 5000;
+const ANSWER_WITHIN_MS = 2000;
 
 /**
  * The guest stops its database, spoken to as it has been until now. Output: what it wants to be told after the rebuild. A sealed
@@ -24,9 +25,9 @@ export function preUpgrade(tools: TaskTools): Step {
     async run(context) {
       const { sealed } = oldServer(context);
       const answer = await callOnce(tools, context, { method: 'pre_upgrade', args: {}, sealed });
-      if (!('waitMs' in answer)) return { done: { upgrade_info: JSON.stringify(answer.answered ?? {}) } };
+      if (!('wait' in answer)) return { done: { upgrade_info: JSON.stringify(answer.answered ?? {}) } };
       if (sealed && (await isSilent(tools, context))) return { done: { upgrade_info: '{}', [UNANSWERED]: true } };
-      return { wait: { ms: answer.waitMs, progress: 'the guest has not stopped its database yet' } };
+      return { wait: { ...answer.wait, progress: 'the guest has not stopped its database yet' } };
     },
     async undo(context) {
       requireOldServer(context);
@@ -36,15 +37,13 @@ export function preUpgrade(tools: TaskTools): Step {
   };
 }
 
-/** Neither a report nor an answer for as long as a guest may take, since it was first asked. */
-async function isSilent({ catalog, settings }: TaskTools, context: StepContext): Promise<boolean> {
-  const { now, heardAt } = await guestHeard(catalog.knex, context.task.instanceId);
-  const asked = memberOf(context.noted, 'asked_since');
-  if (typeof asked !== 'number' || heardAt >= BigInt(asked)) {
-    await context.note({ asked_since: Number(now) });
-    return false;
-  }
-  return now - BigInt(asked) > BigInt(settings.highMs) * 1000n;
+/** Neither a report nor an answer for as long as a guest may take, since it was first asked and since it was last heard. */
+async function isSilent({ catalog, settings }: TaskTools, { task, noted }: StepContext): Promise<boolean> {
+  const firstAsked = memberOf(noted, FIRST_ASKED);
+  if (typeof firstAsked !== 'number') return false;
+  const { now, heardAt } = await guestHeard(catalog.knex, task.instanceId);
+  const silentSince = Math.max(firstAsked, Number(heardAt));
+  return Number(now) - silentSince > settings.highMs * 1000;
 }
 
 /** The old server is back, or was never stopped: its database serves again, and the guest says so. */
@@ -55,7 +54,7 @@ async function revive(tools: TaskTools, context: StepContext): Promise<void> {
   await reach(tools, instanceId, sealed);
   const idempotencyKey = uuidV5(context.token, 'undo');
   const answer = await callOnce(tools, context, { method: 'restart', args: {}, sealed, idempotencyKey });
-  if ('waitMs' in answer)
+  if ('wait' in answer)
     throw new TroveError('GUEST_TIMEOUT', 'The old server does not serve yet.', { retryable: true });
 }
 
