@@ -59,6 +59,15 @@ export class Lane {
 
   static async open(urls: { amqp: string; mysql: string }): Promise<Lane> {
     const services = await openServices(urls);
+    try {
+      return await Lane.#fill(services);
+    } catch (error) {
+      await services.dispose();
+      throw error;
+    }
+  }
+
+  static async #fill(services: Services): Promise<Lane> {
     const [api, ...others] = await Promise.all([
       services.start('api'),
       services.start('taskmanager'),
