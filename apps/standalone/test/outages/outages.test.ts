@@ -1,184 +1,166 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { type BreakableBroker, type BreakableServer, breakableBroker, breakableDatabase } from '@trove/testkit';
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import {
-  type Answer,
-  eventually,
-  instanceOf,
-  newInstance,
-  openServices,
-  type RunningService,
-  type Services,
-  taskEnd,
-} from './services.ts';
+import { type BreakableServer, breakableBroker, breakableDatabase } from '@trove/testkit';
+import { describe, expect, test, vi } from 'vitest';
+import { type Asked, AWAY, Lane } from './lane.ts';
 
-// Servers and services are processes of their own, which take seconds to start on a busy machine.
-vi.setConfig({ testTimeout: 400_000, hookTimeout: 300_000 });
+// Servers and services are processes of their own, which take seconds to start on a busy machine, and each server is away
+// for a minute at a time. The lanes run side by side, each on servers that the others do not use.
+vi.setConfig({ testTimeout: 900_000, hookTimeout: 300_000 });
 
-/** Then every lease that was held has run out. */
-const LONGER_THAN_A_LEASE_MS = 35_000;
+const SHARED = { amqp: process.env['TROVE_TEST_AMQP_URL'] ?? '', mysql: process.env['TROVE_TEST_MYSQL_URL'] ?? '' };
+const AS_OF_NOW = ['GET /instances/ID', 'GET /instances/ID/tasks'];
 
-let broker: BreakableBroker;
-let database: BreakableServer;
-let services: Services;
-let running: Record<'api' | 'taskmanager' | 'conductor', RunningService>;
-let served = '';
-beforeAll(async () => {
-  [broker, database] = await Promise.all([breakableBroker(), breakableDatabase()]);
-  services = await openServices({ amqp: broker.url, mysql: database.url });
-  const [api, taskmanager, conductor] = await Promise.all([
-    services.start('api'),
-    services.start('taskmanager'),
-    services.start('conductor'),
-  ]);
-  running = { api, taskmanager, conductor };
-  const created = await ask('POST', '/instances', newInstance('served'));
-  expect(await taskEnd(services, taskIdOf(created))).toBe('done');
-  served = instanceOf(created).id;
-});
-afterAll(async () => {
-  for (const server of [broker, database]) server.thaw();
-  await services.dispose();
-  await Promise.all([broker.dispose(), database.dispose()]);
-});
-beforeEach(() => allAreWell());
-
-const ask = (method: string, path: string, options?: Parameters<Services['ask']>[3]) =>
-  services.ask(running.api, method, path, options);
-const taskIdOf = ({ headers }: Answer): string | null => headers.get('x-trove-task-id');
-const everyHealth = () => Promise.all(Object.values(running).map((service) => service.health()));
-
-/** All three say that they are well, and none of them was started again. */
-async function allAreWell(): Promise<void> {
-  await eventually('all healthy', async () =>
-    (await everyHealth()).every(({ code }) => code === 200) ? true : undefined,
-  );
-}
-
-async function allSay(part: string): Promise<void> {
-  await eventually(`all say that the ${part} is away`, async () =>
-    (await everyHealth()).every(({ code, text }) => code === 503 && text.includes(`"${part}"`)) ? true : undefined,
-  );
-}
-
-/** What is taken away, how, and how it comes back. */
-const AWAY = {
-  killed: { take: (server: BreakableServer) => server.kill(), bring: (server: BreakableServer) => server.start() },
-  frozen: {
-    take: async (server: BreakableServer) => server.freeze(),
-    bring: async (server: BreakableServer) => server.thaw(),
-  },
-};
-
-describe.each(['killed', 'frozen'] as const)('with the database %s', (how) => {
-  test('requests get 503 with Retry-After, health says so, and work under way goes on by itself afterwards', async () => {
-    const created = await ask('POST', '/instances', newInstance(`build-${how}`));
-    const taskId = taskIdOf(created);
-    await eventually('the build has begun', async () => {
-      const row = await services.catalog.knex('tasks').where({ id: taskId }).first('step');
-      return row?.step ?? undefined;
-    });
-    await AWAY[how].take(database);
-    try {
-      await allSay('catalog');
-      const path = `/instances/${served}`;
-      const answers = await Promise.all([
-        ask('GET', path),
-        ask('GET', `${path}/tasks`),
-        ask('GET', `${path}/databases`),
-        ask('POST', '/instances', newInstance('refused')),
-        ask('POST', `${path}/action`, { body: { restart: {} } }),
-        ask('DELETE', path, { headers: { 'idempotency-key': `key-${how}` } }),
-      ]);
-      for (const answer of answers) {
-        expect(answer.code).toBe(503);
-        expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
-        expect(Object.keys(answer.body as object)).toEqual(['serviceUnavailable']);
-      }
-      if (how === 'killed') await delay(LONGER_THAN_A_LEASE_MS);
-    } finally {
-      await AWAY[how].bring(database);
-    }
-    await allAreWell();
-    expect(await taskEnd(services, taskId)).toBe('done');
-    const shown = await eventually('the instance is healthy', async () => {
-      const instance = instanceOf(await ask('GET', `/instances/${instanceOf(created).id}`));
-      return instance['operating_status'] === 'HEALTHY' ? instance : undefined;
-    });
-    expect(shown['status']).toBe('ACTIVE');
-    const gone = await ask('DELETE', `/instances/${instanceOf(created).id}`);
-    expect(await taskEnd(services, taskIdOf(gone))).toBe('done');
-  });
-});
-
-describe.each(['killed', 'frozen'] as const)('with the broker %s', (how) => {
-  test('creates are accepted and done afterwards, what needs a guest is 503, reads are answered', async () => {
-    await AWAY[how].take(broker);
-    let created: Answer;
-    try {
-      await allSay('bus');
-      created = await ask('POST', '/instances', newInstance(`queued-${how}`));
-      expect(created.code).toBe(200);
-      expect((await ask('GET', `/instances/${served}`)).code).toBe(200);
-      const databases = await ask('GET', `/instances/${served}/databases`);
-      // The guest's reports stop with the bus, so after a while the instance does not count as serving any more.
-      expect([422, 503]).toContain(databases.code);
-      if (databases.code === 503) expect(databases.headers.get('retry-after')).toMatch(/^\d+$/);
-    } finally {
-      await AWAY[how].bring(broker);
-    }
-    await allAreWell();
-    expect(await taskEnd(services, taskIdOf(created))).toBe('done');
-    await eventually('the guest answers again', async () => {
-      const { code } = await ask('GET', `/instances/${served}/databases`);
-      return code === 200 ? true : undefined;
-    });
-    const gone = await ask('DELETE', `/instances/${instanceOf(created).id}`);
-    expect(await taskEnd(services, taskIdOf(gone))).toBe('done');
-  });
-});
-
-test.each(['memory', 'disk'] as const)(
-  'with a broker that is short of %s creates are accepted and done afterwards, health says so, and nothing waits for ever',
-  async (of) => {
-    await broker.alarm(of);
-    let created: Answer;
-    try {
-      created = await ask('POST', '/instances', newInstance(`short-of-${of}`));
-      expect(created.code).toBe(200);
-      await eventually('the api, which rang for the create, says so', async () => {
-        const { code, text } = await running.api.health();
-        return code === 503 && text.includes('blocked') ? true : undefined;
-      });
-      expect((await ask('GET', `/instances/${served}`)).code).toBe(200);
-      const databases = await ask('GET', `/instances/${served}/databases`);
-      expect([422, 503]).toContain(databases.code);
-    } finally {
-      await broker.endAlarms();
-    }
-    await allAreWell();
-    expect(await taskEnd(services, taskIdOf(created))).toBe('done');
-    await eventually('the guest answers again', async () => {
-      const { code } = await ask('GET', `/instances/${served}/databases`);
-      return code === 200 ? true : undefined;
-    });
-    const gone = await ask('DELETE', `/instances/${instanceOf(created).id}`);
-    expect(await taskEnd(services, taskIdOf(gone))).toBe('done');
-  },
-);
-
-test('a service that is told to stop while both are frozen ends in time', async () => {
-  const more = await Promise.all(
-    (['api', 'taskmanager', 'conductor'] as const).map((name) =>
-      services.start(name, 'graceful_shutdown_timeout = 40'),
-    ),
-  );
-  broker.freeze();
-  database.freeze();
+/** Whatever happens, the servers are there again and what was started is gone. */
+async function laneOn(
+  servers: { broker?: BreakableServer; database?: BreakableServer },
+  drive: (lane: Lane) => Promise<void>,
+): Promise<void> {
+  const { broker, database } = servers;
+  const own = [broker, database].filter((server) => server !== undefined);
   try {
-    expect(await Promise.all(more.map(({ program }) => program.stop()))).toEqual([0, 0, 0]);
+    const lane = await Lane.open({ amqp: broker?.url ?? SHARED.amqp, mysql: database?.url ?? SHARED.mysql });
+    try {
+      await lane.allAreWell();
+      await drive(lane);
+    } finally {
+      for (const server of own) server.thaw();
+      await lane.services.dispose();
+    }
   } finally {
-    broker.thaw();
-    database.thaw();
+    await Promise.all(own.map((server) => server.dispose()));
   }
+}
+
+function everyAnswer(asked: readonly Asked[], isRight: (one: Asked) => boolean): void {
+  expect(asked.length).toBeGreaterThan(0);
+  expect(asked.filter((one) => !isRight(one))).toEqual([]);
+}
+
+const saysWhenToComeBack = ({ code, retryAfter }: Asked): boolean => code === 503 && /^\d+$/.test(retryAfter ?? '');
+
+describe.concurrent('away for a minute', () => {
+  test('the database, killed and then frozen: requests get 503 with Retry-After, health says so, and work goes on by itself', async () => {
+    const database = await breakableDatabase();
+    await laneOn({ database }, async (lane) => {
+      let size = 1;
+      for (const how of ['killed', 'frozen'] as const) {
+        const id = lane.served;
+        await lane.begin((size += 1));
+        await AWAY[how].take(database);
+        try {
+          await lane.allSay('catalog');
+          const asked = await lane.askAllTheTime(
+            [
+              ['GET', '/instances'],
+              ['GET', `/instances/${id}`],
+              ['GET', `/instances/${id}/tasks`],
+              ['GET', `/instances/${id}/databases`],
+              ['POST', '/instances', { name: 'refused' }],
+              ['POST', `/instances/${id}/action`, { restart: {} }],
+              ['DELETE', `/instances/${id}`],
+            ],
+            async () => {
+              const started = await lane.startMeanwhile('api');
+              expect(started.program.output()).toContain('the catalog does not answer');
+              await lane.allSay('catalog');
+              expect(await lane.command('trove', 'list')).toMatchObject({
+                code: 1,
+                err: expect.stringContaining('(HTTP 503)'),
+              });
+              expect(await lane.command('trove-manage', 'db_version')).toMatchObject({
+                code: 4,
+                err: expect.stringContaining('the catalog cannot be reached'),
+              });
+            },
+          );
+          everyAnswer(asked, saysWhenToComeBack);
+        } finally {
+          await AWAY[how].bring(database);
+        }
+        await lane.allAreWell();
+        await lane.nothingIsLost();
+      }
+    });
+  });
+
+  test('the broker, killed and then frozen: requests are accepted and done afterwards, what needs a guest is 503, reads are answered', async () => {
+    const broker = await breakableBroker();
+    await laneOn({ broker }, async (lane) => {
+      let size = 1;
+      for (const how of ['killed', 'frozen'] as const) {
+        await lane.begin((size += 1));
+        await AWAY[how].take(broker);
+        try {
+          await lane.allSay('bus');
+          const asked = await lane.askAllTheTime(
+            [
+              ['GET', `/instances/${lane.served}`],
+              ['GET', `/instances/${lane.served}/tasks`],
+              ['GET', `/instances/${lane.served}/databases`],
+              ['POST', '/instances', { name: `queued-${how}` }],
+            ],
+            async () => {
+              const started = await lane.startMeanwhile('conductor');
+              expect(started.program.output()).toMatch(/bus not reached|the bus does not answer/);
+            },
+          );
+          everyAnswer(
+            asked.filter(({ what }) => AS_OF_NOW.includes(what) || what.startsWith('POST')),
+            ({ code }) => code === 200,
+          );
+          // The guest's reports stop with the bus, so after a while the instance does not count as serving any more.
+          everyAnswer(
+            asked.filter(({ what }) => what.endsWith('/databases')),
+            (one) => one.code === 422 || saysWhenToComeBack(one),
+          );
+        } finally {
+          await AWAY[how].bring(broker);
+        }
+        await lane.allAreWell();
+        await lane.nothingIsLost();
+        await expect
+          .poll(async () => (await lane.ask('GET', `/instances/${lane.served}/databases`)).code, { timeout: 120_000 })
+          .toBe(200);
+      }
+    });
+  });
+
+  test('both at once: services that are started wait and say so, and all goes on when they are back; told to stop, they end', async () => {
+    const [broker, database] = await Promise.all([breakableBroker(), breakableDatabase()]);
+    await laneOn({ broker, database }, async (lane) => {
+      await lane.begin(2);
+      await AWAY.killed.take(database);
+      await AWAY.frozen.take(broker);
+      try {
+        const asked = await lane.askAllTheTime(
+          [
+            ['GET', `/instances/${lane.served}`],
+            ['GET', `/instances/${lane.served}/databases`],
+            ['POST', '/instances', { name: 'refused' }],
+          ],
+          async () => {
+            await lane.allSay('catalog', 'bus');
+            const started = await Promise.all(
+              (['api', 'taskmanager', 'conductor'] as const).map((name) => lane.startMeanwhile(name)),
+            );
+            for (const { program } of started) expect(program.output()).toContain('the catalog does not answer');
+            await lane.allSay('catalog', 'bus');
+          },
+        );
+        everyAnswer(asked, saysWhenToComeBack);
+      } finally {
+        await AWAY.killed.bring(database);
+        await AWAY.frozen.bring(broker);
+      }
+      await lane.allAreWell();
+      await lane.nothingIsLost();
+      const more = await Promise.all(
+        (['api', 'taskmanager', 'conductor'] as const).map((name) =>
+          lane.services.start(name, 'graceful_shutdown_timeout = 40'),
+        ),
+      );
+      broker.freeze();
+      database.freeze();
+      expect(await Promise.all(more.map(({ program }) => program.stop()))).toEqual([0, 0, 0]);
+    });
+  });
 });

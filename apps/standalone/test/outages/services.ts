@@ -8,8 +8,12 @@ import { detachedAgents, openLocalCompute, taskmanagerOptions } from '@trove/tas
 import { freePort, type ServiceProgram, startServiceProgram, testBroker, testDatabase } from '@trove/testkit';
 import { registerDatastores } from '../../src/register_datastores.ts';
 
-const APPS = join(import.meta.dirname, '../../..');
+export const APPS = join(import.meta.dirname, '../../..');
 const PROJECT = '56cca8484d3e48869126ada4f355c284';
+const TASK_WITHIN_MS = 240_000;
+const TOKEN = 'token-of-the-test';
+/** For the `trove` command. */
+export const TOKEN_ENV = { TROVE_TOKEN: TOKEN, TROVE_PROJECT_ID: PROJECT };
 
 export type ServiceName = 'api' | 'taskmanager' | 'conductor';
 
@@ -42,6 +46,8 @@ export interface Services {
 export interface AskOptions {
   readonly body?: unknown;
   readonly headers?: Record<string, string>;
+  /** Rejects where there is no answer by then; default: waits. */
+  readonly withinMs?: number;
 }
 
 export async function openServices(urls: { amqp: string; mysql: string }, settings = ''): Promise<Services> {
@@ -50,7 +56,7 @@ export async function openServices(urls: { amqp: string; mysql: string }, settin
   const folder = mkdtempSync(join(tmpdir(), 'trove-outages-'));
   // The guests' account has to pass through to its own folders.
   chmodSync(folder, 0o711);
-  const token = { token: 'token-of-the-test', user_id: 'u', user_name: 'u', project_id: PROJECT, roles: ['admin'] };
+  const token = { token: TOKEN, user_id: 'u', user_name: 'u', project_id: PROJECT, roles: ['admin'] };
   writeFileSync(join(folder, 'tokens.json'), JSON.stringify({ tokens: [token] }), { mode: 0o600 });
   const config = (more: string): string => `[DEFAULT]
 transport_url = ${broker.url}
@@ -109,15 +115,21 @@ root = ${folder}/instances`;
   };
 }
 
-async function ask(url: string, method: string, path: string, { body, headers }: AskOptions): Promise<Answer> {
+async function ask(
+  url: string,
+  method: string,
+  path: string,
+  { body, headers, withinMs }: AskOptions,
+): Promise<Answer> {
   const response = await fetch(`${url}/v1.0/${PROJECT}${path}`, {
     method,
     headers: {
-      'x-auth-token': 'token-of-the-test',
+      'x-auth-token': TOKEN,
       ...(body !== undefined && { 'content-type': 'application/json' }),
       ...headers,
     },
     ...(body !== undefined && { body: JSON.stringify(body) }),
+    ...(withinMs !== undefined && { signal: AbortSignal.timeout(withinMs) }),
   });
   const text = await response.text();
   return { code: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
@@ -145,10 +157,11 @@ export async function eventually<T>(what: string, look: () => Promise<T | undefi
 
 /** Resolves with the task's state once it has ended. */
 export async function taskEnd({ catalog }: Services, taskId: string | null): Promise<string> {
-  return await eventually(`the end of task ${taskId}`, async () => {
+  const look = async (): Promise<string | undefined> => {
     const row: { state: string } | undefined = await catalog.knex('tasks').where({ id: taskId }).first('state');
     return row && ['done', 'failed', 'cancelled'].includes(row.state) ? row.state : undefined;
-  });
+  };
+  return await eventually(`the end of task ${taskId}`, look, TASK_WITHIN_MS);
 }
 
 /** Resolves when a transaction on this catalog waits for a row that another one holds. */

@@ -12,7 +12,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { OnceCall, TaskMethod } from './call_once.ts';
 import { sendOnce } from './send_once.ts';
 import type { TaskTools } from './tools.ts';
-import { UNTIL_REPORTED, UNTIL_REPORTED } from './waits.ts';
+import { UNTIL_REPORTED } from './waits.ts';
 
 const HIGH_MS = 180_000;
 const id = newUuid();
