@@ -55,6 +55,7 @@ const ADOPT_AT_A_TIME = 4;
 /** Servers as folders and processes of this machine. */
 export class LocalCompute implements ComputeDriver {
   readonly name = 'local';
+  readonly canSnapshot = true;
   readonly #options: LocalComputeOptions;
   readonly #layout: Layout;
   readonly #flavorsFile: string;
