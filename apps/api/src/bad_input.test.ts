@@ -47,7 +47,7 @@ describe.each(['sqlite', 'mysql'] as const)('what is refused leaves nothing behi
     ['an inactive version', newInstance({ datastore: { type: 'mysql', version: '5.5' } }), /is not active\.$/],
     [
       'an image that compute has not',
-      newInstance({ datastore: { type: 'mysql', version: '5.9' } }),
+      newInstance({ datastore: { type: 'mysql', version: '5.7.45' } }),
       /^Image .* cannot be found\.$/,
     ],
     ['no volume', newInstance({ volume: undefined }), /^Volume size was not specified\.$/],
@@ -176,7 +176,7 @@ describe.each(['sqlite', 'mysql'] as const)('what is refused leaves nothing behi
     ['POST', '/users'],
   ] as const)('%s of an id that is none, or of another project, is the same 404: %s', async (method, rest) => {
     const bodies: Record<string, unknown> = {
-      PATCH: { instance: { datastore_version: '5.8' } },
+      PATCH: { instance: { datastore_version: '5.7.44' } },
       PUT: { instance: { name: 'x' } },
       'POST/action': { restart: {} },
       'POST/databases': { databases: [{ name: 'a' }] },
@@ -213,9 +213,9 @@ describe.each(['sqlite', 'mysql'] as const)('what is refused leaves nothing behi
     [{ instance: { datastore_version: '1.2' } }, 400],
     [{ instance: { datastore_version: '0e1e3ab6-31ec-4f0b-8e9a-6ab7c8f4afff' } }, 404],
     [{ instance: { datastore_version: '5.5' } }, 400],
-    [{ instance: { datastore_version: '5.9' } }, 400],
-    [{ instance: { datastore_version: '8.0' } }, 400],
-    [{ instance: { datastore_version: '5.8', configuration: 'x' } }, 400],
+    [{ instance: { datastore_version: '5.7.45' } }, 400],
+    [{ instance: { datastore_version: '8.4' } }, 400],
+    [{ instance: { datastore_version: '5.7.44', configuration: 'x' } }, 400],
     [{ instance: { configuration: 'x' } }, 501],
     [{ instance: { unknown: 1 } }, 400],
     [{ instance: { name: 'emoji 🐬' } }, 400],

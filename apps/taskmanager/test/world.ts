@@ -30,8 +30,8 @@ export interface World extends ComputeDriver {
   readonly servers: Map<string, FakeServer>;
   readonly volumes: Map<string, Volume & { token: string; tag: Tag; size: number }>;
   readonly snapshots: Map<string, Volume & { tag: Tag }>;
-  /** Calls of this name fail so many times with this error. */
-  readonly scripted: Map<keyof ComputeDriver, { times: number; error: Error }>;
+  /** Calls of this name fail so many times with this error; `only`: those that ask for this flavor or image. */
+  readonly scripted: Map<keyof ComputeDriver, { times: number; error: Error; only?: string }>;
   readonly guestFaults: GuestFaults;
   /** What guests were asked, in order. */
   readonly calls: string[];
@@ -47,9 +47,10 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
   const guestFaults: GuestFaults = { fail: new Map(), deaf: false };
   const calls: string[] = [];
 
-  const maybeFail = (name: keyof ComputeDriver): void => {
+  const maybeFail = (name: keyof ComputeDriver, wanted?: string): void => {
     const script = scripted.get(name);
     if (script === undefined || script.times === 0) return;
+    if (script.only !== undefined && script.only !== wanted) return;
     script.times -= 1;
     throw script.error;
   };
@@ -98,6 +99,7 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
 
   return {
     name: 'local',
+    canSnapshot: true,
     ...{ servers, volumes, snapshots, scripted, guestFaults, calls },
     flavors: async () => [FLAVOR, LARGER],
     images: async () => [],
@@ -175,6 +177,7 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
     },
     findServers: async (token) => [...servers.values()].filter((server) => server.clientToken === token).map(shown),
     async getServer(id) {
+      maybeFail('getServer');
       const server = servers.get(id);
       return server && shown(server);
     },
@@ -184,7 +187,7 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
     },
     startServer: async (id) => start(need(id)),
     async rebuildServer(request) {
-      maybeFail('rebuildServer');
+      maybeFail('rebuildServer', request.imageId);
       const server = need(request.serverId);
       if (server.generation === request.clientToken && server.running) return shown(server);
       await stop(server);
@@ -193,7 +196,7 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
       return shown(server);
     },
     async resizeServer({ serverId, flavor }) {
-      maybeFail('resizeServer');
+      maybeFail('resizeServer', flavor.id);
       const server = need(serverId);
       if (server.flavorId !== flavor.id) await stop(server);
       server.flavorId = flavor.id;

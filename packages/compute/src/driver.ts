@@ -107,6 +107,8 @@ export interface OwnedThing {
  */
 export interface ComputeDriver {
   readonly name: 'local' | 'docker' | 'nova';
+  /** Where not, the calls that concern snapshots reject, and an upgrade to another version is refused before it begins. */
+  readonly canSnapshot: boolean;
   flavors(): Promise<readonly Flavor[]>;
   images(): Promise<readonly Image[]>;
   hosts(): Promise<readonly HostInfo[]>;

@@ -80,6 +80,8 @@ export interface Datastore {
 export interface DatastoreDriver {
   readonly managers: readonly Installation['manager'][];
   readonly standardPort: number;
+  /** Whether the server of version `to` serves the data of `from` when it starts on it: what an upgrade may ask for. */
+  mayUpgrade(manager: Installation['manager'], from: string, to: string): boolean;
   /** What of this kind is installed here: on the PATH, and for PostgreSQL from npm first. */
   findInstallations(): Promise<readonly Installation[]>;
   /** The installation whose programs are in this folder; undefined where it holds none of this kind. */

@@ -14,4 +14,5 @@ export {
   type FoundInstallation,
   findInstallations,
   inspectFolder,
+  mayUpgrade,
 } from './registry.ts';

@@ -13,6 +13,13 @@ export function datastoreDriverFor(manager: string): DatastoreDriver {
   return driver;
 }
 
+/** Whether an instance of this manager may go from one version to another, its data as it is; false where this release has no driver. */
+export function mayUpgrade(manager: string, from: string, to: string): boolean {
+  const known = datastoreDrivers.flatMap((driver) => driver.managers.map((name) => ({ driver, name })));
+  const found = known.find(({ name }) => name === manager);
+  return found?.driver.mayUpgrade(found.name, from, to) === true;
+}
+
 /** An installation with the port that its server's clients expect. */
 export interface FoundInstallation extends Installation {
   readonly port: number;

@@ -85,6 +85,6 @@ test('a version bound to flavors offers those, and a create with another is refu
   await api.catalog.knex('datastore_version_metadata').insert(row);
   const { body } = await api.send('GET', `/datastores/mysql/versions/${VERSIONS.next}/flavors`);
   expect((body as { flavors: { str_id: string }[] }).flavors.map(({ str_id }) => str_id)).toEqual(['d3']);
-  const instance = { name: 'm', flavorRef: 25, volume: { size: 1 }, datastore: { type: 'mysql', version: '5.8' } };
+  const instance = { name: 'm', flavorRef: 25, volume: { size: 1 }, datastore: { type: 'mysql', version: '5.7.44' } };
   expect((await api.send('POST', '/instances', { body: { instance } })).code).toBe(400);
 });

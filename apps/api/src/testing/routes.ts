@@ -61,7 +61,7 @@ const MEANINGFUL: Readonly<Record<string, unknown>> = {
   flavorRef: '25',
   volume: { size: 1 },
   datastore: { type: 'mysql', version: '5.7' },
-  datastore_version: '5.8',
+  datastore_version: '5.7.44',
   password: 'p',
   databases: [{ name: 'x1' }],
   users: [{ name: 'x1', password: 'p', databases: [{ name: 'x1' }] }],

@@ -160,14 +160,14 @@ async function seedDatastores({ knex }: Catalog): Promise<void> {
   const version = { datastore_id: DATASTORE, packages: '', active: 1, manager: 'mysql', image_id: IMAGE };
   await knex('datastore_versions').insert([
     { ...version, id: VERSIONS.current, name: '5.7', version: '5.7.29' },
-    { ...version, id: VERSIONS.next, name: '5.8', version: '5.8.1' },
-    { ...version, id: VERSIONS.major, name: '8.0', version: '8.0.1' },
+    { ...version, id: VERSIONS.next, name: '5.7.44', version: '5.7.44' },
+    { ...version, id: VERSIONS.major, name: '8.4', version: '8.4.6' },
     { ...version, id: VERSIONS.inactive, name: '5.5', version: '5.5.0', active: 0 },
     {
       ...version,
       id: VERSIONS.imageless,
-      name: '5.9',
-      version: '5.9.0',
+      name: '5.7.45',
+      version: '5.7.45',
       image_id: '0e1e3ab6-31ec-4f0b-8e9a-6ab7c8f4a999',
     },
   ]);

@@ -9,6 +9,7 @@ import {
 } from '@trove/catalog';
 import { TroveError } from '@trove/common';
 import { taskStatusByCode } from '@trove/contracts';
+import { mayUpgrade } from '@trove/datastores';
 import { type FiledTask, fileTask } from '@trove/tasks';
 import type { FastifyRequest } from 'fastify';
 import type { ApiDeps } from '../deps.ts';
@@ -100,19 +101,13 @@ async function findVersions(
   return { present, target };
 }
 
-/** A step to another major version is refused: the database would have to be converted. */
+/** Back, or to another series, only where the datastore's driver says that its server serves the data as it is. */
 function checkStep(present: DatastoreVersionRow, target: DatastoreVersionRow): void {
-  if (present.id === target.id) return;
-  const [from, to] = [majorOf(present), majorOf(target)];
-  if (from !== undefined && from === to) return;
+  if (present.id === target.id || mayUpgrade(target.manager ?? '', nameOf(present), nameOf(target))) return;
   throw new TroveError(
     'BAD_REQUEST',
     `Upgrading from version ${nameOf(present)} to ${nameOf(target)} is not supported.`,
   );
-}
-
-function majorOf(version: DatastoreVersionRow): string | undefined {
-  return /\d+/.exec(nameOf(version))?.[0];
 }
 
 function nameOf(version: DatastoreVersionRow): string {

@@ -49,6 +49,7 @@ export async function openDockerCompute(config: DockerComputeConfig): Promise<Do
 /** Servers as containers of one or more Docker engines. It keeps nothing: what there is stands on the engines, in labels. */
 export class DockerCompute implements ComputeDriver {
   readonly name = 'docker';
+  readonly canSnapshot = true;
   readonly #hosts: readonly Host[];
   readonly #images: readonly DockerImage[];
   readonly #choices: Pick<ComputeDriver, 'flavors' | 'images'>;

@@ -55,6 +55,7 @@ const ADOPT_AT_A_TIME = 4;
 /** Servers as folders and processes of this machine. */
 export class LocalCompute implements ComputeDriver {
   readonly name = 'local';
+  readonly canSnapshot = true;
   readonly #options: LocalComputeOptions;
   readonly #layout: Layout;
   readonly #flavorsFile: string;
@@ -114,6 +115,7 @@ export class LocalCompute implements ComputeDriver {
    */
   async close(options: { readonly stopServers: boolean }): Promise<void> {
     await this.#supervisor.close();
+    await this.#storage.close();
     if (!options.stopServers) return;
     const signal = new AbortController().signal;
     await Promise.all(
@@ -164,7 +166,7 @@ export class LocalCompute implements ComputeDriver {
 
   async deleteVolume(volumeId: string, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    this.#storage.deleteVolume(volumeId);
+    await this.#storage.deleteVolume(volumeId);
   }
 
   snapshotVolume(volumeId: string, clientToken: string, signal: AbortSignal): Promise<{ snapshotId: string }> {
@@ -224,6 +226,7 @@ export class LocalCompute implements ComputeDriver {
       if (record.state === 'building' || record.state === 'rebuilding') {
         throw new TroveError('COMPUTE_ERROR', 'The server is not whole.', { retryable: true });
       }
+      await this.#storage.endSnapshots(record.instance_id);
       await this.#agents.ensureStarted(writeRecord(this.#layout, { ...record, state: 'running' }));
     });
   }

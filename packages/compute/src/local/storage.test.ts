@@ -6,12 +6,13 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { newUuid } from '@trove/common';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import { Layout } from './layout.ts';
 import { Storage } from './storage.ts';
 
@@ -50,7 +51,7 @@ test('half a copy goes with its volume; a snapshot stays', async () => {
   const { snapshotId } = await storage.snapshotVolume(volumeId, newUuid(), signal);
   mkdirSync(`${layout.snapshotDir(instanceId, newUuid())}.deadbeef.partial/database`, { recursive: true });
   mkdirSync(layout.snapshotDir(instanceId, newUuid()));
-  storage.deleteVolume(volumeId);
+  await storage.deleteVolume(volumeId);
   const left = readdirSync(layout.instanceDir(instanceId), { recursive: true }).map(String);
   expect(left.toSorted()).toEqual([
     'snapshots',
@@ -96,4 +97,58 @@ test('an aborted copy leaves nothing', async () => {
   expect(storage.findSnapshot('aborted')).toBeUndefined();
   expect(readdirSync(join(layout.instanceDir(instanceId), 'snapshots'))).toEqual([]);
   expect(existsSync(layout.volumeDir(instanceId, volumeId))).toBe(true);
+});
+
+/** The copy beside this place, by its inode: another one has another. */
+async function copyUnderWay(place: string): Promise<number> {
+  const partial = (): string | undefined =>
+    readdirSync(dirname(place)).find((name) => name.startsWith(basename(place)) && name.endsWith('.partial'));
+  await expect.poll(partial, { interval: 1 }).toBeDefined();
+  return statSync(join(dirname(place), partial() ?? '')).ino;
+}
+
+test('a copy that outlasts its try goes on, and the next try takes it: of a snapshot, and of a restore', async () => {
+  const { instanceId, volumeId, folder } = newVolume();
+  const impatient = new AbortController();
+  const given = storage.snapshotVolume(volumeId, 'slow', impatient.signal);
+  const snapshots = join(layout.instanceDir(instanceId), 'snapshots');
+  await expect.poll(() => existsSync(snapshots), { interval: 1 }).toBe(true);
+  const [partial] = await vi.waitFor(() => {
+    const names = readdirSync(snapshots);
+    if (names.length === 0) throw new Error('not begun');
+    return names;
+  });
+  const place = join(snapshots, (partial ?? '').slice(0, 36));
+  const copy = await copyUnderWay(place);
+  impatient.abort(new Error('too slow'));
+  await expect(given).rejects.toThrow('too slow');
+  const { snapshotId } = await storage.snapshotVolume(volumeId, 'slow', signal);
+  expect([snapshotId, statSync(place).ino]).toEqual([basename(place), copy]);
+  writeFileSync(join(folder, 'database/rows'), 'after');
+  const again = new AbortController();
+  const refused = storage.restoreVolume(volumeId, snapshotId, again.signal, swapAtOnce);
+  const incoming = await copyUnderWay(folder);
+  again.abort(new Error('too slow'));
+  await expect(refused).rejects.toThrow('too slow');
+  await storage.restoreVolume(volumeId, snapshotId, signal, swapAtOnce);
+  expect([statSync(folder).ino, readFileSync(join(folder, 'database/rows'), 'utf8')]).toEqual([incoming, 'before']);
+});
+
+test('a snapshot that is not whole when its volume is used again is given up; what another process is at stays', async () => {
+  const { instanceId, volumeId, folder } = newVolume();
+  const impatient = new AbortController();
+  const given = storage.snapshotVolume(volumeId, 'given up', impatient.signal);
+  impatient.abort(new Error('too slow'));
+  await expect(given).rejects.toThrow('too slow');
+  await storage.endSnapshots(instanceId);
+  const snapshots = join(layout.instanceDir(instanceId), 'snapshots');
+  expect(readdirSync(snapshots)).toEqual([]);
+  writeFileSync(join(folder, 'database/rows'), 'used again');
+  const other = `${process.ppid.toString(16).padStart(8, '0')}.partial`;
+  const { snapshotId } = await storage.snapshotVolume(volumeId, 'another', signal);
+  storage.deleteSnapshot(snapshotId);
+  mkdirSync(join(snapshots, `${snapshotId}.${other}`), { recursive: true });
+  await storage.snapshotVolume(volumeId, 'another', signal);
+  expect(readFileSync(join(snapshots, snapshotId, 'database/rows'), 'utf8')).toBe('used again');
+  expect(readdirSync(snapshots)).toContain(`${snapshotId}.${other}`);
 });

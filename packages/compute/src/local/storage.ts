@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { syncFolder, TroveError, uuidV5 } from '@trove/common';
 import type { CreateVolume } from '../driver.ts';
 import { type Account, makeGuestFolder } from './account.ts';
-import { copyBeside, sweepPartials } from './copy_folder.ts';
+import { FolderCopies, sweepPartials } from './copy_folder.ts';
 import { readJson, writeJson } from './json_file.ts';
 import type { Layout } from './layout.ts';
 
@@ -35,6 +35,7 @@ const SNAPSHOT_NAMESPACE = '6a7c9e55-8c42-5a0b-9a53-0b5d2f7f3e02';
 export class Storage {
   readonly #layout: Layout;
   readonly #account: Account | undefined;
+  readonly #copies = new FolderCopies();
 
   constructor(layout: Layout, account: Account | undefined) {
     this.#layout = layout;
@@ -77,9 +78,11 @@ export class Storage {
     return found === undefined ? undefined : readJson<VolumeRecord>(`${found.folder}.json`)?.size;
   }
 
-  deleteVolume(volumeId: string): void {
+  async deleteVolume(volumeId: string): Promise<void> {
     const found = this.#locate('volume', volumeId);
     if (found === undefined) return;
+    await this.#copies.drop(found.folder);
+    await this.endSnapshots(found.instanceId);
     this.#sweepHalves(found.instanceId);
     this.#remove(found);
   }
@@ -90,7 +93,7 @@ export class Storage {
     const folder = this.#layout.snapshotDir(volume.instanceId, id);
     if (existsSync(`${folder}.json`)) return { snapshotId: id };
     mkdirSync(dirname(folder), { recursive: true, mode: 0o755 });
-    const copy = await copyBeside(volume.folder, folder, signal);
+    const copy = await this.#copies.beside(volume.folder, folder, signal);
     // Whoever was quicker copied a volume at rest; by now it may be in use again.
     if (existsSync(`${folder}.json`)) {
       rmSync(copy, { recursive: true, force: true });
@@ -123,7 +126,7 @@ export class Storage {
   ): Promise<void> {
     const volume = this.#need('volume', volumeId);
     const snapshot = this.#need('snapshot', snapshotId);
-    const incoming = await copyBeside(snapshot.folder, volume.folder, signal);
+    const incoming = await this.#copies.beside(snapshot.folder, volume.folder, signal);
     const outgoing = `${volume.folder}.outgoing`;
     try {
       await swapping(volume.instanceId, () => {
@@ -135,6 +138,16 @@ export class Storage {
     } finally {
       for (const rest of [incoming, outgoing]) rmSync(rest, { recursive: true, force: true });
     }
+  }
+
+  /** The instance's volume rests no longer, or goes: a snapshot that is not whole by now never is. */
+  async endSnapshots(instanceId: string): Promise<void> {
+    await this.#copies.dropIn(dirname(this.#layout.snapshotDir(instanceId, 'any')));
+  }
+
+  /** Ends what nobody will wait for. */
+  async close(): Promise<void> {
+    await this.#copies.close();
   }
 
   deleteSnapshot(snapshotId: string): void {

@@ -29,7 +29,7 @@ describe.each(['sqlite', 'mysql'] as const)('what is done to an instance, on %s'
       const task = await newest('upgrade_instance');
       expect(JSON.parse(task.params)).toMatchObject({
         datastore_version_id: VERSIONS.next,
-        datastore_version: '5.8.1',
+        datastore_version: '5.7.44',
         datastore_manager: 'mysql',
         previous: { datastore_version_id: VERSIONS.current },
       });
@@ -57,8 +57,26 @@ describe.each(['sqlite', 'mysql'] as const)('what is done to an instance, on %s'
     }
   });
 
+  test('an upgrade back, or to a series that the server cannot take, is 400 and touches nothing', async () => {
+    const refused = (from: string, to: string) => ({
+      badRequest: { code: 400, message: `Upgrading from version ${from} to ${to} is not supported.` },
+    });
+    const present = api.catalog.knex('datastore_versions').where({ id: VERSIONS.current });
+    await present.clone().update({ version: '5.7.45' });
+    const back = await api.send('PATCH', `/instances/${id}`, {
+      body: { instance: { datastore_version: VERSIONS.next } },
+    });
+    await present.update({ version: '5.7.29' });
+    expect(back.body).toEqual(refused('5.7.45', '5.7.44'));
+    const over = await api.send('PATCH', `/instances/${id}`, {
+      body: { instance: { datastore_version: VERSIONS.major } },
+    });
+    expect(over.body).toEqual(refused('5.7.29', '8.4.6'));
+    expect([await statusOf(), await newest('upgrade_instance')]).toEqual(['ACTIVE', undefined]);
+  });
+
   test('two upgrades at one time: one is taken', async () => {
-    const body = { instance: { datastore_version: '5.8' } };
+    const body = { instance: { datastore_version: '5.7.44' } };
     const answers = await Promise.all([1, 2, 3, 4].map(() => api.send('PATCH', `/instances/${id}`, { body })));
     expect(answers.map(({ code }) => code).toSorted((one, other) => one - other)).toEqual([202, 422, 422, 422]);
   });
@@ -127,7 +145,9 @@ describe.each(['sqlite', 'mysql'] as const)('what is done to an instance, on %s'
   test('a server that neither the driver nor the catalog knows is neither rebuilt nor deleted', async () => {
     await api.catalog.knex('instances').where({ id }).update({ server_status: null });
     const before = await booksOf(api);
-    const upgrade = await api.send('PATCH', `/instances/${id}`, { body: { instance: { datastore_version: '5.8' } } });
+    const upgrade = await api.send('PATCH', `/instances/${id}`, {
+      body: { instance: { datastore_version: '5.7.44' } },
+    });
     expect([upgrade.code, upgrade.text]).toEqual([422, expect.stringContaining('not known to the compute driver')]);
     expect((await api.send('DELETE', `/instances/${id}`)).code).toBe(422);
     expect(await booksOf(api)).toEqual(before);

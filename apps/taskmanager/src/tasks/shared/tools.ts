@@ -56,7 +56,7 @@ export const PERSISTENT_RETRY = { attempts: 10_000, capMs: 5000 } as const;
 
 /**
  * Time-outs. A worker that dies leaves its step untouched for as long as the step may take, so they are short; a call that is
- * given up is made again under its token, and finds what the first one did. Only a copy of a volume must end in one go.
+ * given up is made again under its token, and finds what the first one did: a copy of a volume goes on meanwhile.
  */
 export const COMPUTE_TIMEOUT_MS = 30_000;
 export const COPY_TIMEOUT_MS = 120_000;

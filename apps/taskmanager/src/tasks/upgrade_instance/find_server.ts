@@ -5,7 +5,7 @@ import { SERVICE_STATUSES } from '@trove/contracts';
 import type { Step, StepContext } from '@trove/tasks';
 import { filesWithoutSecrets } from '../shared/guest_accounts.ts';
 import { knownServer } from '../shared/known_server.ts';
-import { memberOf, numberMember, optionalText, textMember } from '../shared/outputs.ts';
+import { memberOf, numberMember, objectMember, optionalText, textMember } from '../shared/outputs.ts';
 import { CATALOG_TIMEOUT_MS, RETRY, type TaskTools } from '../shared/tools.ts';
 
 export const FIND_SERVER = 'find_server';
@@ -22,6 +22,7 @@ export function findServer(tools: TaskTools): Step {
       const { instanceId, id } = context.task;
       const { instance, server } = await knownServer(tools, instanceId);
       if (server === undefined) throw new TroveError('UNPROCESSABLE', 'The instance has no server to upgrade.');
+      if (server.volumeId !== null) requireWayBack(tools, context);
       const files = await tools.compute.injectedFiles(server.id);
       const kept = JSON.stringify(instance.rpc_policy === 2 ? filesWithoutSecrets(files, instanceId) : files);
       await context.fenced((tx) => writeServiceStatus(tx, { instanceId, status: SERVICE_STATUSES.UPGRADING }));
@@ -36,6 +37,19 @@ export function findServer(tools: TaskTools): Step {
       };
     },
   };
+}
+
+/**
+ * Throws `UNPROCESSABLE` where the volume could not be put back to what it is now: then the data may not be converted, and
+ * nothing has been stopped yet. At the same version it stays as it is.
+ */
+export function requireWayBack({ compute }: TaskTools, { task }: Pick<StepContext, 'task'>): void {
+  const before = optionalText(objectMember(task.params, 'previous'), 'datastore_version_id');
+  if (compute.canSnapshot || before === optionalText(task.params, 'datastore_version_id')) return;
+  throw new TroveError(
+    'UNPROCESSABLE',
+    'Volumes cannot be snapshotted here, so an upgrade to another version could not be taken back.',
+  );
 }
 
 export interface OldServer {

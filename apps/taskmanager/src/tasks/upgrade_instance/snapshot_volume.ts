@@ -1,10 +1,9 @@
 import { intendResource, markResource } from '@trove/catalog';
-import { isTroveError } from '@trove/common';
 import type { Step, StepContext } from '@trove/tasks';
 import type { Transaction } from '../../guests/guest_keys.ts';
-import { objectMember, optionalText } from '../shared/outputs.ts';
+import { optionalText } from '../shared/outputs.ts';
 import { COMPUTE_TIMEOUT_MS, COPY_TIMEOUT_MS, RETRY, type TaskTools } from '../shared/tools.ts';
-import { oldServer, requireOldServer } from './find_server.ts';
+import { oldServer, requireOldServer, requireWayBack } from './find_server.ts';
 
 const SNAPSHOT_VOLUME = 'snapshot_volume';
 
@@ -12,7 +11,8 @@ const SNAPSHOT_VOLUME = 'snapshot_volume';
  * A copy of the volume to go back to, taken while the database is stopped. Where the driver has none, an upgrade to the same
  * version goes on without: the data is not converted, and stays as it is.
  */
-export function snapshotVolume({ compute }: TaskTools): Step {
+export function snapshotVolume(tools: TaskTools): Step {
+  const { compute } = tools;
   return {
     name: SNAPSHOT_VOLUME,
     timeoutMs: COPY_TIMEOUT_MS,
@@ -20,18 +20,17 @@ export function snapshotVolume({ compute }: TaskTools): Step {
     async run(context) {
       const { volumeId } = oldServer(context);
       if (volumeId === undefined) return { done: { snapshot_id: null } };
+      if (!compute.canSnapshot) {
+        // An earlier release began, and did not ask first.
+        requireWayBack(tools, context);
+        return { done: { snapshot_id: null } };
+      }
       const { token } = context;
       const { instanceId, id: taskId } = context.task;
       await context.fenced((tx) => intendResource(tx, { token, kind: 'snapshot', instanceId, taskId }));
-      try {
-        const { snapshotId } = await compute.snapshotVolume(volumeId, token, context.signal);
-        await context.fenced((tx) => markResource(tx, { token, state: 'live', externalId: snapshotId }));
-        return { done: { snapshot_id: snapshotId, token } };
-      } catch (error) {
-        if (!isTroveError(error, 'NOT_IMPLEMENTED') || !staysAtVersion(context)) throw error;
-        await context.fenced((tx) => markResource(tx, { token, state: 'gone' }));
-        return { done: { snapshot_id: null } };
-      }
+      const { snapshotId } = await compute.snapshotVolume(volumeId, token, context.signal);
+      await context.fenced((tx) => markResource(tx, { token, state: 'live', externalId: snapshotId }));
+      return { done: { snapshot_id: snapshotId, token } };
     },
     async undo(context) {
       requireOldServer(context);
@@ -70,9 +69,4 @@ export async function leaveSnapshot(tx: Transaction, { outputs }: Pick<StepConte
 
 export function snapshotOf(context: StepContext): string | undefined {
   return optionalText(context.outputs[SNAPSHOT_VOLUME], 'snapshot_id');
-}
-
-function staysAtVersion({ task }: StepContext): boolean {
-  const before = optionalText(objectMember(task.params, 'previous'), 'datastore_version_id');
-  return before !== undefined && before === optionalText(task.params, 'datastore_version_id');
 }
