@@ -198,7 +198,7 @@ async function makeServices(role: Role, settings: Settings): Promise<{ services:
   return { services, urls };
 }
 
-export function configFileOf(folder: string, service: string): string {
+function configFileOf(folder: string, service: string): string {
   return join(folder, `${service}.conf`);
 }
 

@@ -7,11 +7,14 @@ const WITHIN_MS = 60_000;
 const run = promisify(execFile);
 
 /** `trove-manage` as an operator runs it beside a taskmanager, with that one's file and the run's own way to the catalog. */
-export async function manage({ servicesOf, database }: Ground, ...command: readonly string[]): Promise<string> {
+export async function manage(
+  { servicesOf, database, proxies }: Ground,
+  ...command: readonly string[]
+): Promise<string> {
   const [taskmanager] = servicesOf('taskmanager');
   if (taskmanager === undefined) throw new Error('there is no taskmanager');
   const args = [PROGRAM, '--config-file', taskmanager.configFile, ...command];
-  const env = { ...process.env, TROVE_DATABASE__CONNECTION: database.url };
-  const { stdout } = await run(process.execPath, args, { env, timeout: WITHIN_MS });
+  const env = { ...process.env, TROVE_DATABASE__CONNECTION: proxies.own.through(database.url) };
+  const { stdout } = await run(process.execPath, args, { env, timeout: WITHIN_MS, maxBuffer: 2 ** 26 });
   return stdout;
 }

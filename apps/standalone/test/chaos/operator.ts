@@ -1,21 +1,10 @@
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import type { InstanceRow, InvariantReport } from '@trove/catalog';
 import { newUuid } from '@trove/common';
-import { APPS } from '../../src/demo/stack/apps.ts';
-import { configFileOf, type Ground } from './ground.ts';
+import type { Ground } from './ground.ts';
+import { manage } from './manage.ts';
 
-const MANAGE = join(APPS, 'standalone', 'bin', 'trove-manage.js');
 /** A guest that was not heard for so long does not come back by itself. */
 const SILENT_MICROS = 45_000_000;
-
-/** `trove-manage`, as an operator calls it. Returns what it prints; rejects with that where it fails. */
-export async function manage({ folder }: Ground, ...args: readonly string[]): Promise<string> {
-  const all = [MANAGE, '--config-file', configFileOf(folder, 'taskmanager-1'), ...args];
-  const { stdout } = await promisify(execFile)(process.execPath, all, { maxBuffer: 2 ** 26 });
-  return stdout;
-}
 
 /**
  * What docs/operations.md asks of an operator after a restore, once the services are up again: looks at what differs and lets

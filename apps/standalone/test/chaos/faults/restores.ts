@@ -5,7 +5,7 @@ import { dumpDatabases, loadDump } from '@trove/testkit';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { type TakenBack, wasTakenBack } from '../accounts.ts';
 import type { Ground } from '../ground.ts';
-import { manage } from '../operator.ts';
+import { manage } from '../manage.ts';
 import { type Fault, type Hands, SECOND } from './fault.ts';
 
 const BEHIND_S = 1;
