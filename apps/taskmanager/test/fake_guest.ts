@@ -1,7 +1,8 @@
-import type { Catalog } from '@trove/catalog';
+import { type Catalog, withTransaction } from '@trove/catalog';
 import { accountOfUrl, isTroveError, Secret, silentLogger, TroveError } from '@trove/common';
 import { SERVICE_STATUSES } from '@trove/contracts';
 import { type Bus, createGuestServer, type MemoryBroker } from '@trove/crypto-rpc';
+import { wakeInstances } from '@trove/tasks';
 import { FakeFiles, type FilesHolder, type WritePoint } from './fake_files.ts';
 
 /** What a volume keeps: whether a database was made on it, and the requests that took effect. */
@@ -86,6 +87,8 @@ export async function startFakeGuest(deps: {
       .knex('service_statuses')
       .where({ instance_id: instanceId })
       .update({ status_id: code, status_description: description });
+    // As the conductor does with each report.
+    await withTransaction(catalog, (tx) => wakeInstances(tx, [instanceId]));
   };
 
   const server = createGuestServer({

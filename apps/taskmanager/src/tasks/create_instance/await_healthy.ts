@@ -6,7 +6,7 @@ import { greetQuietly } from '../shared/call_once.ts';
 import { textMember } from '../shared/outputs.ts';
 import { judgeBuild } from '../shared/service_verdict.ts';
 import { PERSISTENT_RETRY, SLICE_TIMEOUT_MS, type TaskTools } from '../shared/tools.ts';
-import { UNTIL_REPORTED } from '../shared/waits.ts';
+import { SOON, UNTIL_REPORTED } from '../shared/waits.ts';
 import { isKeyed } from './declare_guest.ts';
 import { askToPrepare } from './prepare.ts';
 
@@ -32,7 +32,7 @@ async function askOutcome(tools: TaskTools, context: StepContext): Promise<StepR
       const told = await tools.guests.call(instanceId, 'get_outcome', args, { deadlineMs, signal: context.signal });
       return told.state === 'started' ? undefined : told;
     });
-    if (outcome === undefined) return WAIT;
+    if (outcome === undefined) return context.noted === undefined ? { wait: SOON } : WAIT;
     if (outcome.state === 'done') return { done: { healthy: true } };
     if (outcome.state === 'failed')
       throw new TroveError('COMPUTE_ERROR', outcome.error?.message ?? 'The guest failed to make its database.');
@@ -41,7 +41,7 @@ async function askOutcome(tools: TaskTools, context: StepContext): Promise<StepR
     if (!isTroveError(error, 'STALE_BOOT')) throw error;
     await greetQuietly(tools, instanceId);
   }
-  return WAIT;
+  return { wait: SOON };
 }
 
 async function readHeartbeats({ catalog }: TaskTools, context: StepContext): Promise<StepResult> {

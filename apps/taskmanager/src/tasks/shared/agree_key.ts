@@ -39,7 +39,8 @@ export function agreeKey(tools: TaskTools, underOf: Under): Step {
       const pending = await tools.keys.agreedVersion(context.task.instanceId, under);
       if (pending !== null) return { done: { under } };
       const agreed = await askGuest(tools, context, (deadlineMs) => agree(tools, context, under, deadlineMs));
-      return agreed === undefined ? WAIT : agreed ? { done: { under } } : { wait: SOON };
+      if (agreed === undefined) return context.noted === undefined ? { wait: SOON } : WAIT;
+      return agreed ? { done: { under } } : { wait: SOON };
     },
     undo: async () => {},
   };
@@ -66,7 +67,7 @@ export function proveKey(tools: TaskTools): Step {
         return 'overtaken';
       });
       if (answer === 'stored') return { done: { version } };
-      return answer === undefined ? WAIT : { wait: SOON };
+      return answer === undefined && context.noted !== undefined ? WAIT : { wait: SOON };
     },
     undo: async () => {},
   };

@@ -14,7 +14,7 @@ const PATIENCE = { share: 0.1, mostMs: 5000 };
 /** Of this taskmanager's slots, so many at most ask where nobody may be. */
 const UNHEARD_AT_ONCE = 2;
 /** Between two questions into the dark: a share of the time since the first, within these. */
-const AGAIN = { share: 0.5, leastUs: 1_000_000, mostUs: 15_000_000 };
+const AGAIN = { share: 0.5, leastUs: 500_000, mostUs: 15_000_000 };
 
 /** In a step's note: when its guest was first asked. */
 export const FIRST_ASKED = 'first_asked';

@@ -58,7 +58,7 @@ async function askSealed<M extends TaskMethod>(
         ...version,
       }),
     }));
-    return answer ?? { wait: UNTIL_REPORTED };
+    return answer ?? { wait: context.noted === undefined ? SOON : UNTIL_REPORTED };
   } catch (error) {
     if (isTroveError(error, 'ALREADY_DONE')) return { answered: null };
     if (!isTroveError(error, 'STALE_BOOT')) throw error;

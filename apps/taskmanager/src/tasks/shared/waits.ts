@@ -13,5 +13,5 @@ export const UNTIL_REPORTED: Wait = { ms: FIRST_MS, grows: { share: SHARE, capMs
 /** For what nobody reports, such as the state of a server: it is looked for. */
 export const UNTIL_SEEN: Wait = { ms: FIRST_MS, grows: { share: SHARE, capMs: 5000 } };
 
-/** For what has just been put right. */
+/** For what has just been put right, and for the second question, however long ago its step began under another worker. */
 export const SOON: Wait = { ms: FIRST_MS };
