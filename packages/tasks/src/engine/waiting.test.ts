@@ -26,6 +26,7 @@ describe.each<Dialect>(['sqlite', 'mysql'])('a wait on %s', (dialect) => {
       ...{ catalog: shop.catalog, kinds: shop.kinds, owner: 'one', leaseMs: 30_000 },
       ...{ clock: systemClock, logger: silentLogger, faults: () => undefined },
       draining: new AbortController().signal,
+      parked: new Set(),
       ...more,
     };
     const taken = await takeTask(settings, taskId);
