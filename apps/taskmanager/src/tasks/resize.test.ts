@@ -1,7 +1,6 @@
 import { reserveGrowth, type ServiceStatusRow, type TaskStepRow, withTransaction } from '@trove/catalog';
 import type { TestCatalog } from '@trove/catalog/testing';
 import { TroveError } from '@trove/common';
-import type { TaskEngineOptions } from '@trove/tasks';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
   booksOf,
@@ -32,7 +31,7 @@ describe.each(['mysql', 'sqlite'] as const)('a resize on %s', (dialect) => {
   afterEach(() => house.dispose());
   afterAll(() => catalog.dispose());
 
-  async function create(options: { secure?: boolean; faults?: TaskEngineOptions['faults'] } = {}): Promise<void> {
+  async function create(options: { secure?: boolean } = {}): Promise<void> {
     await house.taskmanager(options);
     const filed = await fileCreate(house);
     id = filed.id;
@@ -147,35 +146,6 @@ describe.each(['mysql', 'sqlite'] as const)('a resize on %s', (dialect) => {
     expect([await sizes(), await faultOf(house, id)]).toEqual([[5, 5, [5, 0]], 'no space']);
     expect((await instanceOf(house, id)).task_id).toBe(1);
   });
-
-  test('is ended whole by whoever is left when its worker dies at any boundary', async () => {
-    let [kind, at, seen] = ['', 0, 0];
-    const faults: TaskEngineOptions['faults'] = async (point) => {
-      if (point.kind !== kind) return;
-      seen += 1;
-      if (seen !== at) return;
-      await catalog.knex('tasks').where({ id: point.taskId }).update({ lease_until: 1 });
-      throw new Error('killed');
-    };
-    await create({ faults });
-    let boundaries = 0;
-    for (at = 1; ; at += 1) {
-      [kind, seen] = ['resize_flavor', 0];
-      const params = at % 2 === 1 ? TO_LARGER : TO_SMALLER;
-      expect((await ended(house, await resize('resize_flavor', params))).state).toBe('done');
-      expect([flavors(), await ram()], `killed at ${at}`).toEqual([[params.flavor.id], [params.flavor.ram, 0]]);
-      if (seen < at) break;
-      boundaries += 1;
-    }
-    expect(boundaries).toBeGreaterThanOrEqual(11);
-    for (at = 1; ; at += 1) {
-      [kind, seen] = ['resize_volume', 0];
-      const params = { volume_size: 3 + at, previous_size: 2 + at };
-      expect((await ended(house, await resize('resize_volume', params))).state).toBe('done');
-      expect([(await instanceOf(house, id)).volume_size, await booksOf(house)]).toEqual([3 + at, [3 + at, 0]]);
-      if (seen < at) break;
-    }
-  }, 120_000);
 
   async function waitForStep(taskId: string, name: string): Promise<void> {
     for (;;) {
