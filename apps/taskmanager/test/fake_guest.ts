@@ -18,6 +18,8 @@ export interface GuestFaults {
   readonly fail: Map<string, string>;
   /** The agent is never there. */
   deaf: boolean;
+  /** How often one in clear reports that its database serves; absent: only when something is done. */
+  reportsEveryMs?: number;
   /** Asked around each change of its files, and before an answer goes out: true, and it is as if its process had been killed there. */
   dies?: ((point: WritePoint | 'answer') => boolean) | undefined;
   /** True: what it sends now does not arrive. */
@@ -81,8 +83,8 @@ export async function startFakeGuest(deps: {
     if (idempotencyKey !== null) volume.effects.push(idempotencyKey);
   };
 
-  const sayHealthy = async (): Promise<void> => {
-    const { code, description } = SERVICE_STATUSES.HEALTHY;
+  const say = async (status: 'HEALTHY' | 'FAILED'): Promise<void> => {
+    const { code, description } = SERVICE_STATUSES[status];
     await catalog
       .knex('service_statuses')
       .where({ instance_id: instanceId })
@@ -112,7 +114,7 @@ export async function startFakeGuest(deps: {
           if (!isTroveError(error)) throw error;
           outcomes.set(id, 'failed');
         }
-        if (key === undefined) await sayHealthy();
+        if (key === undefined) await say(outcomes.get(id) === 'done' ? 'HEALTHY' : 'FAILED');
         return { accepted: true };
       },
       get_outcome: async ({ idempotency_key }) => {
@@ -142,7 +144,7 @@ export async function startFakeGuest(deps: {
       list_users: async () => [[], null],
       restart: async (_args, caller) => {
         take('restart', caller.idempotencyKey, () => undefined);
-        await sayHealthy();
+        await say('HEALTHY');
         return null;
       },
       pre_upgrade: async (_args, caller) => {
@@ -151,15 +153,21 @@ export async function startFakeGuest(deps: {
       },
       post_upgrade: async (args, caller) => {
         take(`post_upgrade ${JSON.stringify(args.upgrade_info)}`, caller.idempotencyKey, () => undefined);
-        await sayHealthy();
+        await say('HEALTHY');
         return null;
       },
     },
   });
   await server.start();
-  if (volume.prepared && !faults.fail.has('start')) await sayHealthy();
+  const serves = (): boolean => volume.prepared && !faults.fail.has('start');
+  if (serves()) await say('HEALTHY');
+  const report = (): void => {
+    if (serves()) void say('HEALTHY').catch(() => undefined);
+  };
+  const reports = key === undefined && faults.reportsEveryMs ? setInterval(report, faults.reportsEveryMs) : undefined;
   return {
     async close() {
+      clearInterval(reports);
       await server.close();
       await connection.close();
     },

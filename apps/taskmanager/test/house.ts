@@ -30,7 +30,16 @@ const VERSION = 'b81ccb84-4f1d-4a51-a7ad-4f9b7e8f9f10';
 const QUOTA = { instances: 1, ram: FLAVOR.ram, volumes: 3 };
 const LIMITS = { instances: 1000, ram: -1, volumes: 10_000 };
 const LOGGER = process.env['TEST_LOG'] ? createLogger({ service: 'test' }) : silentLogger;
-const CONTROL_RING = [new Secret('k1-of-this-test')];
+export const CONTROL_RING = [new Secret('k1-of-this-test')];
+
+export const SETTINGS = {
+  control_exchange: 'trove',
+  report_interval: 1,
+  agent_call_low_timeout: 2,
+  agent_call_high_timeout: 3,
+  conductor_queue: 'trove-conductor',
+} as const;
+export const GUEST_TRANSPORT = { clear: new Secret('memory://'), sealed: new Secret('memory://') };
 
 export interface House {
   readonly catalog: TestCatalog;
@@ -100,16 +109,12 @@ export function openHouse(catalog: TestCatalog): House {
         },
         controlKeys,
         settings: {
-          control_exchange: 'trove',
+          ...SETTINGS,
           host: 'here',
-          report_interval: 1,
-          agent_call_low_timeout: 2,
-          agent_call_high_timeout: 3,
           enable_secure_rpc_messaging: secure,
           taskmanager_queue: 'taskmanager',
-          conductor_queue: 'trove-conductor',
         },
-        guestTransport: { clear: new Secret('memory://'), sealed: new Secret('memory://') },
+        guestTransport: GUEST_TRANSPORT,
         engine: { pollMs: { min: 20, max: 40 }, ...(faults !== undefined && { faults }) },
       });
       await taskmanager.start();

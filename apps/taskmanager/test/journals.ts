@@ -1,7 +1,7 @@
 import type { Catalog } from '@trove/catalog';
 import { newUuid } from '@trove/common';
 import type { House } from './house.ts';
-import type { Scenario } from './scenarios.ts';
+import type { Scenario } from './scenario.ts';
 import type { World } from './world.ts';
 
 type Row = Record<string, string | number | null>;

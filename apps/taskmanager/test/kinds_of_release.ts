@@ -1,4 +1,4 @@
-import type { Task } from '@trove/tasks';
+import type { Task, TaskKind } from '@trove/tasks';
 import { taskKinds } from '../src/tasks/task_kinds.ts';
 
 export interface KindOfRelease {
@@ -12,13 +12,28 @@ const TASK: Task = {
   ...{ fence: 0n, cancelRequested: false, codeVersion: 1, error: null },
 };
 
-/** Every kind that is registered, by name, with the names of its steps in order; nothing runs. */
-export function kindsOfRelease(): readonly KindOfRelease[] {
+/** Every kind that is registered; nothing runs. */
+function registered(): readonly TaskKind[] {
   const settings = { secureMessaging: true, lowMs: 0, highMs: 0, reportIntervalMs: 0 };
-  const kinds = taskKinds({ settings, controlRing: [] } as unknown as Parameters<typeof taskKinds>[0]);
-  return kinds.map((kind) => ({
+  return taskKinds({ settings, controlRing: [] } as unknown as Parameters<typeof taskKinds>[0]);
+}
+
+/** By name, with the names of the steps in order. */
+export function kindsOfRelease(): readonly KindOfRelease[] {
+  return registered().map((kind) => ({
     kind: kind.kind,
     codeVersion: kind.codeVersion,
     steps: kind.steps(TASK).map(({ name }) => name),
   }));
+}
+
+/** All that a task of each kind may come to: a step done, undone, or left behind. `create_instance make_key after_run` */
+export function pointsOfRelease(): readonly string[] {
+  return registered().flatMap(({ kind, steps }) =>
+    steps(TASK).flatMap(({ name, undo, leave }) => [
+      `${kind} ${name} after_run`,
+      ...(undo === undefined ? [] : [`${kind} ${name} after_undo`]),
+      ...(leave === undefined ? [] : [`${kind} ${name} left`]),
+    ]),
+  );
 }

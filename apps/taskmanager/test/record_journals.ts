@@ -1,26 +1,42 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { catalogVersion } from '@trove/catalog';
-import { ended, fileCreate, type House, openHouse, openTestCatalog } from './house.ts';
+import { ended, type House, openHouse, openTestCatalog } from './house.ts';
 import { type RecordedJournal, type Recording, recordJournal } from './journals.ts';
 import { kindsOfRelease } from './kinds_of_release.ts';
-import { SCENARIOS, type Scenario } from './scenarios.ts';
+import { begin, happening, isSecure, pointOf, type Scenario } from './scenario.ts';
+import { SCENARIOS } from './scenarios.ts';
+import { openWorkers } from './worker.ts';
 
 const FOLDER = join(import.meta.dirname, 'fixtures', 'journals');
 const POINTS: readonly string[] = ['after_run', 'after_undo', 'before_end'];
 
-/** Into a new folder beside the recordings of the releases before, which stay. Tells how many journals of each scenario. */
-export async function recordJournals(say: (line: string) => void): Promise<void> {
-  const number = Math.max(0, ...readdirSync(FOLDER).map((name) => Number.parseInt(name, 10) || 0)) + 1;
-  const folder = join(FOLDER, String(number).padStart(3, '0'));
-  mkdirSync(folder);
-  for (const scenario of SCENARIOS) {
+/**
+ * Of these scenarios, default all, into `folder`, default a new one beside the recordings of the releases before, which stay.
+ * Tells how many journals of each scenario.
+ */
+export async function recordJournals(
+  say: (line: string) => void,
+  {
+    folder = nextFolder(),
+    names = SCENARIOS.map(({ name }) => name),
+  }: { folder?: string; names?: readonly string[] } = {},
+): Promise<void> {
+  mkdirSync(join(FOLDER, folder), { recursive: true });
+  for (const name of names) {
+    const scenario = SCENARIOS.find((one) => one.name === name);
+    if (scenario === undefined) throw new RangeError(`there is no scenario ${name}`);
     const { journals, ...head } = await record(scenario);
     const lines = journals.map((journal) => JSON.stringify(journal)).join(',\n');
     const text = `${JSON.stringify(head).slice(0, -1)},"journals":[\n${lines}\n]}\n`;
-    writeFileSync(join(folder, `${scenario.name}.json`), text);
-    say(`${scenario.name}: ${journals.length} journals`);
+    writeFileSync(join(FOLDER, folder, `${name}.json`), text);
+    say(`${name}: ${journals.length} journals`);
   }
+}
+
+function nextFolder(): string {
+  const newest = Math.max(0, ...readdirSync(FOLDER).map((name) => Number.parseInt(name, 10) || 0));
+  return String(newest + 1).padStart(3, '0');
 }
 
 async function record(scenario: Scenario): Promise<Recording> {
@@ -46,31 +62,28 @@ async function record(scenario: Scenario): Promise<Recording> {
 
 /** Undefined where the task has fewer such points. */
 async function dieAt(house: House, scenario: Scenario, index: number): Promise<RecordedJournal | undefined> {
+  const workers = openWorkers(house);
   const died = Promise.withResolvers<string>();
+  const happen = happening(house, scenario);
   let seen = 0;
-  let armed: string | undefined;
   try {
-    const taskmanager = await house.taskmanager({
-      faults: (point) => {
-        if (point.kind !== scenario.kind || !POINTS.includes(point.at) || point.taskId === armed) return;
+    const filed = await begin(house, workers, scenario);
+    const worker = workers.open({
+      secure: isSecure(scenario),
+      faults: async (point) => {
+        await happen(point, filed);
+        if (point.taskId !== filed.taskId || !POINTS.includes(point.at)) return;
         seen += 1;
         if (seen <= index) return;
-        died.resolve(`${point.step ?? 'end'} ${point.at}`);
+        died.resolve(pointOf(point));
         throw new Error('killed');
       },
     });
-    const serving = async (): Promise<string> => {
-      const made = await fileCreate(house);
-      armed = made.taskId;
-      await ended(house, made.taskId);
-      return made.id;
-    };
-    if (scenario.refused !== undefined) house.world.guestFaults.fail.set(...scenario.refused);
-    const filed = await scenario.file(house, serving);
-    const point = await Promise.race([died.promise, ended(house, filed.taskId).then(() => undefined)]);
-    await taskmanager.close();
+    const point = await Promise.race([died.promise, ended(house, filed.taskId, 120_000).then(() => undefined)]);
+    await worker.close();
     return point === undefined ? undefined : await recordJournal(house, point, filed);
   } finally {
+    await workers.close();
     await house.dispose();
   }
 }

@@ -199,35 +199,6 @@ describe.each(['mysql', 'sqlite'] as const)('a resize on %s', (dialect) => {
     });
   });
 
-  test('is ended whole by whoever is left when its worker dies at any boundary', async () => {
-    let [kind, at, seen] = ['', 0, 0];
-    const faults: TaskEngineOptions['faults'] = async (point) => {
-      if (point.kind !== kind) return;
-      seen += 1;
-      if (seen !== at) return;
-      await catalog.knex('tasks').where({ id: point.taskId }).update({ lease_until: 1 });
-      throw new Error('killed');
-    };
-    await create({ faults });
-    let boundaries = 0;
-    for (at = 1; ; at += 1) {
-      [kind, seen] = ['resize_flavor', 0];
-      const params = at % 2 === 1 ? TO_LARGER : TO_SMALLER;
-      expect((await ended(house, await resize('resize_flavor', params))).state).toBe('done');
-      expect([flavors(), await ram()], `killed at ${at}`).toEqual([[params.flavor.id], [params.flavor.ram, 0]]);
-      if (seen < at) break;
-      boundaries += 1;
-    }
-    expect(boundaries).toBeGreaterThanOrEqual(11);
-    for (at = 1; ; at += 1) {
-      [kind, seen] = ['resize_volume', 0];
-      const params = { volume_size: 3 + at, previous_size: 2 + at };
-      expect((await ended(house, await resize('resize_volume', params))).state).toBe('done');
-      expect([(await instanceOf(house, id)).volume_size, await booksOf(house)]).toEqual([3 + at, [3 + at, 0]]);
-      if (seen < at) break;
-    }
-  }, 120_000);
-
   /** As a guest in clear says it. */
   async function serves(): Promise<void> {
     const status = { status_id: 33, status_description: 'healthy' };

@@ -65,7 +65,7 @@ describe.each(['mysql', 'sqlite'] as const)('after a rotation that was given up 
       await givenUp(id);
       await restartAgent();
       expect(server().files[GUEST_INFO_FILE]).toContain(`instance_rpc_key_version=${version + 1}\n`);
-      if (scenario.refused !== undefined) house.world.guestFaults.fail.set(...scenario.refused);
+      scenario.conditions?.(house.world);
       const { taskId } = await scenario.file(house, async () => id);
       expect((await ended(house, taskId, 40_000)).state).toBe(scenario.ends);
       const key = await readInstanceKey(catalog.knex, house.rings, id, 'active');
