@@ -14,6 +14,8 @@ import { type ServerTls, writeServerTls } from './server_tls.ts';
 const SOCKET = 'unix:///var/run/docker.sock';
 const READY_MS = 60_000;
 const OTHERS_BRIDGE = '/sys/class/net/docker0';
+/** Of a network's id, as much as the name of its device has. */
+const NETWORK_ID_IN_NAME = 12;
 
 /** A Docker engine for tests; `url` is that of its socket, `unix://…`. */
 export interface DockerEngine extends RunningServer {
@@ -90,7 +92,9 @@ export async function startDockerEngine(tls?: ServerTls): Promise<DockerEngine> 
     logFile: join(folder, 'dockerd.log'),
   });
   const stop = async (): Promise<void> => {
+    const left = await bridgesOfNetworks(url);
     await engine.stop(60_000);
+    for (const name of left) removeLink(name);
     bridge.remove();
     await rm(folder, { recursive: true, force: true });
   };
@@ -114,17 +118,39 @@ function ownBridge(): { readonly name: string; remove(): void } {
   return { name, remove: () => run('link', 'delete', name) };
 }
 
+/** The devices of its networks, which an engine that ends leaves behind, and which take the way of the next one's packets. */
+async function bridgesOfNetworks(url: string): Promise<readonly string[]> {
+  const answer = await get(url, '/networks');
+  if (answer?.status !== 200) return [];
+  const networks = JSON.parse(answer.text) as { Id: string; Driver: string; Name: string }[];
+  return networks
+    .filter(({ Driver, Name }) => Driver === 'bridge' && Name !== 'bridge')
+    .map(({ Id }) => `br-${Id.slice(0, NETWORK_ID_IN_NAME)}`);
+}
+
+function removeLink(name: string): void {
+  const ip = findBinary('ip');
+  if (ip !== undefined && existsSync(`/sys/class/net/${name}`)) execFileSync(ip, ['link', 'delete', name]);
+}
+
 /** Whether an engine on this machine says that it is there. */
-function answers(url: string): Promise<boolean> {
+async function answers(url: string): Promise<boolean> {
+  return (await get(url, '/_ping'))?.status === 200;
+}
+
+/** Undefined where nobody answers. */
+async function get(url: string, path: string): Promise<{ readonly status: number; readonly text: string } | undefined> {
   const socketPath = url.slice('unix://'.length);
-  if (!existsSync(socketPath)) return Promise.resolve(false);
-  return new Promise((resolve) => {
-    const ping = request({ socketPath, path: '/_ping', timeout: 5000 }, (response) => {
-      response.resume();
-      resolve(response.statusCode === 200);
+  if (!existsSync(socketPath)) return undefined;
+  return await new Promise((resolve) => {
+    const asked = request({ socketPath, path, timeout: 5000 }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+      response.on('error', () => resolve(undefined));
     });
-    ping.on('timeout', () => ping.destroy());
-    ping.on('error', () => resolve(false));
-    ping.end();
+    asked.on('timeout', () => asked.destroy());
+    asked.on('error', () => resolve(undefined));
+    asked.end();
   });
 }
