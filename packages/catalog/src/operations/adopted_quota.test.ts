@@ -79,6 +79,7 @@ describe.each(['mysql', 'sqlite'] as const)('usage of an adopted catalog on %s',
       );
       expect(tried.filter(Boolean), 'three were there').toHaveLength(4);
       expect(await books()).toEqual([
+        ['backups', 0, 0],
         ['instances', 3, 4],
         ['ram', 1024, 2048],
         ['volumes', 8, 12],
@@ -90,6 +91,7 @@ describe.each(['mysql', 'sqlite'] as const)('usage of an adopted catalog on %s',
     await plant({ instances: { in_use: 2, reserved: 1 }, ram: { in_use: 4096, reserved: 0 } });
     expect(await create(catalog)).toBe(true);
     expect(await books()).toEqual([
+      ['backups', 0, 0],
       ['instances', 2, 2],
       ['ram', 4096, 512],
       ['volumes', 8, 3],
@@ -107,6 +109,7 @@ describe.each(['mysql', 'sqlite'] as const)('usage of an adopted catalog on %s',
       await commitQuota(tx, { projectId: PROJECT, instanceId: newUuid() });
     });
     expect(await books(), 'written, and not counted').toEqual([
+      ['backups', null, 0],
       ['instances', null, 0],
       ['ram', null, 0],
       ['volumes', null, 0],
@@ -116,6 +119,7 @@ describe.each(['mysql', 'sqlite'] as const)('usage of an adopted catalog on %s',
     ).rejects.toMatchObject({ code: 'QUOTA_EXCEEDED' });
     await withTransaction(catalog, (tx) => reserveGrowth(tx, { ...more, defaults: UNLIMITED, ramOf }));
     expect(await books()).toEqual([
+      ['backups', 0, 0],
       ['instances', 3, 0],
       ['ram', 1024, 0],
       ['volumes', 8, 2],
@@ -142,6 +146,7 @@ describe.each(['mysql', 'sqlite'] as const)('usage of an adopted catalog on %s',
     await deletion;
     expect(await made).toBe(true);
     expect(await books()).toEqual([
+      ['backups', 0, 0],
       ['instances', 2, 1],
       ['ram', 1024, 512],
       ['volumes', 3, 3],
