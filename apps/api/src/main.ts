@@ -1,4 +1,4 @@
-import { checkCatalogAtStart, checkRings, createCatalogClock, openServiceCatalog } from '@trove/catalog';
+import { checkRings, createCatalogClock, openServiceCatalog, startChecked } from '@trove/catalog';
 import {
   busUrls,
   checkPublishedKeys,
@@ -22,7 +22,7 @@ const NAME = 'trove-api';
 await runService({
   name: NAME,
   options: apiOptions,
-  async start(config, { logger, metrics, graceMs }) {
+  async start(config, { logger, metrics, graceMs, stop }) {
     const defaults = config.DEFAULT;
     const controlRing = controlRingOf(defaults);
     const identity = await openIdentity(config, logger);
@@ -31,9 +31,12 @@ await runService({
     const transportUrl = controlRing.length > 0 ? urls.sealed : urls.clear;
     const tls = loadBrokerTls(config.oslo_messaging_rabbit, [transportUrl]);
     const catalog = openServiceCatalog(sharedCatalogUrl(config), { acquireTimeoutMs: 5000 });
-    await checkCatalogAtStart(catalog, logger, async (answering) => {
-      await checkInstances(answering, controlRing);
-      await checkRings(answering, { control: controlRing });
+    const starting = await startChecked(catalog, {
+      ...{ logger, stop },
+      async check(answering) {
+        await checkInstances(answering, controlRing);
+        await checkRings(answering, { control: controlRing });
+      },
     });
     const bus = await createAmqpBus({ transportUrl, tls, connectionName: NAME, logger });
     const clock = createCatalogClock(catalog, { logger });
@@ -64,6 +67,7 @@ await runService({
       health: api.health,
       readyText: `on ${address}`,
       async close() {
+        await starting.close();
         // Calls to guests may take minutes: they are answered with 503 then.
         const graceOver = setTimeout(() => void taskmanager.close(), graceMs);
         await api.close();

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import {
-  checkCatalogAtStart,
   claimArrival,
   claimRings,
   createCatalogClock,
   createKeyStore,
+  startChecked,
   storeAdoptedUplinks,
   unavailableCatalog,
 } from '@trove/catalog';
@@ -35,7 +35,6 @@ export interface Taskmanager {
 }
 
 const DEFAULT_GRACE_MS = 20_000;
-const CHECK_AGAIN_MS = 2000;
 
 export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
   const { catalog, sealedBus, legacyBus, controlKeys, keyRings, settings, logger } = deps;
@@ -103,29 +102,7 @@ export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
   });
   const server = startWhenReachable(calls, { logger, clock });
   const allRings = { ...keyRings, control: controlKeys.ring };
-  const check = (): Promise<boolean> =>
-    checkCatalogAtStart(catalog, logger, async (answering) => {
-      await checkInstances(answering, controlKeys.ring, keyRings);
-      await claimRings(answering, allRings);
-    });
-  const ending = new AbortController();
-  let beginning: Promise<void> | undefined;
-  const begin = (): void => {
-    engine.start();
-    for (const round of rounds) round.start();
-  };
-  /** Nothing is done, let alone written, under keys that may be wrong ones. */
-  const beginOnceChecked = async (): Promise<void> => {
-    try {
-      do await clock.sleep(CHECK_AGAIN_MS, ending.signal);
-      while (!(await check()));
-      begin();
-    } catch (error) {
-      if (ending.signal.aborted) return;
-      logger.error('this taskmanager is not set up for its catalog', { error });
-      deps.stop?.();
-    }
-  };
+  let starting: Awaited<ReturnType<typeof startChecked>> | undefined;
   const rounds = [
     ...createRounds({ ...tools, logger, adoptUplinks: () => storeAdoptedUplinks(catalog, keyRings) }),
     ...reconcileRounds(tools, { ...deps, metrics }),
@@ -133,15 +110,22 @@ export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
 
   return {
     async start() {
-      const checked = await check();
-      await wireClock.start();
-      if (checked) begin();
-      else beginning = beginOnceChecked();
+      starting = await startChecked(catalog, {
+        ...{ logger, clock, stop: deps.stop },
+        async check(answering) {
+          await checkInstances(answering, controlKeys.ring, keyRings);
+          await claimRings(answering, allRings);
+        },
+        async begin() {
+          await wireClock.start();
+          engine.start();
+          for (const round of rounds) round.start();
+        },
+      });
       await server.start();
     },
     async close() {
-      ending.abort();
-      await beginning;
+      await starting?.close();
       // Side by side: leases are to be free at once, and a call to a guest may take minutes.
       const graceOver = setTimeout(() => void guests.close(), graceMs);
       await Promise.all([server.close(), engine.close(), ...rounds.map((round) => round.stop())]);

@@ -12,7 +12,7 @@ export { toBigint } from './bigint.ts';
 export { type Catalog, type CatalogOptions, openCatalog, openServiceCatalog } from './catalog.ts';
 export { catalogAnswers } from './catalog_answers.ts';
 export { type CatalogClock, createCatalogClock } from './catalog_clock.ts';
-export { checkCatalogAtStart } from './check_at_start.ts';
+export { startChecked } from './check_at_start.ts';
 export type { BusTap, TappedOnBus } from './checks/bus_in_clear.ts';
 export { checkInvariants, type InvariantDeps, type InvariantReport } from './checks/check_invariants.ts';
 export { leftoversOfBuilds, ownershipOf, unsettledResources } from './checks/differences.ts';

@@ -189,13 +189,20 @@ async function showParts({ compute }: TaskTools, { task }: StepContext, facts: C
   const server =
     serverId !== null && (isFor('status') || isFor('flavor')) ? await compute.getServer(serverId) : undefined;
   const size = volumeId !== null && isFor('volume_size') ? await compute.volumeSize(volumeId) : undefined;
-  const ram = new Map((await compute.flavors()).map((flavor) => [flavor.id, flavor.ram]));
-  const moreRam = (ram.get(server?.flavorId ?? '') ?? 0) - (ram.get(instance?.flavor_id ?? '') ?? 0);
   return {
     server_status: server?.status ?? null,
     ...(size !== undefined && { volume_size: size }),
-    ...(server !== undefined && isFor('flavor') && { flavor_id: server.flavorId, more_ram: moreRam }),
+    ...(server !== undefined && isFor('flavor') && (await showFlavor(compute, server.flavorId, instance?.flavor_id))),
   };
+}
+
+async function showFlavor(
+  compute: TaskTools['compute'],
+  flavorId: string | null,
+  booked: string | null | undefined,
+): Promise<JsonObject> {
+  const ram = new Map((await compute.flavors()).map((flavor) => [flavor.id, flavor.ram]));
+  return { flavor_id: flavorId, more_ram: (ram.get(flavorId ?? '') ?? 0) - (ram.get(booked ?? '') ?? 0) };
 }
 
 /** Before the instance is written otherwise: quota is locked first. */

@@ -20,6 +20,19 @@ const RETIRED = {
 /** How long a key that was injected into a server opens anything at all. */
 const BOOTSTRAP_MICROS = 30 * 60 * 1_000_000;
 
+/**
+ * What upgrades have made for their new servers, with what was agreed on under it: while it is there nobody may ask the guest
+ * under the key that counts. For upgrades that nobody goes on with.
+ */
+export async function retireKeysOfUpgrades(tx: Knex.Transaction): Promise<void> {
+  const injected: Pick<InstanceKeyRow, 'instance_id' | 'version'>[] = await tx<InstanceKeyRow>('instance_keys')
+    .where({ state: 'pending' })
+    .where((either) => void either.whereNotNull('bootstrap_until').orWhereNotNull('exclusive_since'))
+    .select('instance_id', 'version');
+  for (const { instance_id, version } of injected)
+    await tx('instance_keys').where({ instance_id, state: 'pending' }).where('version', '>=', version).update(RETIRED);
+}
+
 interface KeyOfInstance {
   readonly instanceId: string;
   readonly version: number;

@@ -67,4 +67,23 @@ describe.each(['mysql', 'sqlite'] as const)('a restored catalog on %s', (dialect
     expect(await planted.catalog.knex('quota_usages').pluck('reserved')).toEqual([0, 0, 0, 0]);
     expect(await findings()).toEqual([]);
   });
+
+  it('holds nobody to the keys of an upgrade that was under way, and keeps what a rotation has agreed on', async () => {
+    const { knex } = planted.catalog;
+    const [upgraded, rotated] = [await planted.instance(), await planted.instance()].map(({ id }) => id);
+    const pending = async (instance_id: string | undefined, version: number, more: object = {}): Promise<void> => {
+      const row = await knex('instance_keys').where({ instance_id }).first();
+      await knex('instance_keys').insert({ ...row, version, state: 'pending', ...more });
+    };
+    for (const id of [upgraded, rotated]) await planted.key(id ?? '');
+    const { version } = await knex('instance_keys').where({ instance_id: upgraded }).first('version');
+    await pending(upgraded, version + 1, { exclusive_since: 1, bootstrap_until: 2 });
+    await pending(upgraded, version + 2, { exclusive_since: null, bootstrap_until: null });
+    await pending(rotated, version + 1);
+    await afterRestore(planted.catalog);
+    const states = (id: string | undefined) =>
+      knex('instance_keys').where({ instance_id: id }).orderBy('version').pluck('state');
+    expect(await states(upgraded)).toEqual(['active', 'retired', 'retired']);
+    expect(await states(rotated)).toEqual(['active', 'pending']);
+  });
 });

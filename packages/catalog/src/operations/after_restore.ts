@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import type { Catalog } from '../catalog.ts';
 import { dbNow } from '../database_time.ts';
+import { retireKeysOfUpgrades } from '../keys/key_operations.ts';
 import { holdReconciler } from '../reconcile/reconciler_lease.ts';
 import type { TaskRow } from '../tables.ts';
 import { withTransaction } from '../transaction.ts';
@@ -15,7 +16,7 @@ type UnderWay = Pick<TaskRow, 'id' | 'kind'> & { instance_id: string; tenant_id:
 /**
  * Makes a restored catalog fit to be worked on. What was under way at the backup has ended since, or has not: nobody may go on
  * with it, and undoing it could take away what serves today. So it ends as failed, its instances say so to their tenants and
- * are charged for as they stand, the slots are free, fences are ahead of what guests have seen, also where this very backup was
+ * are charged for as they stand, the slots are free, guests are asked under the keys that count, fences are ahead of what guests have seen, also where this very backup was
  * restored before, and the reconciler removes nothing until it is told to. Returns how many tasks it ended.
  */
 export function afterRestore(catalog: Catalog): Promise<number> {
@@ -30,6 +31,7 @@ export function afterRestore(catalog: Catalog): Promise<number> {
     await tx('instances')
       .where({ deleted: 0 })
       .update({ active_task_id: null, fence: fenceAhead(tx) });
+    await retireKeysOfUpgrades(tx);
     await holdReconciler(tx);
     const ended = await tx<TaskRow>('tasks')
       .whereNotIn('state', ENDED)
