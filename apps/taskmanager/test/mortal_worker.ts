@@ -49,11 +49,13 @@ export class Run {
     const [house, filed] = [this.#house, this.#filed];
     const death = Promise.withResolvers<true>();
     let dead = false;
+    // What a whole taskmanager asks before it begins is not of any task.
+    let begun = !whole;
     let [where, isOwn] = ['start', true];
     let calls = new Map<string, number>();
     const visit = async ({ method, at }: Boundary): Promise<void> => {
       if (dead) throw new Killed('dead already');
-      if (onlyReads(method)) return;
+      if (onlyReads(method) || !begun) return;
       const count = (calls.get(`${at} ${method}`) ?? 0) + 1;
       calls.set(`${at} ${method}`, count);
       if (!diesAt({ where, what: `${at} ${method}${count === 1 ? '' : ` ${count}`}`, isOwn })) return;
@@ -74,6 +76,7 @@ export class Run {
     const worker = whole
       ? await house.taskmanager({ secure, faults, ...watched(house, visit) })
       : this.#workers.open({ secure, visit, faults });
+    begun = true;
     const died = await Promise.race([death.promise, settled(house, filed.id).then(() => false)]);
     await worker.close();
     if (!died) await this.#tellWhatIsLeft();

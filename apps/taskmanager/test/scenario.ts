@@ -84,7 +84,10 @@ export async function settled({ catalog }: House, instanceId: string, withinMs =
 
 /** Nobody hears again from a guest in clear that may never have been asked: its build ends at its deadline, which comes soon. */
 export async function endUnheard({ catalog: { knex } }: House, taskId: string): Promise<void> {
-  const asked = await knex('task_steps').where({ task_id: taskId }).whereLike('output', '%"asked":"prepare"%').first();
+  const asked = await knex('task_steps')
+    .where({ task_id: taskId })
+    .where('output', 'like', '%"asked":"prepare"%')
+    .first();
   if (asked !== undefined)
     await knex('tasks')
       .where({ id: taskId })

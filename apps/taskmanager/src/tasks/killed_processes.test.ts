@@ -146,6 +146,11 @@ test('a taskmanager killed while guests restart is followed by one that asks a s
       .knex('service_statuses')
       .whereIn('instance_id', [sealedId, clearId])
       .update({ status_id: 33, status_description: 'healthy' });
+    const reports = catalog.knex('instance_reports');
+    await reports
+      .insert({ instance_id: clearId, received_at: dbNow(catalog.knex) })
+      .onConflict('instance_id')
+      .merge();
     await vi.waitFor(
       async () => {
         for (const id of tasks) expect(await taskOf(catalog, id)).toMatchObject({ state: 'done', error: null });
