@@ -1,20 +1,15 @@
 import type { Knex } from 'knex';
 import { toBigint } from '../bigint.ts';
-import { dbNow } from '../database_time.ts';
-import type { DatabaseBigint, InstanceReportRow } from '../tables.ts';
+import type { InstanceReportRow } from '../tables.ts';
 
-/** Epoch microseconds of the database. */
-export interface GuestHeard {
-  readonly now: bigint;
-  /** When a report or an answer to `hello` was last taken from the guest, under a key that the catalog has; 0: never. */
-  readonly heardAt: bigint;
-}
-
-export async function guestHeard(executor: Knex, instanceId: string): Promise<GuestHeard> {
-  const { now }: { now: DatabaseBigint } = await executor.select({ now: dbNow(executor) }).first();
+/**
+ * When a report or an answer to `hello` was last taken from the guest, under a key that the catalog has: epoch microseconds of
+ * the database; 0: never.
+ */
+export async function guestHeardAt(executor: Knex, instanceId: string): Promise<bigint> {
   const row = await executor<InstanceReportRow>('instance_reports')
     .where({ instance_id: instanceId })
     .first('received_at', 'nonce_since');
   const [reported, greeted] = [toBigint(row?.received_at ?? 0), toBigint(row?.nonce_since ?? 0)];
-  return { now: toBigint(now), heardAt: reported > greeted ? reported : greeted };
+  return reported > greeted ? reported : greeted;
 }
