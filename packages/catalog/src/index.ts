@@ -71,7 +71,7 @@ export { closeInstance } from './operations/close_instance.ts';
 export { listHosts, readHost, recordHosts, type SeenHost } from './operations/compute_hosts.ts';
 export { eraseTaskSecrets } from './operations/erase_task_secrets.ts';
 export { type FoundSizes, followWorld } from './operations/follow_world.ts';
-export { type GuestHeard, guestHeard } from './operations/guest_heard.ts';
+export { guestHeardAt } from './operations/guest_heard_at.ts';
 export { handOverSlot } from './operations/hand_over_slot.ts';
 export { insertInstance } from './operations/insert_instance.ts';
 export {

@@ -104,6 +104,7 @@ export interface Bus {
   /**
    * Resolves when the broker has taken it (see `confirm`). `BUS_UNAVAILABLE` (retryable) when there is none within the bus's time-out;
    * `RPC_REFUSED` when it has no such exchange, when a mandatory message reaches no queue, or (retryable) when a queue is full.
+   * Either has the cause `Unconfirmed` where the message may have arrived all the same.
    */
   publish(publication: Publication): Promise<void>;
   /** Consumes again after each reconnect and after the queue was deleted under it (it declares what it was told). */

@@ -31,6 +31,11 @@ export class LinkLost extends Error {
   override readonly name = 'LinkLost';
 }
 
+/** The cause of a publication's error where the message was written and the broker has not said what became of it. */
+export class Unconfirmed extends Error {
+  override readonly name = 'Unconfirmed';
+}
+
 export type Settled = 'ack' | 'reject' | 'requeue';
 
 /** The three ways to settle a delivery, of which only the first call counts: a second one would end an AMQP channel. */

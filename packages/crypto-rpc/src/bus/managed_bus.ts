@@ -1,7 +1,7 @@
-import { type Clock, fullJitterMs, type Logger, TroveError } from '@trove/common';
+import { type Clock, fullJitterMs, isTroveError, type Logger, TroveError } from '@trove/common';
 import type { Bus, ConsumeOptions, DeclareOptions, Delivery, Publication, Subscription, Topology } from './bus.ts';
 import { Declared } from './declared.ts';
-import { type Link, LinkLost } from './link.ts';
+import { type Link, LinkLost, Unconfirmed } from './link.ts';
 import { ManagedSubscription } from './managed_subscription.ts';
 
 const BACKOFF_BASE_MS = 100;
@@ -44,7 +44,7 @@ export class ManagedBus implements Bus {
   }
 
   publish(publication: Publication): Promise<void> {
-    const published = this.#withLink((link) => link.publish(publication), { publishes: true });
+    const published = this.#publish(publication);
     this.#publishing.add(published);
     const done = (): boolean => this.#publishing.delete(published);
     published.then(done, done);
@@ -99,6 +99,23 @@ export class ManagedBus implements Bus {
     this.#stop.abort(closed());
     await this.#link?.close();
     await this.#running;
+  }
+
+  async #publish(publication: Publication): Promise<void> {
+    let writes = 0;
+    const write = (link: Link): Promise<void> => {
+      writes += 1;
+      return link.publish(publication);
+    };
+    try {
+      await this.#withLink(write, { publishes: true });
+    } catch (error) {
+      // A refusal says what became of the last one; of those before it, which went with their links, nobody does.
+      const unknown = isTroveError(error, 'RPC_REFUSED') ? writes - 1 : writes;
+      if (unknown <= 0 || !isTroveError(error)) throw error;
+      const cause = new Unconfirmed('written and not confirmed', { cause: error });
+      throw new TroveError(error.code, error.message, { retryable: error.retryable, cause });
+    }
   }
 
   async #run(): Promise<void> {

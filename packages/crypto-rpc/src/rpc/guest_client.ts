@@ -127,7 +127,7 @@ class TaskmanagersGuestClient implements GuestClient {
       fence: options.fence ?? null,
       idempotencyKey: options.idempotencyKey ?? null,
     };
-    return this.#sealed.call(peer, body, limitsOf(options));
+    return this.#sealed.call(peer, body, { ...limitsOf(options), repeatable: true });
   }
 
   /** The guest's boot nonce as the catalog has it; read anew where a cached answer had none. */

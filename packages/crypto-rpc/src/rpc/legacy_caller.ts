@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Logger, TroveError } from '@trove/common';
+import type { Logger, TroveError } from '@trove/common';
 import type { Bus, Delivery } from '../bus/bus.ts';
 import { CONTENT_ENCODING, CONTENT_TYPE, type Members, parseReply, writeRequest } from '../codecs/oslo/envelope.ts';
 import type { Json, JsonObject } from '../codecs/v2/strict_json.ts';
@@ -53,7 +53,7 @@ export class LegacyCaller {
     const replyQueue = await this.#replies.name();
     const callId = hexId();
     return await this.#calls.wait(callId, answers, limits, () =>
-      reaching(this.#publish(request, { callId, replyQueue }, limits.deadlineMs), limits.unreachable),
+      reaching(this.#publish(request, { callId, replyQueue }, limits.deadlineMs), limits),
     );
   }
 
@@ -63,7 +63,7 @@ export class LegacyCaller {
 
   async close(): Promise<void> {
     await this.#replies.close();
-    this.#calls.rejectAll(new TroveError('BUS_UNAVAILABLE', 'The caller has been closed.', { retryable: true }));
+    this.#calls.giveUp();
   }
 
   #publish(

@@ -32,7 +32,7 @@ export async function askLegacyGuest(
   const { request, answers } =
     peer.policy === 1 ? sealed(peer, method, args, context) : clear(peer, method, args, context);
   if (method.legacyKind === 'call') return await caller.call(request, answers, limits);
-  await reaching(caller.cast(request), limits.unreachable);
+  await reaching(caller.cast(request), limits);
   return method.long ? { accepted: true } : null;
 }
 

@@ -2,6 +2,7 @@ export interface PendingCall<Extra> {
   readonly extra: Extra;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
+  readonly timeout: () => Error;
 }
 
 /** Calls that wait for an answer, by message id. Each ends once: answered, timed out, aborted, or given up. */
@@ -24,7 +25,7 @@ export class PendingCalls<Extra> {
   ): Promise<unknown> {
     limits.signal?.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    this.#calls.set(id, { extra, resolve, reject });
+    this.#calls.set(id, { extra, resolve, reject, timeout: limits.timeout });
     const timer = setTimeout(() => reject(limits.timeout()), limits.deadlineMs);
     const abort = (): void => reject(limits.signal?.reason);
     limits.signal?.addEventListener('abort', abort, { once: true });
@@ -38,7 +39,8 @@ export class PendingCalls<Extra> {
     }
   }
 
-  rejectAll(error: Error): void {
-    for (const call of this.#calls.values()) call.reject(error);
+  /** What was asked may take effect all the same: each ends as if its time were over. */
+  giveUp(): void {
+    for (const call of this.#calls.values()) call.reject(call.timeout());
   }
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type Clock, isTroveError, type Logger, sha256, TroveError } from '@trove/common';
 import type { Role } from '@trove/contracts';
 import type { Bus, Delivery } from '../bus/bus.ts';
+import { Unconfirmed } from '../bus/link.ts';
 import { type HeaderFields, ZERO_16 } from '../codecs/v2/header.ts';
 import { createOpener } from '../codecs/v2/open.ts';
 import { type Party, sameParty } from '../codecs/v2/party.ts';
@@ -48,14 +49,18 @@ export interface Limits {
   readonly timeout: () => Error;
   /** What it means when no queue takes the request. */
   readonly unreachable: (cause: unknown) => Error;
+  /** True: the request may be sent again whatever became of it, so that one which may have arrived is one for lack of a bus. */
+  readonly repeatable?: boolean;
 }
 
-/** Publishes; a message that the broker refused becomes `unreachable`. */
-export async function reaching(published: Promise<void>, unreachable: Limits['unreachable']): Promise<void> {
+/** Publishes; a message that the broker refused becomes `unreachable`, one that may have arrived and is not `repeatable` a time-out. */
+export async function reaching(published: Promise<void>, limits: Limits): Promise<void> {
   try {
     await published;
   } catch (error) {
-    throw isTroveError(error, 'RPC_REFUSED') ? unreachable(error) : error;
+    const mayHaveArrived = error instanceof Error && error.cause instanceof Unconfirmed;
+    if (mayHaveArrived && limits.repeatable !== true) throw limits.timeout();
+    throw isTroveError(error, 'RPC_REFUSED') ? limits.unreachable(error) : error;
   }
 }
 
@@ -98,7 +103,7 @@ export class SealedCaller {
     const envelope = this.#seal(peer, 'call', messageId, limits.deadlineMs, text);
     const asked = { peer, requestHash: sha256(envelope).subarray(0, 16) };
     return await this.#calls.wait(messageId.toString('hex'), asked, limits, () =>
-      reaching(this.#publish(peer, envelope, messageId, limits.deadlineMs, false), limits.unreachable),
+      reaching(this.#publish(peer, envelope, messageId, limits.deadlineMs, false), limits),
     );
   }
 
@@ -110,7 +115,7 @@ export class SealedCaller {
 
   async close(): Promise<void> {
     await this.#replies.close();
-    this.#calls.rejectAll(new TroveError('BUS_UNAVAILABLE', 'The caller has been closed.', { retryable: true }));
+    this.#calls.giveUp();
   }
 
   #seal(peer: SealedPeer, kind: 'call' | 'cast', messageId: Buffer, lifeMs: number, text: string): Buffer {

@@ -133,8 +133,9 @@ export interface HelloAnswer {
 /**
  * The taskmanager's side towards guests. The codec follows the catalog's policy of the peer. A legacy cast resolves when the
  * broker has taken it, with null, or `{ accepted: true }` for a long method. Rejects with the guest's own error,
- * `GUEST_TIMEOUT`, `GUEST_ERROR`, `BUS_UNAVAILABLE`, `NOT_FOUND` (no such peer), or `STALE_BOOT` (retryable) where no
- * `hello` has told the guest's boot nonce yet.
+ * `GUEST_TIMEOUT`, `GUEST_ERROR`, `BUS_UNAVAILABLE` (of a guest of policy 0 or 1: nothing was asked), `NOT_FOUND` (no such
+ * peer), or `STALE_BOOT` (retryable) where no `hello` has told the guest's boot nonce yet. A close ends its open calls with
+ * `GUEST_TIMEOUT`.
  */
 export interface GuestClient {
   call<M extends Exclude<keyof GuestApi, 'hello'>>(

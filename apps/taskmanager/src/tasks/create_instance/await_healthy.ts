@@ -2,7 +2,6 @@ import { type ServiceStatusRow } from '@trove/catalog';
 import { isTroveError, TroveError } from '@trove/common';
 import type { Step, StepContext, StepResult } from '@trove/tasks';
 import { askGuest } from '../shared/ask_guest.ts';
-import { greetQuietly } from '../shared/call_once.ts';
 import { textMember } from '../shared/outputs.ts';
 import { judgeBuild } from '../shared/service_verdict.ts';
 import { PERSISTENT_RETRY, SLICE_TIMEOUT_MS, type TaskTools } from '../shared/tools.ts';
@@ -27,20 +26,22 @@ async function askOutcome(tools: TaskTools, context: StepContext): Promise<StepR
   const idempotencyKey = textMember(context.outputs['prepare'], 'idempotency_key');
   const { instanceId } = context.task;
   const args = { idempotency_key: idempotencyKey };
-  try {
-    const outcome = await askGuest(tools, context, async (deadlineMs) => {
+  const outcome = await askGuest(tools, context, async (deadlineMs) => {
+    try {
       const told = await tools.guests.call(instanceId, 'get_outcome', args, { deadlineMs, signal: context.signal });
       return told.state === 'started' ? undefined : told;
-    });
-    if (outcome === undefined) return context.noted === undefined ? { wait: SOON } : WAIT;
-    if (outcome.state === 'done') return { done: { healthy: true } };
-    if (outcome.state === 'failed')
-      throw new TroveError('COMPUTE_ERROR', outcome.error?.message ?? 'The guest failed to make its database.');
-    if (outcome.state === 'unknown') await askToPrepare(tools, context, idempotencyKey);
-  } catch (error) {
-    if (!isTroveError(error, 'STALE_BOOT')) throw error;
-    await greetQuietly(tools, instanceId);
-  }
+    } catch (error) {
+      if (!isTroveError(error, 'STALE_BOOT')) throw error;
+      await tools.hello.greet(instanceId, { deadlineMs });
+      return 'greeted';
+    }
+  });
+  if (outcome === undefined) return context.noted === undefined ? { wait: SOON } : WAIT;
+  if (outcome === 'greeted') return { wait: SOON };
+  if (outcome.state === 'done') return { done: { healthy: true } };
+  if (outcome.state === 'failed')
+    throw new TroveError('COMPUTE_ERROR', outcome.error?.message ?? 'The guest failed to make its database.');
+  if (outcome.state === 'unknown') await askToPrepare(tools, context, idempotencyKey);
   return { wait: SOON };
 }
 

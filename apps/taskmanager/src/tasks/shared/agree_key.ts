@@ -3,7 +3,6 @@ import { isTroveError, TroveError } from '@trove/common';
 import { agreedKey, brokerPassword, keyCheckValue, newKeyPair } from '@trove/crypto-rpc';
 import type { Step, StepContext, StepResult } from '@trove/tasks';
 import { askGuest } from './ask_guest.ts';
-import { greetQuietly } from './call_once.ts';
 import { memberOf } from './outputs.ts';
 import { CATALOG_TIMEOUT_MS, PERSISTENT_RETRY, type TaskTools } from './tools.ts';
 import { SOON, UNTIL_REPORTED } from './waits.ts';
@@ -104,7 +103,7 @@ export function provenVersion({ outputs }: Pick<StepContext, 'outputs'>): number
   return typeof version === 'number' ? version : undefined;
 }
 
-/** False where the guest has to be asked again. */
+/** False where the guest has to be asked again. Rejects with `GUEST_TIMEOUT` where it does not answer. */
 async function agree(tools: TaskTools, context: StepContext, under: number, deadlineMs: number): Promise<boolean> {
   const { guests, keys } = tools;
   const { instanceId, fence } = context.task;
@@ -118,7 +117,7 @@ async function agree(tools: TaskTools, context: StepContext, under: number, dead
     answer = await guests.call(instanceId, 'rotate_key', args, options);
   } catch (error) {
     if (!isTroveError(error, 'STALE_BOOT')) throw error;
-    await greetQuietly(tools, instanceId, under);
+    await tools.hello.greet(instanceId, { keyVersion: under, deadlineMs });
     return false;
   }
   const guest = Buffer.from(answer.public, 'hex');

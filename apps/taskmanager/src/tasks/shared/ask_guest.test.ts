@@ -8,6 +8,12 @@ import type { TaskTools } from './tools.ts';
 
 const SECOND_US = 1_000_000;
 
+/** From the first question to the last, microseconds. */
+function spanOf(noted: Json | undefined): number {
+  const { first_asked, last_asked } = noted as { first_asked: number; last_asked: number };
+  return last_asked - first_asked;
+}
+
 describe.each(['mysql', 'sqlite'] as const)('a guest that is waited for, on %s', (dialect) => {
   let catalog: TestCatalog;
   let id: string;
@@ -50,6 +56,8 @@ describe.each(['mysql', 'sqlite'] as const)('a guest that is waited for, on %s',
   }
 
   async function reports({ knex }: Catalog): Promise<void> {
+    // After the last question also where the database counts in milliseconds.
+    await passes(0.001);
     await knex('instance_reports')
       .where({ instance_id: id })
       .update({ received_at: dbNow(knex) });
@@ -79,14 +87,26 @@ describe.each(['mysql', 'sqlite'] as const)('a guest that is waited for, on %s',
     expect([await looks(), await looks()]).toEqual([1, 0]);
     await passes(4);
     expect(await looks()).toBe(0);
-    await passes(600);
-    expect(await looks()).toBe(1);
+    for (const seconds of [60, 60, 60]) {
+      await passes(seconds);
+      expect(await looks()).toBe(1);
+    }
     await passes(14);
     expect(await looks()).toBe(0);
     await passes(1);
     expect(await looks()).toBe(1);
     // Where all is slow there is time for a slow answer.
     expect(asked.at(-1)).toBe(5000);
+  });
+
+  test('where nobody was there to ask for two minutes its silence begins anew with the next question', async () => {
+    await ask(silent);
+    await passes(119);
+    await ask(silent);
+    expect(spanOf(noted)).toBeGreaterThan(118 * SECOND_US);
+    await passes(121);
+    await ask(silent);
+    expect([spanOf(noted), asked.at(-1)]).toEqual([0, 1000]);
   });
 
   test('is asked as soon as it reports, whatever was asked before, once for each report', async () => {

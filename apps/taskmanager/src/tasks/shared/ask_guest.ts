@@ -16,10 +16,10 @@ const UNHEARD_AT_ONCE = 2;
 /** Between two questions into the dark: a share of the time since the first, within these. */
 const AGAIN = { share: 0.5, leastUs: 500_000, mostUs: 15_000_000 };
 
-/** In a step's note: when its guest was first asked. */
-export const FIRST_ASKED = 'first_asked';
+/** So long after the last question nobody was there to ask: what was asked before does not count as silence. */
+const BEGINS_ANEW_US = 120_000_000;
 
-/** Epoch microseconds of the database. */
+/** When a step's guest was asked without an answer, as it noted it. Epoch microseconds of the database. */
 interface Asked {
   readonly first: number;
   readonly last: number;
@@ -41,15 +41,16 @@ export async function askGuest<T>(
   if (!heard && !isTimeAgain(asked, now)) return undefined;
   const turn = heard ? undefined : tools.unheard.take();
   if (!heard && turn === undefined) return undefined;
-  const answer = await ask(deadlineMs(tools, heard, asked, now))
+  const first = asked !== undefined && now - asked.last <= BEGINS_ANEW_US ? asked.first : now;
+  const answer = await ask(deadlineMs(tools, heard, now - first))
     .catch(unlessSilent)
     .finally(() => turn?.());
-  if (answer === undefined) await context.note({ [FIRST_ASKED]: asked?.first ?? now, last_asked: now });
+  if (answer === undefined) await context.note({ first_asked: first, last_asked: now });
   return answer;
 }
 
-function deadlineMs({ settings }: TaskTools, heard: boolean, asked: Asked | undefined, now: number): number {
-  const share = ((now - (asked?.first ?? now)) / 1000) * PATIENCE.share;
+function deadlineMs({ settings }: TaskTools, heard: boolean, sinceUs: number): number {
+  const share = (sinceUs / 1000) * PATIENCE.share;
   const patienceMs = Math.max(heard ? HEARD_MS : UNHEARD_MS, Math.min(share, PATIENCE.mostMs));
   return Math.min(patienceMs, settings.lowMs);
 }
@@ -70,8 +71,9 @@ export class Unheard {
   }
 }
 
-function askedBefore({ noted }: StepContext): Asked | undefined {
-  const [first, last] = [memberOf(noted, FIRST_ASKED), memberOf(noted, 'last_asked')];
+/** Undefined where no earlier try has noted a question. */
+export function askedBefore({ noted }: StepContext): Asked | undefined {
+  const [first, last] = [memberOf(noted, 'first_asked'), memberOf(noted, 'last_asked')];
   return typeof first === 'number' && typeof last === 'number' ? { first, last } : undefined;
 }
 

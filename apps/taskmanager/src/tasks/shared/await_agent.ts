@@ -1,5 +1,6 @@
 import { withTransaction } from '@trove/catalog';
 import { type Step, type StepContext, wakeInstances } from '@trove/tasks';
+import { askGuest } from './ask_guest.ts';
 import { endRotation } from './end_rotation.ts';
 import type { Question } from './knocks.ts';
 import { CATALOG_TIMEOUT_MS, PERSISTENT_RETRY, type TaskTools } from './tools.ts';
@@ -22,7 +23,7 @@ export function awaitAgent(tools: TaskTools, peerOf: (context: StepContext) => P
     retry: PERSISTENT_RETRY,
     async run(context) {
       const peer = peerOf(context);
-      if (peer === 'active') await endRotation(tools, context);
+      if (peer === 'active') await endLeftRotation(tools, context);
       const answered = await tools.knocks.knock(context.task.id, questionOf(tools, context, peer));
       if (answered === undefined)
         return { wait: { ...UNTIL_REPORTED, progress: 'the guest agent has not answered yet' } };
@@ -30,6 +31,12 @@ export function awaitAgent(tools: TaskTools, peerOf: (context: StepContext) => P
     },
     undo: async () => {},
   };
+}
+
+/** Holds the slot while it asks, so it is asked as rarely as one that was there and may be no more. */
+async function endLeftRotation(tools: TaskTools, context: StepContext): Promise<void> {
+  if ((await tools.keys.leftVersion(context.task.instanceId)) === null) return;
+  await askGuest(tools, context, async (deadlineMs) => (await endRotation(tools, context, deadlineMs)) || undefined);
 }
 
 /** Asked beyond the step: it changes nothing of the task's, and what a guest says of its boot is stored whoever has asked. */

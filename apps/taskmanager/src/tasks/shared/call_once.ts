@@ -10,8 +10,6 @@ import { SOON, UNTIL_REPORTED } from './waits.ts';
 /** The guest's methods of a journalled task: each takes effect once for one idempotency key. */
 export type TaskMethod = 'prepare' | 'restart' | 'pre_upgrade' | 'post_upgrade';
 
-const HELLO_WITHIN_MS = 2000;
-
 export type Answer<M extends TaskMethod> =
   | { readonly answered: ResultOf<GuestApi[M]> | null }
   | { readonly wait: Wait };
@@ -47,32 +45,24 @@ async function askSealed<M extends TaskMethod>(
 ): Promise<Answer<M>> {
   const { instanceId, fence } = context.task;
   const version = call.keyVersion === undefined ? {} : { keyVersion: call.keyVersion };
-  if (call.keyVersion === undefined) await endRotation(tools, context);
-  try {
-    const answer = await askGuest(tools, context, async (deadlineMs) => ({
-      answered: await tools.guests.call(instanceId, call.method, call.args, {
+  const answer = await askGuest<Answer<M>>(tools, context, async (deadlineMs) => {
+    if (call.keyVersion === undefined) await endRotation(tools, context, deadlineMs);
+    try {
+      const answered = await tools.guests.call(instanceId, call.method, call.args, {
         deadlineMs: Math.min(deadlineMs, tools.settings.highMs),
         fence,
         idempotencyKey: call.idempotencyKey ?? context.token,
         signal: context.signal,
         ...version,
-      }),
-    }));
-    return answer ?? { wait: context.noted === undefined ? SOON : UNTIL_REPORTED };
-  } catch (error) {
-    if (isTroveError(error, 'ALREADY_DONE')) return { answered: null };
-    if (!isTroveError(error, 'STALE_BOOT')) throw error;
-    await greetQuietly(tools, instanceId, call.keyVersion);
-    return { wait: SOON };
-  }
-}
-
-/** Greets a guest that has started anew; one that does not answer now is asked again by whoever waits for it. */
-export async function greetQuietly({ hello }: TaskTools, instanceId: string, keyVersion?: number): Promise<void> {
-  try {
-    const version = keyVersion === undefined ? {} : { keyVersion };
-    await hello.greet(instanceId, { ...version, deadlineMs: HELLO_WITHIN_MS });
-  } catch (error) {
-    if (!isTroveError(error, 'GUEST_TIMEOUT') && !isTroveError(error, 'RPC_TIMEOUT')) throw error;
-  }
+      });
+      return { answered };
+    } catch (error) {
+      if (isTroveError(error, 'ALREADY_DONE')) return { answered: null };
+      if (!isTroveError(error, 'STALE_BOOT')) throw error;
+      // One that does not answer this either is silent.
+      await tools.hello.greet(instanceId, { ...version, deadlineMs });
+      return { wait: SOON };
+    }
+  });
+  return answer ?? { wait: context.noted === undefined ? SOON : UNTIL_REPORTED };
 }

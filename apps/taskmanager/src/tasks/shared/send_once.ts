@@ -51,7 +51,7 @@ function askedBefore({ noted }: StepContext, method: TaskMethod): number | undef
   return typeof at === 'number' ? at : undefined;
 }
 
-/** The broker has not taken it, or had no queue for it. */
+/** It was never written to the broker, or no queue took it. What may have arrived is a `GUEST_TIMEOUT` without a cause. */
 function isUnsent(error: unknown): boolean {
   if (isTroveError(error, 'BUS_UNAVAILABLE')) return true;
   return isTroveError(error, 'GUEST_TIMEOUT') && isTroveError(error.cause, 'RPC_REFUSED');

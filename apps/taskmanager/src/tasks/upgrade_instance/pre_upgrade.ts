@@ -1,7 +1,7 @@
-import { guestHeard } from '@trove/catalog';
+import { guestHeardAt } from '@trove/catalog';
 import { isTroveError, TroveError, uuidV5 } from '@trove/common';
 import type { Step, StepContext } from '@trove/tasks';
-import { FIRST_ASKED } from '../shared/ask_guest.ts';
+import { askedBefore } from '../shared/ask_guest.ts';
 import { callOnce } from '../shared/call_once.ts';
 import { endRotation } from '../shared/end_rotation.ts';
 import { memberOf } from '../shared/outputs.ts';
@@ -11,6 +11,7 @@ import { oldServer, requireOldServer } from './find_server.ts';
 const PRE_UPGRADE = 'pre_upgrade';
 const UNANSWERED = 'unanswered';
 const ANSWER_WITHIN_MS = 2000;
+const LEFT_KEY_WITHIN_MS = 5000;
 
 /**
  * The guest stops its database, spoken to as it has been until now. Output: what it wants to be told after the rebuild. A sealed
@@ -37,20 +38,22 @@ export function preUpgrade(tools: TaskTools): Step {
   };
 }
 
-/** Neither a report nor an answer for as long as a guest may take, since it was first asked and since it was last heard. */
-async function isSilent({ catalog, settings }: TaskTools, { task, noted }: StepContext): Promise<boolean> {
-  const firstAsked = memberOf(noted, FIRST_ASKED);
-  if (typeof firstAsked !== 'number') return false;
-  const { now, heardAt } = await guestHeard(catalog.knex, task.instanceId);
-  const silentSince = Math.max(firstAsked, Number(heardAt));
-  return Number(now) - silentSince > settings.highMs * 1000;
+/**
+ * A question went unanswered that came so long after the first one, and after the guest was last heard, as a guest may take.
+ * By the questions of earlier tries alone: time in which nobody asked says nothing of the guest.
+ */
+async function isSilent({ catalog, settings }: TaskTools, context: StepContext): Promise<boolean> {
+  const asked = askedBefore(context);
+  if (asked === undefined) return false;
+  const heardAt = await guestHeardAt(catalog.knex, context.task.instanceId);
+  return asked.last - Math.max(asked.first, Number(heardAt)) > settings.highMs * 1000;
 }
 
 /** The old server is back, or was never stopped: its database serves again, and the guest says so. */
 async function revive(tools: TaskTools, context: StepContext): Promise<void> {
   const { instanceId } = context.task;
   const { sealed } = oldServer(context);
-  if (sealed) await endRotation(tools, context);
+  if (sealed) await endRotation(tools, context, Math.min(tools.settings.lowMs, LEFT_KEY_WITHIN_MS));
   await reach(tools, instanceId, sealed);
   const idempotencyKey = uuidV5(context.token, 'undo');
   const answer = await callOnce(tools, context, { method: 'restart', args: {}, sealed, idempotencyKey });
