@@ -153,12 +153,14 @@ class Tenant {
   async #rotate(id: string): Promise<void> {
     const entry = this.#enter('rotate', id, undefined);
     entry.sent = 1;
+    entry.askedAt = Date.now();
     try {
       entry.key = await fileRotation(this.#options.ground.catalog, id);
       entry.status = FILED;
     } catch (error) {
       if (isTroveError(error) && !error.retryable) entry.status = REFUSED;
     }
+    entry.answeredAt = Date.now();
   }
 
   async #createDatabase(id: string): Promise<void> {
