@@ -13,11 +13,11 @@ const AGAIN_MS = 2000;
 async function checkCatalogAtStart(
   catalog: Catalog,
   logger: Logger,
-  check?: (catalog: Catalog) => Promise<void>,
+  check: (catalog: Catalog) => Promise<void>,
 ): Promise<boolean> {
   try {
     await requireCurrentCatalog(catalog);
-    await check?.(catalog);
+    await check(catalog);
     return true;
   } catch (error) {
     if (!isUnavailable(error)) throw error;

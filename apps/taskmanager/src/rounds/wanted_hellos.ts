@@ -24,7 +24,7 @@ export async function greetWanted(deps: WantedHellosDeps): Promise<void> {
   const wanted = await claimWantedHellos(deps.catalog, PER_TURN);
   await forEachOf(wanted, AT_ONCE, async (instanceId) => {
     try {
-      if (await endRotation(deps, instanceId)) return;
+      if (await takeUpRotation(deps, instanceId)) return;
       await deps.hello.greet(instanceId, { deadlineMs: ANSWER_WITHIN_MS });
     } catch (error) {
       deps.logger.info('a guest was not greeted', { instance_id: instanceId, error });
@@ -33,7 +33,7 @@ export async function greetWanted(deps: WantedHellosDeps): Promise<void> {
 }
 
 /** True where a task sees to it. */
-async function endRotation({ catalog, keys, logger }: WantedHellosDeps, instanceId: string): Promise<boolean> {
+async function takeUpRotation({ catalog, keys, logger }: WantedHellosDeps, instanceId: string): Promise<boolean> {
   if ((await keys.leftVersion(instanceId)) === null) return false;
   try {
     await fileRotation(catalog, instanceId);

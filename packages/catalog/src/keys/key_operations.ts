@@ -20,19 +20,6 @@ const RETIRED = {
 /** How long a key that was injected into a server opens anything at all. */
 const BOOTSTRAP_MICROS = 30 * 60 * 1_000_000;
 
-/**
- * What upgrades have made for their new servers, with what was agreed on under it: while it is there nobody may ask the guest
- * under the key that counts. For upgrades that nobody goes on with.
- */
-export async function retireKeysOfUpgrades(tx: Knex.Transaction): Promise<void> {
-  const injected: Pick<InstanceKeyRow, 'instance_id' | 'version'>[] = await tx<InstanceKeyRow>('instance_keys')
-    .where({ state: 'pending' })
-    .where((either) => void either.whereNotNull('bootstrap_until').orWhereNotNull('exclusive_since'))
-    .select('instance_id', 'version');
-  for (const { instance_id, version } of injected)
-    await tx('instance_keys').where({ instance_id, state: 'pending' }).where('version', '>=', version).update(RETIRED);
-}
-
 interface KeyOfInstance {
   readonly instanceId: string;
   readonly version: number;
@@ -96,7 +83,8 @@ export async function leftKeyVersion(tx: Knex, instanceId: string): Promise<numb
 /**
  * Stores a new version beside the active one; policy 2 is part of how it is sealed. An injected key takes the place of the
  * injected one that is pending, an agreed key that of those agreed under the same version: its guest has confirmed that it
- * keeps none of them; the password that goes with it is owed to the broker. Where only the key that it was agreed under is accepted, it is accepted too.
+ * keeps none of them; the password that goes with it is owed to the broker. Where only the key that it was agreed under is
+ * accepted, it is accepted too.
  */
 export async function storePendingKey(tx: Knex.Transaction, rings: KeyRings, key: PendingKey): Promise<void> {
   const { instanceId, version, under = 0, injected = false } = key;
@@ -191,6 +179,19 @@ export async function revokePendingKeys(
   await requireFence(tx, args.instanceId, args.fence);
   const from = args.from ?? (await injectedKeyVersion(tx, args.instanceId));
   if (from !== null) await pendingKeys(tx, args.instanceId).andWhere('version', '>=', from).update(RETIRED);
+}
+
+/**
+ * What upgrades have made for their new servers, with what was agreed on under it: while it is there nobody may ask the guest
+ * under the key that counts. For upgrades that nobody goes on with.
+ */
+export async function retireKeysOfUpgrades(tx: Knex.Transaction): Promise<void> {
+  const injected: Pick<InstanceKeyRow, 'instance_id' | 'version'>[] = await tx<InstanceKeyRow>('instance_keys')
+    .where({ state: 'pending' })
+    .where((either) => void either.whereNotNull('bootstrap_until').orWhereNotNull('exclusive_since'))
+    .select('instance_id', 'version');
+  for (const { instance_id, version } of injected)
+    await tx('instance_keys').where({ instance_id, state: 'pending' }).where('version', '>=', version).update(RETIRED);
 }
 
 /** No key of this instance opens anything any more. */

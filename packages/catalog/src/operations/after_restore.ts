@@ -16,8 +16,9 @@ type UnderWay = Pick<TaskRow, 'id' | 'kind'> & { instance_id: string; tenant_id:
 /**
  * Makes a restored catalog fit to be worked on. What was under way at the backup has ended since, or has not: nobody may go on
  * with it, and undoing it could take away what serves today. So it ends as failed, its instances say so to their tenants and
- * are charged for as they stand, the slots are free, guests are asked under the keys that count, fences are ahead of what guests have seen, also where this very backup was
- * restored before, and the reconciler removes nothing until it is told to. Returns how many tasks it ended.
+ * are charged for as they stand, the slots are free, guests are asked under the keys that count, fences are ahead of what
+ * guests have seen, also where this very backup was restored before, and the reconciler removes nothing until it is told to.
+ * Returns how many tasks it ended.
  */
 export function afterRestore(catalog: Catalog): Promise<number> {
   return withTransaction(catalog, async (tx) => {

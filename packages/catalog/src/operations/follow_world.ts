@@ -25,7 +25,7 @@ export async function followWorld(
   const grown = Math.max(0, (found.volumeSize ?? 0) - (row.volume_size ?? 0));
   const flavor = found.flavor?.id === row.flavor_id ? undefined : found.flavor;
   if (grown === 0 && flavor === undefined) return false;
-  const change = { instances: 0, ram: flavor?.moreRam ?? 0, volumes: grown };
+  const change = { ram: flavor?.moreRam ?? 0, volumes: grown };
   await settleGrowth(tx, { projectId, instanceId, change, done: true });
   const values = {
     ...(grown > 0 && { volume_size: (row.volume_size ?? 0) + grown }),

@@ -13,8 +13,9 @@ export function isPasswordOnly({ params }: Pick<NewTask, 'params'>): boolean {
 }
 
 /**
- * Asks for another key for an instance, or only for the password of the present one; resolves with the task's id. `NOT_FOUND` where there is no such instance,
- * `UNPROCESSABLE` where it speaks no sealed messages, is in quarantine, or another task has it.
+ * Asks for another key for an instance, or only for the password of the present one; resolves with the task's id.
+ * `NOT_FOUND` where there is no such instance, `UNPROCESSABLE` where it speaks no sealed messages, is in quarantine, or
+ * another task has it.
  */
 export function fileRotation(catalog: Catalog, instanceId: string, only?: 'password'): Promise<string> {
   return withTransaction(catalog, async (tx) => {

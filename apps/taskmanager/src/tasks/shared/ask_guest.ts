@@ -27,9 +27,9 @@ interface Asked {
 
 /**
  * Asks a guest that was there and may be no more, where that is worth a slot: each time that something was heard of it since
- * it was last asked, and otherwise at growing intervals, for a report may be lost. `ask` resolves to undefined where the answer is that it is not done yet. Undefined: that, or no answer in time,
- * or not asked now; then wait `UNTIL_REPORTED`. A method under one idempotency key goes on meanwhile, and is joined by the
- * next question.
+ * it was last asked, and otherwise at growing intervals, for a report may be lost. `ask` resolves to undefined where the answer
+ * is that it is not done yet. Undefined: that, or no answer in time, or not asked now; then wait `UNTIL_REPORTED`. A method
+ * under one idempotency key goes on meanwhile, and is joined by the next question.
  */
 export async function askGuest<T>(
   tools: TaskTools,
