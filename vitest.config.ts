@@ -1,7 +1,9 @@
 import { basename, join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { failureReporter } from './scripts/checks/failure_reporter.ts';
 
-const report = process.cwd() === import.meta.dirname ? 'scripts' : basename(process.cwd());
+const name = process.cwd() === import.meta.dirname ? 'scripts' : basename(process.cwd());
+const reportFile = (ending: string): string => join(import.meta.dirname, '.test-reports', `${name}.${ending}`);
 
 /** One for all packages: each runs in its own folder and leaves a report that scripts/test.ts sums up. */
 export default defineConfig({
@@ -11,7 +13,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
-    reporters: ['default', 'json'],
-    outputFile: { json: join(import.meta.dirname, '.test-reports', `${report}.json`) },
+    reporters: ['default', 'json', failureReporter(reportFile('failures.txt'))],
+    outputFile: { json: reportFile('json') },
   },
 });

@@ -51,6 +51,8 @@ function conclude(): number {
   );
   console.log('');
   for (const name of total.skipped) console.log(`not run: ${name}`);
+  for (const file of globSync('*.failures.txt', { cwd: reports }))
+    process.stdout.write(readFileSync(join(reports, file)));
   for (const name of total.failures) console.log(`failed: ${name}`);
   console.log(tallyLine(total));
   return total.failed > 0 || total.passed === 0 ? 1 : 0;
