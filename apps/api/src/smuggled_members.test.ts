@@ -202,7 +202,7 @@ describe('A36: a URL in a body', () => {
 
   test('would be seen if it were asked', async () => {
     await fetch(url).catch(() => undefined);
-    await vi.waitFor(() => expect(connections).toBe(1));
+    await expect.poll(() => connections).toBe(1);
     expect(outward[0]).toHaveBeenCalled();
     connections = 0;
     for (const spy of outward) spy.mockClear();

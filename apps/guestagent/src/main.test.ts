@@ -80,4 +80,4 @@ test('an agent whose file names no instance says so and ends', async () => {
   expect((await once(agent, 'close'))[0]).toBe(1);
   expect(said).toBe('trove-guestagent: [DEFAULT] guest_id must be the id of the instance\n');
   rmSync(folder, { recursive: true });
-}, 30_000);
+});

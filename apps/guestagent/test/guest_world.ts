@@ -151,17 +151,17 @@ export function writeServer(folder: string, instanceId: string, key: string | un
 export async function sayHello(world: World, key?: string): Promise<void> {
   await vi.waitFor(
     async () => {
-      const answer = await world.client.hello(world.instanceId, { deadlineMs: 1000 });
+      const answer = await world.client.hello(world.instanceId, { deadlineMs: 3000 });
       if (key !== undefined) expect(answer.kcv).toBe(keyCheckValue(key));
       world.peer.bootNonce = answer.bootNonce;
     },
-    { timeout: 10_000 },
+    { timeout: 40_000 },
   );
 }
 
 export async function prepare(world: World, key = 'prepare-1'): Promise<void> {
   const accepted = await world.client.call(world.instanceId, 'prepare', PREPARE, {
-    deadlineMs: 5000,
+    deadlineMs: 20_000,
     idempotencyKey: key,
     fence: 1n,
   });
@@ -169,7 +169,7 @@ export async function prepare(world: World, key = 'prepare-1'): Promise<void> {
 }
 
 export async function outcome(world: World, key: string): Promise<{ state: string; error?: unknown }> {
-  return world.client.call(world.instanceId, 'get_outcome', { idempotency_key: key }, { deadlineMs: 5000 });
+  return world.client.call(world.instanceId, 'get_outcome', { idempotency_key: key }, { deadlineMs: 20_000 });
 }
 
 export async function prepared(world: World): Promise<void> {
@@ -185,7 +185,7 @@ export function statuses(world: World): (string | undefined)[] {
 }
 
 export async function databases(world: World): Promise<string[]> {
-  const [items] = await world.client.call(world.instanceId, 'list_databases', PAGE, { deadlineMs: 5000 });
+  const [items] = await world.client.call(world.instanceId, 'list_databases', PAGE, { deadlineMs: 20_000 });
   return items.map((item) => item._name);
 }
 

@@ -89,4 +89,4 @@ test('two guests under one key: quarantine, and the api is told why nothing is a
   await expect(create()).rejects.toThrow('in quarantine');
   await expect(create()).rejects.toThrow('in quarantine');
   expect(house.world.calls.some((call) => call.includes('create_database'))).toBe(false);
-}, 30_000);
+});

@@ -23,11 +23,7 @@ async function created(secure: boolean): Promise<string> {
 }
 
 async function until(read: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 400; tries += 1) {
-    if (await read()) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error('not within 8 s');
+  await expect.poll(read, { interval: 20, timeout: 40_000 }).toBe(true);
 }
 
 async function reportOf(id: string): Promise<InstanceReportRow | undefined> {
@@ -138,7 +134,7 @@ test('a server that was seen to change is looked at again soon, so that one that
   await until(async () => (await instanceOf(house, id)).server_status === 'SHUTDOWN');
   await house.world.startServer(serverId ?? '', new AbortController().signal);
   await until(async () => (await instanceOf(house, id)).server_status === 'ACTIVE');
-}, 20_000);
+});
 
 test('a taskmanager says which of its parts is broken', async () => {
   house = openHouse(catalog);
@@ -205,7 +201,7 @@ test('a taskmanager that finds its catalog only later takes up no task before it
   away = false;
   expect((await ended(house, taskId)).state).toBe('done');
   await until(async () => stopped === 1);
-}, 20_000);
+});
 
 test('a turn of a round that fails costs nothing but itself, and none begins after the stop', async () => {
   house = openHouse(catalog);

@@ -198,7 +198,7 @@ export const UPGRADE: JsonObject = {
   previous: { datastore_version_id: VERSION, image_id: 'image-1' },
 };
 
-export async function ended({ catalog }: House, taskId: string, withinMs = 20_000): Promise<TaskRow> {
+export async function ended({ catalog }: House, taskId: string, withinMs = 50_000): Promise<TaskRow> {
   const end = performance.now() + withinMs;
   for (;;) {
     const row = await catalog.knex<TaskRow>('tasks').where({ id: taskId }).first();

@@ -186,7 +186,7 @@ test('a server that is not there is CATALOG_UNAVAILABLE at once', async () => {
     code: 'CATALOG_UNAVAILABLE',
     retryable: true,
   });
-  expect(Date.now() - started).toBeLessThan(2000);
+  expect(Date.now() - started, 'not after tries that each wait for a time-out').toBeLessThan(10_000);
   await catalog.close();
 });
 

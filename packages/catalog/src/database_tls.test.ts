@@ -75,7 +75,7 @@ describe('a database server over TLS', () => {
     const { password } = new URL(database.url);
     await admin.knex.raw(`GRANT ALL ON *.* TO 'shows'@'127.0.0.1' IDENTIFIED BY '${password}' REQUIRE X509`);
     await admin.close();
-  }, 60_000);
+  });
   afterAll(() => database.dispose());
 
   test('is spoken to in TLS 1.2 or later where the URL names its authority', async () => {

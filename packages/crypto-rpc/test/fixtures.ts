@@ -75,7 +75,7 @@ export function refusals(): { reasons: RefusalReason[]; onRefused: (reason: Refu
 
 /** Says hello and stores what it learns, as a taskmanager does. */
 export async function greet(client: GuestClient, table: PeerTable, instanceId: string): Promise<void> {
-  const { bootNonce, sequence } = await client.hello(instanceId, { deadlineMs: 5000 });
+  const { bootNonce, sequence } = await client.hello(instanceId, { deadlineMs: 20_000 });
   table.change(instanceId, { bootNonce, sequence });
 }
 
@@ -109,11 +109,11 @@ export function guestHandlers(replaced: Partial<GuestHandlers> = {}): GuestHandl
   };
 }
 
-/** Waits until it holds; fails after 5 s. */
+/** Waits until it holds; fails after 40 s. */
 export async function until(holds: () => boolean): Promise<void> {
-  const end = performance.now() + 5000;
+  const end = performance.now() + 40_000;
   while (!holds()) {
-    if (performance.now() > end) throw new Error('it did not come to hold within 5 s');
+    if (performance.now() > end) throw new Error('it did not come to hold within 40 s');
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

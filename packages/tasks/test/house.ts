@@ -1,5 +1,6 @@
-import { type Catalog, type InstanceRow, type TaskRow, type TaskStepRow, withTransaction } from '@trove/catalog';
+import { type Catalog, dbNow, type InstanceRow, type TaskRow, type TaskStepRow, withTransaction } from '@trove/catalog';
 import { newUuid } from '@trove/common';
+import type { Faults } from '../src/engine/options.ts';
 import { type FiledTask, fileDelete, fileTask, type NewTask } from '../src/index.ts';
 import type { BuildPlan } from './kinds.ts';
 
@@ -59,7 +60,7 @@ export async function journalOf(catalog: Catalog, id: string): Promise<Record<st
 export async function until<T>(
   what: string,
   read: () => Promise<T | undefined | false>,
-  withinMs = 15_000,
+  withinMs = 40_000,
 ): Promise<T> {
   const end = performance.now() + withinMs;
   for (;;) {
@@ -68,6 +69,17 @@ export async function until<T>(
     if (performance.now() > end) throw new Error(`not within ${withinMs} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 15));
   }
+}
+
+/** Faults by which each task's deadline is over `ms` after the step first began, however long it took to come there. */
+export function deadlineAt(catalog: Catalog, step: string, ms: number): Faults {
+  const set = new Set<string>();
+  return async (point) => {
+    if (set.has(point.taskId) || point.step !== step || point.at !== 'before_run') return;
+    set.add(point.taskId);
+    const deadline = catalog.knex.raw('? + ?', [dbNow(catalog.knex), ms * 1000]);
+    await catalog.knex('tasks').where({ id: point.taskId }).update({ deadline });
+  };
 }
 
 export async function ended(catalog: Catalog, id: string, withinMs?: number): Promise<TaskRow> {

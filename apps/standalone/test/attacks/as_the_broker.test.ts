@@ -16,7 +16,7 @@ beforeAll(async () => {
   await scene.createDatabase(other.id, 'second');
   await settled();
   genuine = [...scene.recorded];
-}, 60_000);
+});
 afterAll(() => scene.dispose(), 60_000);
 beforeEach(() => {
   scene.reasons.length = 0;
@@ -187,7 +187,7 @@ test('A8: two rows whose keys changed places are asked nothing', async () => {
   expect(scene.recorded.slice(sent).filter(({ exchange }) => exchange === 'trove.down')).toEqual([]);
   await knex('instances').where({ id: one.id }).update({ encrypted_key: ours });
   await knex('instances').where({ id: other.id }).update({ encrypted_key: theirs });
-}, 30_000);
+});
 
 test('A25: a policy that somebody lowered in the catalog opens no way in clear', async () => {
   const { knex } = scene.catalog;
@@ -203,4 +203,4 @@ test('A25: a policy that somebody lowered in the catalog opens no way in clear',
   expect(scene.reasons).not.toEqual([]);
   expect(await scene.report(one.id)).toEqual(before);
   await knex('instances').where({ id: one.id }).update({ rpc_policy: 2 });
-}, 30_000);
+});

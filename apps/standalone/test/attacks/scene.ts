@@ -79,7 +79,7 @@ const NO_COMPUTE = new Proxy({} as ComputeDriver, {
 
 export const settled = (ms = 300): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-export async function until(holds: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> {
+export async function until(holds: () => boolean | Promise<boolean>, withinMs = 40_000): Promise<void> {
   const end = performance.now() + withinMs;
   while (!(await holds())) {
     if (performance.now() > end) throw new Error('it did not come to hold');
@@ -141,8 +141,8 @@ export async function openScene(): Promise<Scene> {
     settings: {
       ...names,
       report_interval: 30,
-      agent_call_low_timeout: 4,
-      agent_call_high_timeout: 4,
+      agent_call_low_timeout: 15,
+      agent_call_high_timeout: 15,
       enable_secure_rpc_messaging: true,
       taskmanager_queue: 'taskmanager',
     },
@@ -208,7 +208,7 @@ export async function openScene(): Promise<Scene> {
     guest: addGuest,
     report: (id) => reportOf(catalog, id),
     createDatabase: (id, name) =>
-      api.call('create_database', { instance_id: id, databases: [{ _name: name }] }, { deadlineMs: 8000 }),
+      api.call('create_database', { instance_id: id, databases: [{ _name: name }] }, { deadlineMs: 20_000 }),
     async dispose() {
       for (const close of closers) await close();
       await accounts.close();

@@ -16,7 +16,7 @@ beforeAll(async () => {
   [own, victim] = [await scene.guest(), await scene.guest()];
   await scene.createDatabase(own.id, 'first');
   await settled();
-}, 60_000);
+});
 afterAll(() => scene.dispose(), 60_000);
 beforeEach(() => {
   scene.reasons.length = 0;
@@ -145,7 +145,7 @@ describe('A27: a refusal tells nobody why', () => {
     expect(sights).toEqual(wanted);
     expect(new Set(badMessages().map(({ reason }) => reason)).size).toBe(17);
     expect(own.effects).toEqual(['create first', 'create again']);
-  }, 60_000);
+  });
 
   test('a made-up answer is not answered either, and its caller learns nothing of it', async () => {
     const from = scene.recorded.length;

@@ -162,7 +162,7 @@ test('ended early, or with a tracing that somebody else ends, it is no check; tr
   const ended = await check(async () => vhost('PUT', { tracing: false }).then(() => undefined), { seconds: 1 });
   expect(ofBus(ended)?.notChecked).toContain('the bus: the connection or the tracing ended while it was tapped');
   await tracing(false);
-}, 60_000);
+});
 
 test('an account that may not read the copies is told so, and nothing is turned on', async () => {
   const user = `admin-${newUuid()}`;

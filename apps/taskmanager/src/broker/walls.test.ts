@@ -26,7 +26,7 @@ const newPassword = (): Secret => new Secret(randomBytes(32).toString('base64url
 const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 300));
 
 async function until(holds: () => boolean): Promise<void> {
-  await vi.waitFor(() => expect(holds()).toBe(true), { timeout: 10_000, interval: 20 });
+  await vi.waitFor(() => expect(holds()).toBe(true), { timeout: 40_000, interval: 20 });
 }
 
 describe.each(WALLED_BROKERS)('the walls around a guest %s', (_name, open) => {

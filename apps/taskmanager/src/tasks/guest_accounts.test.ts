@@ -2,7 +2,7 @@ import { accountState, type TaskStepRow } from '@trove/catalog';
 import type { TestCatalog } from '@trove/catalog/testing';
 import { accountOfUrl, newUuid, Secret, silentLogger, type TransportAccount, TroveError } from '@trove/common';
 import { type Bus, guestAccount } from '@trove/crypto-rpc';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { ended, file, fileCreate, type House, openHouse, openTestCatalog, UPGRADE } from '../../test/house.ts';
 import { createMemoryAdmin } from '../broker/memory_admin.ts';
 import { memoryBrokerAccounts } from '../index.ts';
@@ -118,11 +118,11 @@ test('a delete cuts the guest off first, whatever becomes of its server', async 
   const account = accountInFile();
   const stolen = house.broker.bus(account && { user: account.user, secret: account.password });
   buses.push(stolen);
-  await vi.waitFor(() => expect(stolen.state).toBe('connected'));
+  await expect.poll(() => stolen.state).toBe('connected');
   house.world.scripted.set('deleteServer', { times: 1, error: new TroveError('COMPUTE_ERROR', 'no') });
   await house.taskmanager();
   expect((await ended(house, await file(house, 'delete_instance', id))).state).toBe('failed');
-  await vi.waitFor(() => expect(stolen.state).toBe('connecting'));
+  await expect.poll(() => stolen.state).toBe('connecting');
   expect([house.broker.accounts.get(guestAccount(id)), house.broker.hasQueue(`guest.${id}`)]).toEqual([
     undefined,
     false,

@@ -93,7 +93,7 @@ await onDockerEngine(async (engine) => {
     expect(await ended).toMatchObject({ StatusCode: 0 });
     expect(await data()).toBe('one');
     await dispose();
-  }, 60_000);
+  });
 
   test('a copy that ended with nobody waiting is taken for the restore', async () => {
     const { one, restore, giveUp, go, data, dispose } = await snapshotted();
@@ -103,7 +103,7 @@ await onDockerEngine(async (engine) => {
     await restore(one);
     expect(await data()).toBe('one');
     await dispose();
-  }, 60_000);
+  });
 
   test('a copy that failed is made anew', async () => {
     const { one, restore, giveUp, go, data, dispose } = await snapshotted();
@@ -113,7 +113,7 @@ await onDockerEngine(async (engine) => {
     await restore(one);
     expect(await data()).toBe('one');
     await dispose();
-  }, 60_000);
+  });
 
   test('a copy of another snapshot ends first, and counts for nothing', async () => {
     const { one, two, restore, giveUp, go, data, dispose } = await snapshotted();
@@ -126,5 +126,5 @@ await onDockerEngine(async (engine) => {
     await second;
     expect(await data()).toBe('two');
     await dispose();
-  }, 60_000);
+  });
 });

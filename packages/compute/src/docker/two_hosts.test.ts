@@ -95,7 +95,7 @@ async function twoEngines(): Promise<void> {
     ]);
     await expect(create(compute, 'az3')).rejects.toMatchObject({ message: expect.stringContaining('az3') });
     for (const { id } of [...servers, anywhere]) await compute.deleteServer(id, signal);
-  }, 60_000);
+  });
 
   test('two processes with one token place one volume', async () => {
     const drivers = [await world.open(), await world.open()];
@@ -111,7 +111,7 @@ async function twoEngines(): Promise<void> {
     const after = await used();
     const grown = after.map((ram, index) => ram - (before[index] ?? 0));
     expect(grown, 'a volume keeps the room for its server').toEqual([4 * FLAVOR.ram, 4 * FLAVOR.ram]);
-  }, 60_000);
+  });
 
   test('an engine is spoken to only by TLS that holds: authority, name, time, and a certificate of ours', async () => {
     const compute = await world.open();
@@ -141,7 +141,7 @@ async function twoEngines(): Promise<void> {
       `the server's certificate has expired (checked against [compute_docker] ca_file = ${files.ca_file})`,
     );
     await compute.deleteServer(server.id, signal);
-  }, 60_000);
+  });
 
   test('while one host is away the other goes on, and nothing is taken for gone that may be there', async () => {
     const compute = await world.open();
@@ -164,7 +164,7 @@ async function twoEngines(): Promise<void> {
     expect((await half.createServer(await create(half), signal)).host).toBe('one');
     await expect(create(half, 'az2')).rejects.toMatchObject({ code: 'COMPUTE_ERROR' });
     for (const { id } of [there, away]) await compute.deleteServer(id, signal);
-  }, 60_000);
+  });
 
   test('with one engine stopped, what is on the other is deleted by its id', async () => {
     const server = await (await world.open()).createServer(await create(await world.open(), 'az1'), signal);
@@ -183,7 +183,7 @@ async function twoEngines(): Promise<void> {
     expect(await half.findServers(newUuid(), volumeId), 'only this one may').toEqual([]);
     await expect(half.findSnapshot(newUuid())).rejects.toMatchObject({ retryable: true });
     expect(await half.findSnapshot(newUuid(), volumeId)).toBeUndefined();
-  }, 60_000);
+  });
 
   async function expiredServer(): Promise<string> {
     const notBefore = new Date(past.getTime() - DAY_MS);

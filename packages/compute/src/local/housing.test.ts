@@ -75,4 +75,4 @@ test('as root, state and programs go where the guest account can reach them when
   expect(house().reachable(checkout), 'the same content is copied once').toBe(housing.reachable(checkout));
   writeFileSync(join(checkout, 'packages/one/one.js'), "export const one = 'changed ';");
   expect(house().reachable(checkout)).not.toBe(housing.reachable(checkout));
-}, 60_000);
+});

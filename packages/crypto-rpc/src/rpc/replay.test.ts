@@ -13,7 +13,7 @@ import { createTaskmanagerServer } from './taskmanager_server.ts';
 import { DOWN_EXCHANGE, REPLY_EXCHANGE, TASKS_EXCHANGE, UP_EXCHANGE } from './topology.ts';
 import type { GuestClient, GuestServer } from './types.ts';
 
-const DEADLINE = { deadlineMs: 1000 };
+const DEADLINE = { deadlineMs: 10_000 };
 const DATABASES = { databases: [{ _name: 'once' }] };
 const MINUTE = 60_000;
 

@@ -30,4 +30,4 @@ test('a PostgreSQL from npm loads where its install script was not run', async (
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}, 60_000);
+});

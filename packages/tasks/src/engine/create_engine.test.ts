@@ -15,7 +15,7 @@ describe.each<Dialect>(['sqlite', 'mysql'])('an engine on %s', (dialect) => {
     await until('the first poll', async () => slow.health().ok);
     const { taskId } = await shop.build();
     slow.ring(taskId);
-    expect((await ended(shop.catalog, taskId, 5000)).state).toBe('done');
+    expect((await ended(shop.catalog, taskId, 25_000)).state).toBe('done');
   });
 
   it('a waiting task costs no worker, and a wake brings it forward', async () => {
@@ -42,7 +42,7 @@ describe.each<Dialect>(['sqlite', 'mysql'])('an engine on %s', (dialect) => {
     slow.ring(taskId);
     await until('the wait', async () => (await taskOf(shop.catalog, taskId)).state === 'waiting');
     shop.world.create(instanceId, 'ready', instanceId);
-    expect((await ended(shop.catalog, taskId, 5000)).state).toBe('done');
+    expect((await ended(shop.catalog, taskId, 25_000)).state).toBe('done');
   });
 
   it('more tasks than a worker has room for all end, no sooner than room is there', async () => {
@@ -71,7 +71,7 @@ describe.each<Dialect>(['sqlite', 'mysql'])('an engine on %s', (dialect) => {
     expect(await journalOf(shop.catalog, taskId)).toEqual({ make_secret: 'done', make_volume: 'done' });
     expect(await taskOf(shop.catalog, taskId)).toMatchObject({ state: 'running', lease_until: null });
     shop.engine();
-    expect((await ended(shop.catalog, taskId, 4000)).state).toBe('done');
+    expect((await ended(shop.catalog, taskId, 25_000)).state).toBe('done');
     expect(shop.world.things(instanceId)).toHaveLength(4);
   });
 
@@ -92,7 +92,7 @@ describe.each<Dialect>(['sqlite', 'mysql'])('an engine on %s', (dialect) => {
     await first.close();
     expect(await journalOf(shop.catalog, taskId)).toMatchObject({ make_server: 'intent' });
     shop.engine();
-    expect((await ended(shop.catalog, taskId, 4000)).state).toBe('done');
+    expect((await ended(shop.catalog, taskId, 25_000)).state).toBe('done');
   });
 
   it('an engine whose catalog cannot be read says so, and works again by itself', async () => {

@@ -2,7 +2,7 @@ import { type Dialect, dbNow } from '@trove/catalog';
 import { TroveError } from '@trove/common';
 import { describe, expect, it } from 'vitest';
 import { hang } from '../../test/hang.ts';
-import { ended, fileBuild, instanceOf, journalOf, newInstance, taskOf, until } from '../../test/house.ts';
+import { deadlineAt, ended, instanceOf, journalOf, taskOf, until } from '../../test/house.ts';
 import { buildKind } from '../../test/kinds.ts';
 import { Workshop } from '../../test/workshop.ts';
 import type { Step, TaskKind } from '../types.ts';
@@ -150,9 +150,8 @@ describe.each<Dialect>(['sqlite', 'mysql'])('a task on %s', (dialect) => {
   });
 
   it('a task past its deadline is undone and says where it stood', async () => {
-    shop.engine();
-    const instanceId = await newInstance(shop.catalog);
-    const { taskId } = await fileBuild(shop.catalog, instanceId, { wait_ms: 50 }, { deadlineMs: 700 });
+    shop.engine({ faults: deadlineAt(shop.catalog, 'wait_ready', 300) });
+    const { instanceId, taskId } = await shop.build({ wait_ms: 50 });
     const task = await ended(shop.catalog, taskId);
     expect(task.state).toBe('failed');
     expect(JSON.parse(task.error ?? '')).toMatchObject({ message: expect.stringContaining('wait_ready'), left: [] });
@@ -252,12 +251,11 @@ describe.each<Dialect>(['sqlite', 'mysql'])('a task on %s', (dialect) => {
 
     it.each([
       ['fails for good', refuse, 600_000],
-      ['is not done at the deadline', async () => ({ wait: { ms: 30 } }), 900],
+      ['is not done at the deadline', async () => ({ wait: { ms: 30 } }), 300],
     ] as const)('and %s writes down what is left, and the task is done', async (_, run, deadlineMs) => {
       const left: string[] = [];
-      shop.engine({ kinds: [cleaning(run, left)] });
-      const instanceId = await newInstance(shop.catalog);
-      const { taskId } = await fileBuild(shop.catalog, instanceId, {}, { deadlineMs });
+      shop.engine({ kinds: [cleaning(run, left)], faults: deadlineAt(shop.catalog, 'announce', deadlineMs) });
+      const { instanceId, taskId } = await shop.build();
       expect(await ended(shop.catalog, taskId)).toMatchObject({ state: 'done', error: null });
       expect(left).toEqual([taskId]);
       expect(await journalOf(shop.catalog, taskId)).toMatchObject({ make_server: 'done', announce: 'failed' });

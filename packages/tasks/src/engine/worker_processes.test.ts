@@ -43,7 +43,7 @@ beforeAll(async () => {
   await mkdir(ordersFolder);
   world = new FolderWorld(worldFolder);
   workers = new WorkerPool(3, { connection: catalog.connection, worldFolder, ordersFolder, leaseMs: LEASE_MS });
-}, 60_000);
+});
 afterAll(async () => {
   await workers.close();
   await catalog.dispose();
@@ -158,7 +158,7 @@ describe('three worker processes on MariaDB', () => {
     await until('the death', async () => workers.killed > killedBefore);
     await until('the next holder to wait', async () => (await taskOf(catalog, taskId)).state === 'waiting');
     world.create(instanceId, 'answer', instanceId);
-    const last = await ended(catalog, taskId, 10_000);
+    const last = await ended(catalog, taskId, 40_000);
     expect(last.state).toBe('done');
     expect(Number(last.fence)).toBeGreaterThan(Number(first.fence));
     expect((await stepRows(taskId)).map(({ output }) => output)).toEqual(['{"noted":"sent"}']);

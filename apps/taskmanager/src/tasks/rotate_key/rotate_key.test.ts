@@ -236,9 +236,9 @@ describe.each(['mysql', 'sqlite'] as const)('changing the key of an instance on 
       expect((await activeKey()).version).toBeGreaterThan(version);
     };
     await vi.waitFor(heard, { timeout: 40_000, interval: 200 });
-    await vi.waitFor(async () => expect((await instanceOf(house, id)).active_task_id).toBeNull());
+    await expect.poll(async () => (await instanceOf(house, id)).active_task_id).toBeNull();
     await checkWhole();
-  }, 60_000);
+  });
 
   test('while the broker does not change the password the new key holds, and the guest keeps the password that it has', async () => {
     await created();
