@@ -96,7 +96,8 @@ async function listen(app: ApiApp, { host, port }: { host: string; port: number 
     return await app.listen({ host, port });
   } catch (error) {
     const reason = error instanceof Error && 'code' in error ? String(error.code) : 'error';
-    const message = `[DEFAULT] bind_host, bind_port: cannot listen on ${host}:${port} (${reason})`;
+    const how = reason === 'EADDRINUSE' ? ': something listens there; stop it, or set another bind_port' : '';
+    const message = `[DEFAULT] bind_host, bind_port: cannot listen on ${host}:${port} (${reason})${how}`;
     throw new TroveError('CONFIG_INVALID', message, { cause: error });
   }
 }

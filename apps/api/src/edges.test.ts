@@ -151,7 +151,7 @@ test('an address that is in use is a fault of the configuration that names it', 
   const second = await testApi();
   await expect(second.api.listen({ host: '127.0.0.1', port })).rejects.toMatchObject({
     code: 'CONFIG_INVALID',
-    message: `[DEFAULT] bind_host, bind_port: cannot listen on 127.0.0.1:${port} (EADDRINUSE)`,
+    message: `[DEFAULT] bind_host, bind_port: cannot listen on 127.0.0.1:${port} (EADDRINUSE): something listens there; stop it, or set another bind_port`,
   });
   await second.dispose();
 });

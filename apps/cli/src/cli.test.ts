@@ -1,3 +1,8 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { harness, ID, instance, listed, OTHER } from '../test/harness.ts';
 import { createCli } from './cli.ts';
@@ -169,6 +174,70 @@ describe('errors', () => {
     expect(await run('--help')).toBe(EXIT.ok);
   });
 
+  test('wrong usage is told in the name of the program, with where its help is', async () => {
+    const { run, err, out } = harness({});
+    await run('show');
+    expect(err()).toBe(
+      "trove: missing required argument 'instance'\n  `trove --help` lists the commands, `trove COMMAND --help` what one takes.\n",
+    );
+    expect(out()).toBe('');
+  });
+
+  test('a size of nothing is refused before anybody is asked', async () => {
+    const { run, err, asked } = harness({});
+    expect(await run('resize-volume', ID, '0')).toBe(EXIT.usage);
+    expect(err()).toContain("above 0, not '0'");
+    expect(asked).toEqual([]);
+  });
+
+  test('a time-out that is none is refused before anything is filed, also for one who does not wait', async () => {
+    const { run, err, asked } = harness({ [`GET /instances/${ID}`]: () => ({ body: { instance: instance() } }) });
+    expect(await run('restart', ID, '--wait', '--timeout', 'soon')).toBe(EXIT.usage);
+    expect(await run('delete', ID, '--timeout', '0')).toBe(EXIT.usage);
+    expect(err()).toContain("not 'soon'");
+    expect(asked).toEqual([]);
+  });
+
+  test('of several to delete none is where one cannot be found', async () => {
+    const { run, err, asked } = harness({
+      [`GET /instances/${ID}`]: () => ({ body: { instance: instance() } }),
+      ...listed(),
+    });
+    expect(await run('delete', ID, 'm9')).toBe(EXIT.notFound);
+    expect(err()).toContain("'m9'");
+    expect(asked.filter(({ request }) => request.startsWith('DELETE'))).toEqual([]);
+  });
+
+  test('a token that is not known is told with where it was found, and not shown', async () => {
+    const { run, err } = harness({
+      'GET /flavors': () => ({ status: 401, body: { error: { code: 401, message: 'Who?' } } }),
+    });
+    expect(await run('flavor-list')).toBe(EXIT.refused);
+    expect(err()).toBe('trove: Who? (HTTP 401)\n  http://trove.test:8779 does not know the token of TROVE_TOKEN.\n');
+  });
+
+  test('an endpoint that is no address, or has a password in it, is exit code 2 and not shown', async () => {
+    for (const TROVE_URL of ['secret7', 'ftp://secret7', 'http://me:secret7@trove.test']) {
+      const err: string[] = [];
+      const env = { TROVE_URL, TROVE_TOKEN: 't', TROVE_PROJECT_ID: 'p' };
+      const cli = createCli({ fetch, stdout: { write: () => true }, stderr: { write: (text) => err.push(text) }, env });
+      expect(await cli.run(['list'])).toBe(EXIT.usage);
+      expect(err.join('')).toContain('TROVE_URL takes');
+      expect(err.join('')).not.toContain('secret7');
+    }
+  });
+
+  test('a file of tokens that cannot be read is told apart from one that is not there', async () => {
+    const home = mkdtempSync(join(tmpdir(), 'trove-cli-'));
+    mkdirSync(join(home, 'tokens.json'));
+    const err: string[] = [];
+    const env = { TROVE_HOME: home };
+    const cli = createCli({ fetch, stdout: { write: () => true }, stderr: { write: (text) => err.push(text) }, env });
+    expect(await cli.run(['list'])).toBe(EXIT.usage);
+    rmSync(home, { recursive: true });
+    expect(err.join('')).toContain('tokens.json cannot be read (EISDIR).');
+  });
+
   test('with no server the text says how to start one, with exit code 4', async () => {
     const err: string[] = [];
     const cli = createCli({
@@ -213,4 +282,12 @@ test('a dot in a name is quoted in the path, as Trove wants it', async () => {
   const { run, asked } = harness({ [`GET /instances/${ID}`]: () => ({ body: { instance: instance() } }) });
   await run('database-delete', ID, 'a.b/c');
   expect(asked.at(-1)?.request).toBe(`DELETE /instances/${ID}/databases/a%2eb%2Fc`);
+});
+
+test('a reader that has gone is nothing to tell of; an output without room is told, with exit code 1', async () => {
+  const program = `'${process.execPath}' '${join(import.meta.dirname, '..', 'bin', 'trove.js')}' --help`;
+  const lines = [`(${program}; echo $? >&2) | true`, `${program} > /dev/full; echo $? >&2`];
+  const [gone, full] = await Promise.all(lines.map((line) => promisify(execFile)('sh', ['-c', line])));
+  expect(gone?.stderr).toBe('0\n');
+  expect(full?.stderr).toBe('trove: what it has to say cannot be written (ENOSPC).\n1\n');
 });

@@ -7,11 +7,14 @@ import { CliError, EXIT } from './exit.ts';
 export interface Connection {
   readonly base: string;
   readonly token: Secret;
+  /** Where the token was found, for a person: a variable's name or a file's. */
+  readonly tokenFrom: string;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 const DEFAULT_URL = 'http://127.0.0.1:8779';
+const TOKEN_VARIABLES = ['TROVE_TOKEN', 'OS_AUTH_TOKEN', 'OS_TOKEN'] as const;
 
 /**
  * `TROVE_*` wins over `OS_*`, and both over the files of a standalone control plane in `$TROVE_HOME`.
@@ -19,16 +22,17 @@ const DEFAULT_URL = 'http://127.0.0.1:8779';
  */
 export function findConnection(env: Environment, userName?: string): Connection {
   const home = resolve(env.TROVE_HOME ?? '.trove');
-  const token = env.TROVE_TOKEN ?? env.OS_AUTH_TOKEN ?? env.OS_TOKEN;
+  const tokenFrom = TOKEN_VARIABLES.find((name) => env[name] !== undefined);
   const url = env.TROVE_URL ?? env.OS_DATABASE_ENDPOINT_OVERRIDE ?? env.OS_STORAGE_URL ?? env.OS_ENDPOINT;
-  if (token !== undefined && userName === undefined) {
+  if (tokenFrom !== undefined && userName === undefined) {
     const project = env.TROVE_PROJECT_ID ?? env.OS_PROJECT_ID ?? env.OS_TENANT_ID;
-    return { base: baseUrl(url ?? endpointOf(home), project), token: new Secret(token) };
+    return { base: baseUrl(url ?? endpointOf(home), project), token: new Secret(env[tokenFrom] ?? ''), tokenFrom };
   }
   const entry = pickUser(readTokens(home, env), userName ?? env.TROVE_USER, home);
   return {
     base: baseUrl(url ?? endpointOf(home), env.TROVE_PROJECT_ID ?? entry.project_id),
     token: new Secret(entry.token),
+    tokenFrom: join(home, 'tokens.json'),
   };
 }
 
@@ -70,18 +74,32 @@ function endpointOf(home: string): string {
 function readText(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'error';
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    const who = 'Call trove as the account that runs the control plane, or set TROVE_TOKEN and TROVE_PROJECT_ID.';
+    throw new CliError(EXIT.usage, `${path} cannot be read (${code}).\n  ${who}`);
   }
 }
 
 function baseUrl(url: string, project: string | undefined): string {
   const cut = url.replace(/\/+$/, '');
+  if (!isEndpoint(cut))
+    // Not repeated: it may have a password in it.
+    throw new CliError(
+      EXIT.usage,
+      'The endpoint is no address. TROVE_URL takes http://HOST:PORT or https://HOST:PORT.',
+    );
   if (/\/v1\.0\/[^/]+$/.test(cut)) return cut;
   if (project === undefined || project === '') {
     throw new CliError(EXIT.usage, `The endpoint ${cut} names no project. Set TROVE_PROJECT_ID or OS_PROJECT_ID.`);
   }
   return `${cut.endsWith('/v1.0') ? cut : `${cut}/v1.0`}/${encodeURIComponent(project)}`;
+}
+
+function isEndpoint(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '';
 }
 
 function howToConnect(home: string, env: Environment): string {

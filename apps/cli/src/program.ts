@@ -30,7 +30,9 @@ export function createProgram(
         .configureOutput({
           writeOut: (text) => outputs.stdout.write(text),
           writeErr: (text) => outputs.stderr.write(text),
+          outputError: (text, write) => write(text.replace(/^error: /, `${name}: `)),
         })
+        .showHelpAfterError(`  \`${name} --help\` lists the commands, \`${name} COMMAND --help\` what one takes.`)
         .exitOverride();
       try {
         options.build(command);

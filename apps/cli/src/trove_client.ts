@@ -53,7 +53,7 @@ export function createTroveClient(
   };
   const checked = async (method: string, path: string, body?: Json): Promise<JsonObject> => {
     const answer = await request(method, path, body);
-    if (answer.status >= 400) throw refusal(answer);
+    if (answer.status >= 400) throw refusal(answer, connection);
     return asObject(answer.body);
   };
   const file: TroveClient['file'] = async (method, path, body) => {
@@ -61,7 +61,7 @@ export function createTroveClient(
     for (let attempt = 1; ; attempt += 1) {
       try {
         const answer = await request(method, path, body, key);
-        if (answer.status >= 400) throw refusal(answer);
+        if (answer.status >= 400) throw refusal(answer, connection);
         return { answer: asObject(answer.body), taskId: answer.headers.get(TASK_HEADER) ?? undefined };
       } catch (error) {
         const againAfterMs = error instanceof CliError && attempt < TRIES ? error.againAfterMs : undefined;
@@ -76,7 +76,7 @@ export function createTroveClient(
     async find(path) {
       const answer = await request('GET', path);
       if (answer.status === 404) return undefined;
-      if (answer.status >= 400) throw refusal(answer);
+      if (answer.status >= 400) throw refusal(answer, connection);
       return asObject(answer.body);
     },
     send: checked,
@@ -156,9 +156,10 @@ function unreachable(base: string, error: unknown): CliError {
   return new CliError(EXIT.unreachable, `Cannot reach ${origin}: ${why}.\n  ${start}`);
 }
 
-function refusal({ status, headers, body }: Answer): CliError {
+function refusal({ status, headers, body }: Answer, { base, tokenFrom }: Connection): CliError {
   const exitCode = status === 404 ? EXIT.notFound : EXIT.refused;
-  const text = `${messageOf(body) ?? 'The server gave no reason.'} (HTTP ${status})`;
+  const unknown = status === 401 ? `\n  ${new URL(base).origin} does not know the token of ${tokenFrom}.` : '';
+  const text = `${messageOf(body) ?? 'The server gave no reason.'} (HTTP ${status})${unknown}`;
   return new CliError(exitCode, text, status === 503 ? pauseMs(headers.get('retry-after')) : undefined);
 }
 

@@ -7,8 +7,7 @@ import { stepCount } from './views.ts';
 
 export interface WaitOptions {
   readonly wait?: boolean;
-  /** Seconds, as typed. */
-  readonly timeout?: string;
+  readonly timeout: number;
 }
 
 /** Work that a request has started. */
@@ -20,10 +19,16 @@ export interface Work {
 }
 
 const POLL_MS = 500;
-const DEFAULT_TIMEOUT_S = '600';
+const DEFAULT_TIMEOUT_S = 600;
 
 export const WAIT_FLAG = ['--wait', 'wait until it is done'] as const;
-export const TIMEOUT_FLAG = ['--timeout <seconds>', 'give up waiting after this long', DEFAULT_TIMEOUT_S] as const;
+/** Read before anything is asked of the server: what was filed would go on. */
+export const TIMEOUT_FLAG = [
+  '--timeout <seconds>',
+  'give up waiting after this long',
+  seconds,
+  DEFAULT_TIMEOUT_S,
+] as const;
 
 /**
  * Follows the task until it is done, with a line per change. Failed, cancelled or not ended within the time-out is exit code
@@ -31,7 +36,7 @@ export const TIMEOUT_FLAG = ['--timeout <seconds>', 'give up waiting after this 
  */
 export async function waitForTask(io: CliIo, client: TroveClient, work: Work, options: WaitOptions): Promise<void> {
   if (work.taskId === undefined) throw new CliError(EXIT.waitFailed, 'The server does not say which task to wait for.');
-  const limitMs = seconds(options.timeout ?? DEFAULT_TIMEOUT_S) * 1000;
+  const limitMs = options.timeout * 1000;
   const started = performance.now();
   const line = progressLine(io.stderr);
   const interrupt = new AbortController();
@@ -42,8 +47,7 @@ export async function waitForTask(io: CliIo, client: TroveClient, work: Work, op
       const elapsedMs = performance.now() - started;
       line.show(`${work.name}: ${task === undefined ? 'the server does not answer' : describe(task)}`, elapsedMs);
       if (task !== undefined && hasEnded(task)) return;
-      if (elapsedMs > limitMs)
-        throw goesOn(work, EXIT.waitFailed, `Not done after ${options.timeout ?? DEFAULT_TIMEOUT_S} s.`);
+      if (elapsedMs > limitMs) throw goesOn(work, EXIT.waitFailed, `Not done after ${options.timeout} s.`);
       await delay(POLL_MS, undefined, { signal: interrupt.signal }).catch(() => undefined);
       if (interrupt.signal.aborted) throw goesOn(work, EXIT.interrupted, 'Not waiting any more.');
     }

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { relative } from 'node:path';
-import { isTroveError, runService, TroveError } from '@trove/common';
+import { isSystemError, isTroveError, runService, TroveError } from '@trove/common';
 import { findHome, type Home, prepareHome } from './home/home.ts';
 import { lockHome } from './home/home_lock.ts';
 import { standaloneOptions, startStandalone } from './standalone.ts';
@@ -40,6 +40,16 @@ async function run(release: () => void): Promise<void> {
 
 /** Holds the home for this process and makes what it lacks; returns how to let go of it. */
 function takeHome(place: Home): () => void {
+  try {
+    return take(place);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    const how = 'Set TROVE_HOME to a folder that this account can write in.';
+    throw new TroveError('CONFIG_INVALID', `${place.folder} cannot be used: ${error.message}.\n  ${how}`);
+  }
+}
+
+function take(place: Home): () => void {
   mkdirSync(place.folder, { recursive: true, mode: 0o711 });
   const lock = lockHome(place.lockFile);
   if ('holder' in lock) {

@@ -1,3 +1,4 @@
+import { runAsProcess } from '@trove/cli';
 import { assembleManage } from './assemble_manage.ts';
 
-process.exitCode = await assembleManage().run(process.argv.slice(2));
+await runAsProcess('trove-manage', assembleManage());

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -98,12 +98,26 @@ async function until(holds: () => Promise<boolean>): Promise<boolean> {
 }
 
 test('another compute driver than the local one is refused by name', async () => {
-  const child = start({ TROVE_COMPUTE_DRIVER: 'docker' });
+  expect(await refusal({ TROVE_COMPUTE_DRIVER: 'docker' })).toContain('[DEFAULT] compute_driver');
+});
+
+test('a folder that cannot be used is told with what to do, and no stack', async () => {
+  const file = join(folder, 'file');
+  writeFileSync(file, '');
+  const said = await refusal({ TROVE_HOME: join(file, 'home') });
+  expect(said).toMatch(
+    /^trove-standalone: .*file\/home cannot be used: ENOTDIR.*\n {2}Set TROVE_HOME to a folder .*\n$/,
+  );
+});
+
+/** What it says when it does not start. */
+async function refusal(more: NodeJS.ProcessEnv): Promise<string> {
+  const child = start(more);
   const exited = once(child, 'exit');
   let said = '';
   child.stderr?.on('data', (chunk: Buffer) => {
     said += chunk.toString('utf8');
   });
   expect(await exited).toEqual([1, null]);
-  expect(said).toContain('[DEFAULT] compute_driver');
-});
+  return said;
+}

@@ -70,6 +70,11 @@ export function isTroveError(error: unknown, code?: ErrorCode): error is TroveEr
   );
 }
 
+/** Whether it is the operating system's refusal, such as EACCES: its message says what was tried, and needs no stack. */
+export function isSystemError(error: unknown): error is Error & { code: string; syscall: string } {
+  return error instanceof Error && 'code' in error && 'syscall' in error && typeof error.code === 'string';
+}
+
 /**
  * The error as a member of the family: others become `INTERNAL` with `fallbackMessage`, the original as cause; retryable where
  * a disk was full, which passes.

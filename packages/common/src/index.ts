@@ -18,6 +18,7 @@ export { syncFolder, writeFileDurably } from './durable_file.ts';
 export {
   ERROR_CODES,
   type ErrorCode,
+  isSystemError,
   isTroveError,
   TroveError,
   type TroveErrorOptions,

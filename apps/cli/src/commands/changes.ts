@@ -23,9 +23,11 @@ function addDelete(program: Command, session: Session): void {
     .option(...TIMEOUT_FLAG)
     .action(async (instances: string[], options: WaitOptions) => {
       const client = session.client();
+      const found: { name: string; instanceId: string }[] = [];
+      // All before the first is deleted: with a name that is wrong nothing is.
+      for (const name of instances) found.push({ name, instanceId: await findInstanceId(client, name) });
       const deletions: Work[] = [];
-      for (const name of instances) {
-        const instanceId = await findInstanceId(client, name);
+      for (const { name, instanceId } of found) {
         const { taskId } = await client.file('DELETE', `/instances/${instanceId}`);
         deletions.push({ name, instanceId, taskId });
         if (options.wait !== true) session.say(`Deleting ${name} (${instanceId}).`);

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -71,6 +71,13 @@ test('an authority, a server and clients are made; keys are for their owner only
   ]);
   expect(new X509Certificate(read('trove.pem')).keyUsage).toEqual(['1.3.6.1.5.5.7.3.2']);
   expect(server.validToDate.getTime()).toBeLessThan(Date.now() + 8 * 86_400_000);
+});
+
+test('a folder that cannot be made is one line that says which and why', async () => {
+  writeFileSync(join(folder, 'tls'), '');
+  const { code, out } = await certs();
+  expect(code).toBe(EXIT.refused);
+  expect(out).toMatch(/^trove-manage: EEXIST: .*tls'\n$/);
 });
 
 test('nothing is overwritten, and then nothing is written at all', async () => {

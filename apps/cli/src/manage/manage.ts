@@ -1,5 +1,5 @@
 import { isUnavailable, MigrationError } from '@trove/catalog';
-import { isTroveError, type TroveError } from '@trove/common';
+import { isSystemError, isTroveError, type TroveError } from '@trove/common';
 import type { Command } from 'commander';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import { createProgram, type Program, type Told } from '../program.ts';
@@ -26,11 +26,12 @@ function addCommands(program: Command, io: ManageIo): void {
     .option(
       '--config-file <file>',
       'read this file; may be repeated, a later one wins',
-      (file: string, files: string[]) => [...files, file],
-      [],
+      (file: string, files: string[] | undefined) => [...(files ?? []), file],
     )
+    // With what each takes, the names alone would be half a screen wide; `COMMAND --help` has it.
+    .configureHelp({ subcommandTerm: (command) => command.name() })
     .addHelpText('after', HELP);
-  const session = createManageSession(io, () => program.opts<{ configFile: string[] }>().configFile);
+  const session = createManageSession(io, () => program.opts<{ configFile?: string[] }>().configFile ?? []);
   addDb(program, session);
   addDatastoreUpdates(program, session);
   addImageList(program, session);
@@ -54,6 +55,7 @@ function tell(error: unknown): Told | undefined {
   if (isTroveError(error)) return { text: withCause(error), exitCode: troveExit(error) };
   if (isUnavailable(error) && error instanceof Error)
     return { text: `the catalog cannot be reached: ${error.message}`, exitCode: EXIT.unreachable };
+  if (isSystemError(error)) return { text: error.message, exitCode: EXIT.refused };
   if (isDatabaseRefusal(error)) return { text: `the database refused: ${error.message}`, exitCode: EXIT.refused };
   return undefined;
 }

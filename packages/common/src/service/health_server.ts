@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { TroveError } from '../errors.ts';
+import { isSystemError, TroveError } from '../errors.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { TlsServerOptions } from '../tls/tls_server.ts';
 
@@ -60,9 +60,10 @@ export async function startHealthServer(
   try {
     await once(server, 'listening');
   } catch (error) {
+    const reason = isSystemError(error) ? error.code : 'error';
     throw new TroveError(
       'CONFIG_INVALID',
-      `health_host, health_port: cannot listen on ${address.host}:${address.port}`,
+      `health_host, health_port: cannot listen on ${address.host}:${address.port} (${reason})`,
       { cause: error },
     );
   }

@@ -3,7 +3,7 @@ import closeWithGrace from 'close-with-grace';
 import { checkKeyFileModes } from '../config/key_file_modes.ts';
 import { loadConfig } from '../config/load_config.ts';
 import type { ConfigOf, OptionSpec } from '../config/options.ts';
-import { isTroveError, TroveError } from '../errors.ts';
+import { isSystemError, isTroveError, TroveError } from '../errors.ts';
 import { createLogger, type Logger } from '../logger.ts';
 import { createMetrics, type Metrics } from '../metrics/metrics.ts';
 import { loadTlsServer, type TlsServerSettings } from '../tls/tls_server.ts';
@@ -172,6 +172,6 @@ function graceLogger(logger: Logger): { error(message?: unknown): void } {
 
 function startFailure(error: unknown): string {
   if (isTroveError(error, 'CONFIG_INVALID')) return error.message;
-  if (error instanceof TroveError) return `cannot start: ${error.message}`;
+  if (error instanceof TroveError || isSystemError(error)) return `cannot start: ${error.message}`;
   return `cannot start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
 }

@@ -1,0 +1,23 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+
+const PROGRAM = join(import.meta.dirname, '..', '..', '..', '..', 'scripts', 'demo.ts');
+
+test('a demo that is interrupted says so, and takes away what it has made', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'trove-interrupted-'));
+  const child = spawn(process.execPath, [PROGRAM], { env: { ...process.env, TMPDIR: folder } });
+  let said = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    said += chunk.toString('utf8');
+    // A second signal would end it at once.
+    if (!child.killed && said.includes('== 1.')) child.kill('SIGINT');
+  });
+  expect(await once(child, 'exit')).toEqual([130, null]);
+  expect(said).toContain('what was made is taken away');
+  expect(readdirSync(folder)).toEqual([]);
+  rmSync(folder, { recursive: true });
+}, 60_000);
