@@ -34,6 +34,14 @@ describe('--wait', () => {
     expect(out()).toContain('HEALTHY');
   });
 
+  test('work that nobody does is told as such', async () => {
+    const { run, err } = restart([shows({ unattended_since: '2026-01-02T03:04:05' }), shows({ state: 'done' })]);
+    await run('restart', ID, '--wait');
+    expect(err()).toContain(
+      `${ID}: restart_instance 1 of 2, nobody has worked on it since 2026-01-02T03:04:05 UTC: is a taskmanager running?\n`,
+    );
+  });
+
   test('on a terminal it is one line that is written over and never wraps', async () => {
     const { run, err } = restart([shows(), shows({ state: 'done' })], { isTTY: true, columns: 40 });
     await run('restart', ID, '--wait');

@@ -82,13 +82,15 @@ function hasEnded(task: JsonObject): boolean {
 }
 
 function describe(task: JsonObject): string {
-  const { kind, state, step } = task;
+  const { kind, state, step, unattended_since: unattended } = task;
   const present = asArray(task.steps)
     .map(asObject)
     .find(({ name }) => name === step);
   const progress = present?.progress ?? null;
   const count = stepCount(task);
   const words = [asText(kind), count === '-' ? '' : count].filter((word) => word !== '').join(' ');
+  if (typeof unattended === 'string')
+    return `${words}, nobody has worked on it since ${unattended} UTC: is a taskmanager running?`;
   if (state !== 'running' && state !== 'waiting') return `${words}, ${asText(state)}`;
   return `${words}, ${asText(step)}${progress === null ? '' : `: ${asText(progress)}`}`;
 }

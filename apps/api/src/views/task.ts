@@ -18,6 +18,7 @@ export function taskView(row: TaskReading): Task {
     steps_total: steps.length,
     steps,
     cancel_requested: row.cancel_requested === 1,
+    unattended_since: row.unattended_since === null ? null : timeOf(row.unattended_since),
     ...(error !== null && { error: { code: error.code, message: error.message } }),
     deadline: timeOf(row.deadline),
     created: timeOf(row.created),

@@ -1,6 +1,8 @@
 import { isUuid } from '@trove/common';
+import { dialectOf } from '@trove/migrations';
 import type { Knex } from 'knex';
-import type { InstanceRow, TaskRow, TaskStepRow } from '../tables.ts';
+import { dbNow } from '../database_time.ts';
+import type { DatabaseBigint, InstanceRow, TaskRow, TaskStepRow } from '../tables.ts';
 
 /** What a tenant may see of a task; never its parameters, outputs, keys, fence and lease. */
 const TASK_COLUMNS = [
@@ -32,9 +34,16 @@ export interface TaskStepReading extends Pick<TaskStepRow, (typeof STEP_COLUMNS)
 }
 
 export interface TaskReading extends Pick<TaskRow, (typeof TASK_COLUMNS)[number]> {
+  /** Since when it could be worked on and nobody does; null while somebody does, it waits, or that is no long time yet. */
+  unattended_since: DatabaseBigint | null;
   /** Those that have begun, in the order in which they did. */
   steps: readonly TaskStepReading[];
 }
+
+type TaskRowReading = Omit<TaskReading, 'steps'>;
+
+/** Workers look for due tasks every five seconds at most: what is due for longer was passed over by all of them. */
+const UNATTENDED_AFTER_US = 15_000_000;
 
 /** Whose instance this is or was: deleted ones count. Undefined where there never was one of that id. */
 export async function readInstanceOwner(executor: Knex, instanceId: string): Promise<string | undefined> {
@@ -59,13 +68,13 @@ export async function listTasks(
       });
     });
   }
-  const rows = await query
+  const rows: TaskRowReading[] = await query
     .orderBy([
       { column: 'created', order: 'desc' },
       { column: 'id', order: 'desc' },
     ])
     .limit(limit)
-    .select(...TASK_COLUMNS);
+    .select(...TASK_COLUMNS, unattendedSince(executor));
   return await withSteps(executor, rows);
 }
 
@@ -75,13 +84,25 @@ export async function readTask(
   { instanceId, taskId }: { instanceId: string; taskId: string },
 ): Promise<TaskReading | undefined> {
   if (!isUuid(taskId)) return undefined;
-  const rows = await executor<TaskRow>('tasks')
+  const rows: TaskRowReading[] = await executor<TaskRow>('tasks')
     .where({ id: taskId, instance_id: instanceId })
-    .select(...TASK_COLUMNS);
+    .select(...TASK_COLUMNS, unattendedSince(executor));
   return (await withSteps(executor, rows))[0];
 }
 
-async function withSteps(executor: Knex, rows: readonly Omit<TaskReading, 'steps'>[]): Promise<TaskReading[]> {
+/** Of a task that holds its instance's slot: one that stands behind another is not to be worked on. */
+function unattendedSince(executor: Knex): Knex.Raw {
+  const latest = dialectOf(executor) === 'mysql' ? 'GREATEST' : 'MAX';
+  const due = `${latest}(tasks.updated, COALESCE(tasks.wake_at, 0), COALESCE(tasks.lease_until, 0))`;
+  return executor.raw(
+    `CASE WHEN tasks.state NOT IN ('done', 'failed', 'cancelled') AND ${due} + ? < ?
+      AND EXISTS (SELECT 1 FROM instances WHERE instances.id = tasks.instance_id AND instances.active_task_id = tasks.id)
+      THEN ${due} END AS unattended_since`,
+    [UNATTENDED_AFTER_US, dbNow(executor)],
+  );
+}
+
+async function withSteps(executor: Knex, rows: readonly TaskRowReading[]): Promise<TaskReading[]> {
   if (rows.length === 0) return [];
   const ids = rows.map(({ id }) => id);
   const steps: TaskStepReading[] = await executor('task_steps')

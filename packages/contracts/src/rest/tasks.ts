@@ -28,6 +28,8 @@ export const Task = Type.Object({
   steps_total: Type.Integer({ description: '0 until a taskmanager has begun.' }),
   steps: Type.Array(TaskStep),
   cancel_requested: Type.Boolean(),
+  /** Since when no taskmanager has taken it up although one could: is one running? Null else. */
+  unattended_since: NullableText,
   error: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
   deadline: Timestamp,
   created: Timestamp,

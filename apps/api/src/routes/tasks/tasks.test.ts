@@ -1,3 +1,4 @@
+import { dbNow } from '@trove/catalog';
 import { newUuid } from '@trove/common';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createInstance, emptyCatalog, makeActive } from '../../testing/instances.ts';
@@ -52,6 +53,34 @@ describe.each(['sqlite', 'mysql'] as const)('tasks of an instance, on %s', (dial
     });
   });
 
+  test('one that could be worked on, and is by nobody for long, says since when', async () => {
+    const { knex } = api.catalog;
+    const { id: taskId } = await newest();
+    const since = async (): Promise<unknown> => (await newest()).unattended_since;
+    const ago = (seconds: number) => knex.raw('? - ?', [dbNow(knex), seconds * 1_000_000]);
+    const now = async (): Promise<number> => Number(Object.values((await knex.select({ now: dbNow(knex) }))[0])[0]);
+    const set = async (columns: Record<string, unknown>): Promise<void> => {
+      await knex('tasks').where({ id: taskId }).update(columns);
+    };
+    expect(await since(), 'a new one').toBeNull();
+    await set({ updated: ago(100) });
+    const at = Date.parse(`${String(await since())}Z`) / 1000;
+    expect(Math.abs((await now()) / 1_000_000 - 100 - at)).toBeLessThan(20);
+    await set({ state: 'running', lease_until: ago(-30) });
+    expect(await since(), 'somebody works on it').toBeNull();
+    await set({ lease_until: ago(20) });
+    expect(await since(), 'its worker is gone').not.toBeNull();
+    await set({ state: 'waiting', lease_until: null, wake_at: ago(-10) });
+    expect(await since(), 'it waits').toBeNull();
+    await set({ wake_at: ago(20) });
+    expect(await since(), 'its time has come').not.toBeNull();
+    await knex('instances').where({ id }).update({ active_task_id: newUuid() });
+    expect(await since(), 'it stands behind another').toBeNull();
+    await knex('instances').where({ id }).update({ active_task_id: taskId });
+    await set({ state: 'done' });
+    expect(await since()).toBeNull();
+  });
+
   test('one that waits shows all its steps, with what the present one waits for', async () => {
     const { id: taskId } = await newest();
     await begin(taskId, 'waiting', { attempts: 2, output: '{"progress":"the guest is making its database"}' });
@@ -78,6 +107,7 @@ describe.each(['sqlite', 'mysql'] as const)('tasks of an instance, on %s', (dial
           { name: 'await_healthy', state: 'pending', attempts: 0, started: null, finished: null, progress: null },
         ],
         cancel_requested: false,
+        unattended_since: null,
         deadline: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/),
         created: expect.any(String),
         updated: expect.any(String),
