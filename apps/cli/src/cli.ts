@@ -4,6 +4,7 @@ import { addCreate } from './commands/create.ts';
 import { addDatabases } from './commands/databases.ts';
 import { addDatastores } from './commands/datastores.ts';
 import { addInstances } from './commands/instances.ts';
+import { addQuotas } from './commands/quotas.ts';
 import { addTasks } from './commands/tasks.ts';
 import { addUsers } from './commands/users.ts';
 import type { Environment } from './connection.ts';
@@ -54,6 +55,7 @@ function addCommands(program: Command, io: CliIo): void {
   addDatabases(program, session);
   addUsers(program, session);
   addDatastores(program, session);
+  addQuotas(program, session);
 }
 
 const ENVIRONMENT_HELP = `

@@ -10,7 +10,7 @@ export interface TroveClient {
   get(path: string): Promise<JsonObject>;
   /** The object, or undefined where the answer is 404. */
   find(path: string): Promise<JsonObject | undefined>;
-  send(method: 'POST' | 'DELETE', path: string, body?: Json): Promise<JsonObject>;
+  send(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: Json): Promise<JsonObject>;
   /** A request that files a task. It goes under one `Idempotency-Key`, so it is sent again where nothing came back or the server could not serve. */
   file(method: 'POST' | 'PATCH' | 'DELETE', path: string, body?: Json): Promise<Filed>;
   /** The items under `member` of every page, or of one page where `limit` is given. */

@@ -32,6 +32,20 @@ export const USER_COLUMNS: Columns = {
   databases: (item) => names(item.databases),
 };
 
+export const QUOTA_COLUMNS: Columns = {
+  resource: field('resource'),
+  in_use: field('in_use'),
+  reserved: field('reserved'),
+  limit: field('limit'),
+};
+/** Of how many requests a client may send; the server may have none. */
+export const LIMIT_COLUMNS: Columns = {
+  value: field('value'),
+  verb: field('verb'),
+  remaining: field('remaining'),
+  unit: field('unit'),
+};
+
 export const TASK_COLUMNS: Columns = {
   id: field('id'),
   kind: field('kind'),

@@ -52,6 +52,18 @@ export function harness(
   };
 }
 
+/** The cells of a table's lines, rules left out. */
+export const cells = (text: string) =>
+  text
+    .split('\n')
+    .filter((line) => line.startsWith('|'))
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+
 export const instance = (members: object = {}) => ({
   id: ID,
   name: 'm2',

@@ -84,7 +84,8 @@ export {
 export { legacyInstancesToAsk, writeVolumeFigures } from './operations/legacy_volume_figures.ts';
 export { type ObservedServer, serversToObserve, writeObservedStatus } from './operations/observed_servers.ts';
 export { liftQuarantine, listQuarantine, wantHello } from './operations/quarantine.ts';
-export type { QuotaAmounts, QuotaChange } from './operations/quota.ts';
+export { QUOTA_RESOURCES, type QuotaAmounts, type QuotaChange } from './operations/quota.ts';
+export { readLimits, setLimits } from './operations/quota_limits.ts';
 export {
   type DatastoreReading,
   listBoundFlavors,
@@ -93,6 +94,7 @@ export {
   readDatastoreVersion,
 } from './operations/read_datastores.ts';
 export { type InstanceReading, listInstances, listInstancesOnHost, readInstance } from './operations/read_instances.ts';
+export { type QuotaReading, readQuota } from './operations/read_quota.ts';
 export {
   listTasks,
   readInstanceOwner,

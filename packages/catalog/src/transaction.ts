@@ -7,12 +7,35 @@ import { isTransient, isUnavailable } from './errors.ts';
 const TRIES = 5;
 
 /**
+ * Thrown by work that misses rows which it has to lock, and which are to stay whatever becomes of the work: its transaction is
+ * undone, `statement` writes them by itself, and the work runs again. Transactions that insert them on their own wait for each
+ * other's, and deadlock where one takes them back.
+ */
+export class WriteFirst extends Error {
+  override readonly name = 'WriteFirst';
+  readonly statement: (knex: Knex) => PromiseLike<unknown>;
+
+  constructor(message: string, statement: (knex: Knex) => PromiseLike<unknown>) {
+    super(message);
+    this.statement = statement;
+  }
+}
+
+/**
  * Runs `work` in one transaction (READ COMMITTED on MySQL, BEGIN IMMEDIATE on SQLite) and runs it again as a whole on a
- * deadlock, a lock wait time-out or a busy file: so it makes no outside call. Rejects with `CATALOG_UNAVAILABLE` where the
- * database cannot be reached or stays busy; whether a commit that was under way took place is then unknown.
+ * deadlock, a lock wait time-out, a busy file or `WriteFirst`: so it makes no outside call. Rejects with `CATALOG_UNAVAILABLE`
+ * where the database cannot be reached or stays busy; whether a commit that was under way took place is then unknown.
  */
 export async function withTransaction<T>(catalog: Catalog, work: (tx: Knex.Transaction) => Promise<T>): Promise<T> {
-  return await tryAgain(() => catalog.knex.transaction(work));
+  for (let written: string | undefined; ; ) {
+    try {
+      return await tryAgain(() => catalog.knex.transaction(work));
+    } catch (error) {
+      if (!(error instanceof WriteFirst) || error.message === written) throw error;
+      await withStatement(catalog, error.statement);
+      written = error.message;
+    }
+  }
 }
 
 /** As `withTransaction`, for work that is one statement: that is a transaction by itself, and takes one round trip. */

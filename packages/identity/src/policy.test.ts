@@ -15,6 +15,11 @@ test('an admin may act in every project', () => {
   enforce('instance:delete', admin, 'p2');
 });
 
+test('what is for admins is theirs alone, also in the own project', () => {
+  enforce('context_is_admin', admin, 'p2');
+  expect(() => enforce('context_is_admin', member, 'p1')).toThrow('User does not have admin privileges.');
+});
+
 test('a rule that is open lets anyone through', () => {
   enforce('flavor:index', member, 'p2');
 });

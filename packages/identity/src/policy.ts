@@ -29,6 +29,7 @@ export const POLICY_RULES = {
   'datastore:list_associated_flavors': 'anyone',
   'flavor:index': 'anyone',
   'flavor:show': 'anyone',
+  'limits:index': 'admin_or_owner',
 } as const satisfies Record<string, Check>;
 
 export type PolicyRule = keyof typeof POLICY_RULES;
@@ -52,5 +53,7 @@ function isAllowed(rule: PolicyRule, caller: Caller, projectId: string): boolean
 /** Throws `FORBIDDEN` where the rule says no. */
 export function enforce(rule: PolicyRule, caller: Caller, projectId: string): void {
   if (isAllowed(rule, caller, projectId)) return;
-  throw new TroveError('FORBIDDEN', `Policy doesn't allow ${rule} to be performed.`);
+  const isAdmins = POLICY_RULES[rule] === 'admin';
+  const reason = isAdmins ? 'User does not have admin privileges.' : `Policy doesn't allow ${rule} to be performed.`;
+  throw new TroveError('FORBIDDEN', reason);
 }

@@ -11,4 +11,5 @@ export const DatastorePath = Type.Object({ project_id: Segment, datastore: Segme
 export const DatastoreVersionPath = Type.Object({ project_id: Segment, datastore: Segment, version: Segment });
 export const VersionPath = Type.Object({ project_id: Segment, version: Segment });
 export const HostPath = Type.Object({ project_id: Segment, host: Segment });
+export const QuotaPath = Type.Object({ project_id: Segment, tenant_id: Segment });
 export const FlavorPath = Type.Object({ project_id: Segment, flavor_id: Segment });

@@ -18,8 +18,11 @@ import { listInstanceDetails } from './instances/list_detail.ts';
 import { patchInstance } from './instances/patch.ts';
 import { putInstance } from './instances/put.ts';
 import { showInstance } from './instances/show.ts';
+import { listLimits } from './limits/list.ts';
 import { listHosts } from './mgmt/list_hosts.ts';
 import { showHost } from './mgmt/show_host.ts';
+import { showQuotas } from './mgmt/show_quotas.ts';
+import { updateQuotas } from './mgmt/update_quotas.ts';
 import { healthcheck } from './service/healthcheck.ts';
 import { listVersions } from './service/list_versions.ts';
 import { listInstanceTasks } from './tasks/list.ts';
@@ -57,4 +60,7 @@ export const PROJECT_ROUTES: readonly Route[] = [
   showFlavor,
   listHosts,
   showHost,
+  listLimits,
+  showQuotas,
+  updateQuotas,
 ];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { harness, ID, OTHER, TASK, TASK_PATH, task } from '../../test/harness.ts';
+import { cells, harness, ID, OTHER, TASK, TASK_PATH, task } from '../../test/harness.ts';
 import { EXIT } from '../exit.ts';
 
 describe('tasks', () => {
@@ -9,16 +9,6 @@ describe('tasks', () => {
     }),
     [`GET ${TASK_PATH}`]: () => ({ body: { task: task({ error: { code: 'X', message: 'no room' } }) } }),
   };
-  const cells = (text: string) =>
-    text
-      .split('\n')
-      .filter((line) => line.startsWith('|'))
-      .map((line) =>
-        line
-          .split('|')
-          .slice(1, -1)
-          .map((cell) => cell.trim()),
-      );
 
   test('a list has a line per task, of an instance that is gone too', async () => {
     const { run, out } = harness(routes);

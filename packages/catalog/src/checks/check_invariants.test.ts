@@ -186,8 +186,8 @@ describe.each(['mysql', 'sqlite'] as const)('the invariants on %s', (dialect) =>
     await planted.charge({ instances: 5, backups: 1 });
     expect(await findings()).toEqual({
       I5: [
-        `project ${PROJECT} is charged 5 + 0 reserved of instances, and has 2 + 0`,
         `project ${PROJECT} is charged 1 + 0 reserved of backups, and has 0 + 0`,
+        `project ${PROJECT} is charged 5 + 0 reserved of instances, and has 2 + 0`,
       ],
     });
   });

@@ -120,7 +120,7 @@ async function readTheRest(tx: Knex.Transaction): Promise<Rest> {
     backups: await readBackups(tx),
     deadKeys: await readDeadKeys(tx),
     failedDeletes: await failedDeletes(tx),
-    usages: await tx<QuotaUsageRow>('quota_usages').select(),
+    usages: await tx<QuotaUsageRow>('quota_usages').orderBy(['tenant_id', 'resource']).select(),
     reserved: await readReserved(tx),
   };
 }

@@ -25,15 +25,15 @@ export function growthReservationId(instanceId: string, resource: QuotaResource)
 
 /** What the project has that is not deleted. `ramOf` gives a flavor's MB, 0 for one that is gone. */
 export async function countUsage(
-  tx: Knex.Transaction,
+  executor: Knex,
   projectId: string,
   ramOf: (flavorId: string) => number,
 ): Promise<QuotaAmounts> {
-  const rows = await tx<InstanceRow>('instances')
+  const rows = await executor<InstanceRow>('instances')
     .where({ tenant_id: projectId, deleted: 0 })
     .select('flavor_id', 'volume_size');
   return {
-    backups: await countBackups(tx, projectId),
+    backups: await countBackups(executor, projectId),
     instances: rows.length,
     ram: rows.reduce((sum, row) => sum + ramOf(row.flavor_id ?? ''), 0),
     volumes: rows.reduce((sum, row) => sum + (row.volume_size ?? 0), 0),
@@ -41,7 +41,7 @@ export async function countUsage(
 }
 
 /** Of the project, in whatever state: as with Trove each counts until it is deleted. */
-export async function countBackups(tx: Knex.Transaction, projectId: string): Promise<number> {
-  const row = await tx('backups').where({ tenant_id: projectId, deleted: 0 }).count({ total: '*' }).first();
+export async function countBackups(executor: Knex, projectId: string): Promise<number> {
+  const row = await executor('backups').where({ tenant_id: projectId, deleted: 0 }).count({ total: '*' }).first();
   return Number(row?.total ?? 0);
 }

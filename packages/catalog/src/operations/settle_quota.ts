@@ -1,9 +1,8 @@
 import type { Knex } from 'knex';
 import { troveNow } from '../database_time.ts';
-import { dialectOf } from '../dialect.ts';
 import type { QuotaUsageRow, ReservationRow } from '../tables.ts';
-import { growthReservationId, QUOTA_RESOURCES, type QuotaChange, type QuotaResource, reservationId } from './quota.ts';
-import { insertMissing } from './usage_rows.ts';
+import { growthReservationId, QUOTA_RESOURCES, type QuotaChange, reservationId } from './quota.ts';
+import { lockUsages } from './usage_rows.ts';
 
 export interface QuotaOfInstance {
   projectId: string;
@@ -15,8 +14,9 @@ export interface QuotaOfInstance {
  * an instance without a reservation (adopted), changes nothing.
  */
 export async function commitQuota(tx: Knex.Transaction, { projectId, instanceId }: QuotaOfInstance): Promise<void> {
+  const usages = await countedUsages(tx, projectId);
   for (const resource of QUOTA_RESOURCES) {
-    const usage = await lockUsage(tx, projectId, resource);
+    const usage = usages.get(resource);
     const delta = await moveReservation(tx, reservationId(instanceId, resource), 'Reserved', 'Committed');
     if (usage === undefined || delta === undefined) continue;
     await changeUsage(tx, usage, { inUse: delta, reserved: -delta });
@@ -31,8 +31,9 @@ export async function releaseQuota(
   tx: Knex.Transaction,
   { projectId, instanceId, amounts }: QuotaOfInstance & { amounts: QuotaChange },
 ): Promise<void> {
+  const usages = await countedUsages(tx, projectId);
   for (const resource of QUOTA_RESOURCES) {
-    const usage = await lockUsage(tx, projectId, resource);
+    const usage = usages.get(resource);
     const reserved = await moveReservation(tx, reservationId(instanceId, resource), 'Reserved', 'Rolled Back');
     if (usage === undefined) continue;
     if (reserved === undefined) await changeUsage(tx, usage, { inUse: -(amounts[resource] ?? 0), reserved: 0 });
@@ -48,8 +49,9 @@ export async function settleGrowth(
   tx: Knex.Transaction,
   args: QuotaOfInstance & { change: QuotaChange; done: boolean },
 ): Promise<void> {
+  const usages = await countedUsages(tx, args.projectId);
   for (const resource of QUOTA_RESOURCES) {
-    const usage = await lockUsage(tx, args.projectId, resource);
+    const usage = usages.get(resource);
     const id = growthReservationId(args.instanceId, resource);
     const reserved = await moveReservation(tx, id, 'Reserved', args.done ? 'Committed' : 'Rolled Back');
     if (usage === undefined) continue;
@@ -59,20 +61,12 @@ export async function settleGrowth(
 }
 
 /**
- * Undefined where the usage has not been counted yet: it is counted when it is first needed, by whoever waits here until
- * this transaction has ended.
+ * Under the project's lock, by their resource. One that has not been counted yet is left out: it is counted when it is first
+ * needed, by whoever waits until this transaction has ended.
  */
-async function lockUsage(
-  tx: Knex.Transaction,
-  projectId: string,
-  resource: QuotaResource,
-): Promise<QuotaUsageRow | undefined> {
-  const query = (): Knex.QueryBuilder => tx<QuotaUsageRow>('quota_usages').where({ tenant_id: projectId, resource });
-  const read = async (): Promise<QuotaUsageRow | undefined> =>
-    await (dialectOf(tx) === 'mysql' ? query().forUpdate().first('*') : query().first('*'));
-  const row = await read();
-  if (row === undefined && projectId !== '') await insertMissing(tx, projectId);
-  return row === undefined || row.in_use === null ? undefined : row;
+async function countedUsages(tx: Knex.Transaction, projectId: string): Promise<ReadonlyMap<string, QuotaUsageRow>> {
+  const rows = await lockUsages(tx, projectId);
+  return new Map(rows.filter((row) => row.in_use !== null).map((row) => [row.resource, row]));
 }
 
 /** The reservation's amount where it stood at `from` and is now at `to`; the affected row decides. */

@@ -2,8 +2,8 @@ import type { Knex } from 'knex';
 import { type CatalogFacts, UNFINISHED } from '../checks/facts.ts';
 import { countQuota, type RamOf } from '../checks/quota_difference.ts';
 import { troveNow } from '../database_time.ts';
-import { dialectOf } from '../dialect.ts';
 import { countBackups, growthReservationId, QUOTA_RESOURCES, type QuotaResource } from '../operations/quota.ts';
+import { lockUsages } from '../operations/usage_rows.ts';
 import type { InstanceRow, QuotaUsageRow, ReservationRow } from '../tables.ts';
 
 /**
@@ -14,12 +14,7 @@ export async function correctQuota(
   tx: Knex.Transaction,
   { projectId, ramOf }: { readonly projectId: string; readonly ramOf: RamOf },
 ): Promise<readonly QuotaResource[]> {
-  const query = tx<QuotaUsageRow>('quota_usages')
-    .where({ tenant_id: projectId })
-    .whereIn('resource', [...QUOTA_RESOURCES])
-    .orderBy('resource')
-    .select('*');
-  const usages = await (dialectOf(tx) === 'mysql' ? query.forUpdate() : query);
+  const usages = await lockUsages(tx, projectId);
   const instances = await tx<InstanceRow>('instances')
     .where({ tenant_id: projectId, deleted: 0 })
     .select('id', 'flavor_id', 'volume_size');

@@ -27,6 +27,7 @@ export {
   PutInstanceBody,
   type Resize,
 } from './instances.ts';
+export { LimitListBody, QuotaListBody, UpdatedQuotasBody, UpdateQuotasBody } from './quotas.ts';
 export { TASK_HEADER, Task, TaskBody, TaskListBody } from './tasks.ts';
 export { CreateUsersBody, NewUser, UserListBody } from './users.ts';
 export { VersionListBody } from './versions.ts';
