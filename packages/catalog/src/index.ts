@@ -50,7 +50,7 @@ export {
 } from './keys/key_operations.ts';
 export { type KeyStatus, keyStatus, type Rewrapped, rewrapKeys } from './keys/key_status.ts';
 export { type CatalogKeyStore, createKeyStore } from './keys/key_store.ts';
-export { owedPasswords, owedRotations, oweRotation, settlePassword } from './keys/owed.ts';
+export { type OwedKey, owedKeys, owedPasswords, owedRotations, oweRotation, settlePassword } from './keys/owed.ts';
 export type { KeyRings } from './keys/rings.ts';
 export type { AllRings } from './keys/sealed_cells.ts';
 export { openTaskSecret, sealTaskSecret } from './keys/task_secret.ts';
