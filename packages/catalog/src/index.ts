@@ -20,7 +20,7 @@ export type { GuestEffects } from './checks/effects.ts';
 export { effectsInLogs } from './checks/effects_in_logs.ts';
 export { type CatalogFacts, readFacts } from './checks/facts.ts';
 export { failedDeletes } from './checks/failed_deletes.ts';
-export type { BrokerReading, OutsideThing } from './checks/outside.ts';
+export { type BrokerReading, markedAccounts, type OutsideThing } from './checks/outside.ts';
 export { type RamOf } from './checks/quota_difference.ts';
 export type { NamedSecret } from './checks/secret_forms.ts';
 export { showsAction } from './checks/transient_status.ts';
