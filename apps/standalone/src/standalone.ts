@@ -61,7 +61,8 @@ export async function startStandalone({ home, config, logger, metrics, say }: St
     );
   }
   await registerDatastores(catalog, images);
-  await redeclareGuests(catalog, compute, broker, config.DEFAULT.control_exchange);
+  const { control_exchange: controlExchange, inst_rpc_key_encr_key: instance } = config.DEFAULT;
+  await redeclareGuests(catalog, compute, broker, { controlExchange, rings: { instance, uplink: [] } });
   const plane = await startPlane(config, images[0]?.manager, {
     ...{ catalog, broker, compute, logger },
     ...(metrics === undefined ? {} : { metrics }),

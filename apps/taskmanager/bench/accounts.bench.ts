@@ -38,7 +38,7 @@ async function provision(guests: number): Promise<Record<string, number>> {
       vhost: broker.vhost,
       fetch,
     });
-    const accounts = createBrokerAccounts(admin);
+    const accounts = createBrokerAccounts(admin, async () => 'bench');
     const ids = Array.from({ length: guests }, () => newUuid());
     const before = await brokerMemory(broker.managementUrl);
     const restored = await seconds(() => forEachOf(ids, AT_ONCE, (id) => restore(accounts, id)));

@@ -28,7 +28,7 @@ export async function benchWalls(): Promise<Measurement[]> {
   const closers: (() => Promise<unknown>)[] = [() => broker.dispose()];
   try {
     const admin = createRabbitmqAdmin({ managementUrl: new Secret(broker.managementUrl), vhost: broker.vhost, fetch });
-    const accounts = createBrokerAccounts(admin);
+    const accounts = createBrokerAccounts(admin, async () => 'bench');
     const transportUrl = new Secret(broker.url);
     const bus = await createAmqpBus({
       transportUrl,

@@ -31,7 +31,7 @@ await runService({
     const seenByGuests =
       defaults.guest_transport_url &&
       transportUrlWithTls(defaults.guest_transport_url, 'guest_transport_url', config.oslo_messaging_rabbit);
-    const accounts = await openBrokerAccounts(defaults, urls.sealed, logger);
+    const accounts = await openBrokerAccounts(defaults, urls.sealed, logger, () => readDeploymentId(catalog));
     const taskmanager = buildTaskmanager({
       ...{ catalog, sealedBus: buses.sealedBus, legacyBus: buses.legacyBus, accounts, logger, metrics, stop },
       compute: compute.driver,

@@ -5,6 +5,9 @@ import type { BrokerAdmin } from '../src/broker/broker_admin.ts';
 import { createMemoryAdmin } from '../src/broker/memory_admin.ts';
 import { createRabbitmqAdmin } from '../src/broker/rabbitmq_admin.ts';
 
+/** The deployment of accounts in tests without a catalog. */
+export const DEPLOYMENT = newUuid();
+
 /** A broker of either kind, to be entered by account. */
 export interface WalledBroker {
   readonly admin: BrokerAdmin;

@@ -2,7 +2,6 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { syncCatalog, type TaskRow } from '@trove/catalog';
 import { type TestCatalog, testCatalog } from '@trove/catalog/testing';
-import { silentLogger } from '@trove/common';
 import { afterEach, describe, expect, test } from 'vitest';
 import { memoryBrokerAccounts, restoreAccounts } from '../src/index.ts';
 import { ended, type House, instanceOf, openHouse } from './house.ts';
@@ -40,8 +39,8 @@ async function restore(recording: Recording, journals: readonly RecordedJournal[
   house = restored;
   restored.world.guestFaults.reportsEveryMs = 100;
   const running = journals.flatMap((journal) => restoreWorld(restored.world, journal));
-  const accounts = memoryBrokerAccounts(restored.broker);
-  await restoreAccounts({ catalog, compute: restored.world, accounts, logger: silentLogger });
+  const accounts = memoryBrokerAccounts(restored.broker, async () => recording.deploymentId);
+  await restoreAccounts({ catalog, compute: restored.world, accounts, rings: restored.rings });
   await accounts.close();
   for (const id of running) await restored.world.startServer(id, new AbortController().signal);
   return restored;

@@ -20,10 +20,11 @@ import {
   type TaskmanagerClient,
 } from '@trove/crypto-rpc';
 import { fileDelete, fileTask, type JsonObject, type TaskEngineOptions } from '@trove/tasks';
-import { createBrokerAccounts } from '../src/broker/broker_accounts.ts';
+import { type BrokerAccounts, createBrokerAccounts } from '../src/broker/broker_accounts.ts';
 import type { BrokerAdmin } from '../src/broker/broker_admin.ts';
 import { createMemoryAdmin } from '../src/broker/memory_admin.ts';
-import { buildTaskmanager, type Taskmanager, type TaskmanagerDeps } from '../src/index.ts';
+import { createGuestKeys, type GuestKeys } from '../src/guests/guest_keys.ts';
+import { buildTaskmanager, readDeploymentId, type Taskmanager, type TaskmanagerDeps } from '../src/index.ts';
 import { createWorld, FLAVOR, type World } from './world.ts';
 
 const VERSION = 'b81ccb84-4f1d-4a51-a7ad-4f9b7e8f9f10';
@@ -51,6 +52,9 @@ export interface House {
   readonly bus: Bus;
   /** The broker's administration, whose acts a test may replace. */
   readonly admin: BrokerAdmin;
+  /** Of the house's deployment, through `admin`. */
+  readonly accounts: BrokerAccounts;
+  readonly keys: GuestKeys;
   readonly world: World;
   readonly rings: KeyRings;
   /** Another taskmanager on the same catalog and bus; `own`: each sealed guest gets a broker account. */
@@ -86,15 +90,16 @@ export function openHouse(catalog: TestCatalog): House {
   const broker = createMemoryBroker();
   const bus = broker.bus({ user: 'trove' });
   const admin = createMemoryAdmin(broker);
-  const accounts = createBrokerAccounts(admin);
+  const accounts = createBrokerAccounts(admin, () => readDeploymentId(catalog));
   const project = newUuid().replaceAll('-', '');
   const controlKeys = { ring: CONTROL_RING };
   const api = createTaskmanagerClient({ bus, controlKeys, controlExchange: 'trove', logger: LOGGER });
   const world = createWorld({ catalog, broker });
   const rings: KeyRings = { instance: [new Secret('kek-of-this-test')], uplink: [] };
+  const keys = createGuestKeys({ catalog, rings, keyStore: { forget: () => undefined } });
   const open: Taskmanager[] = [];
   return {
-    ...{ catalog, project, api, broker, bus, admin, world, rings },
+    ...{ catalog, project, api, broker, bus, admin, accounts, keys, world, rings },
     async taskmanager({ secure = true, own = true, faults, compute = world, ...others } = {}) {
       const taskmanager = buildTaskmanager({
         ...{

@@ -44,7 +44,13 @@ export class ReconciledHouse {
     const { catalog, house, deploymentId } = this;
     owners += 1;
     return createReconciler({
-      ...{ catalog, compute: house.world, deploymentId: async () => deploymentId, everyMs: 0 },
+      ...{
+        catalog,
+        compute: house.world,
+        accounts: house.accounts,
+        deploymentId: async () => deploymentId,
+        everyMs: 0,
+      },
       ...{ owner: `reconciler ${owners}`, limits: { ...AT_ONCE, ...limits } },
       ...{ clock, logger, metrics: createMetrics() },
     });

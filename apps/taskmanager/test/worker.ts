@@ -4,6 +4,7 @@ import { createGuestClient } from '@trove/crypto-rpc';
 import { createTaskEngine, type TaskEngineOptions } from '@trove/tasks';
 import { type Boundary, withBoundaries } from '@trove/testkit';
 import { createBrokerAccounts } from '../src/broker/broker_accounts.ts';
+import { readDeploymentId } from '../src/deployment_id.ts';
 import { createGuestHello } from '../src/guests/guest_hello.ts';
 import { createGuestKeys } from '../src/guests/guest_keys.ts';
 import { Unheard } from '../src/tasks/shared/ask_guest.ts';
@@ -52,7 +53,7 @@ export function openWorkers(house: House): Workers {
         ...{ catalog, guests, keys, clock: systemClock, controlRing: CONTROL_RING },
         ...{ unheard: new Unheard(), knocks: new Knocks() },
         compute: withBoundaries(house.world, visit),
-        accounts: createBrokerAccounts(withBoundaries(house.admin, visit)),
+        accounts: createBrokerAccounts(withBoundaries(house.admin, visit), () => readDeploymentId(house.catalog)),
         hello: createGuestHello({ catalog, guests, keys, logger: silentLogger }),
         settings: {
           secureMessaging: secure,
@@ -67,7 +68,7 @@ export function openWorkers(house: House): Workers {
             reportIntervalSeconds: SETTINGS.report_interval,
           },
         },
-        deploymentId: async () => (await house.catalog.knex('deployment').first('deployment_id')).deployment_id,
+        deploymentId: () => readDeploymentId(house.catalog),
       };
       count += 1;
       const engine = createTaskEngine({

@@ -20,7 +20,7 @@ export type { GuestEffects } from './checks/effects.ts';
 export { effectsInLogs } from './checks/effects_in_logs.ts';
 export { type CatalogFacts, readFacts } from './checks/facts.ts';
 export { failedDeletes } from './checks/failed_deletes.ts';
-export type { BrokerReading, OutsideThing } from './checks/outside.ts';
+export { type BrokerReading, markedAccounts, type OutsideThing } from './checks/outside.ts';
 export { type RamOf } from './checks/quota_difference.ts';
 export type { NamedSecret } from './checks/secret_forms.ts';
 export { showsAction } from './checks/transient_status.ts';
@@ -50,7 +50,7 @@ export {
 } from './keys/key_operations.ts';
 export { type KeyStatus, keyStatus, type Rewrapped, rewrapKeys } from './keys/key_status.ts';
 export { type CatalogKeyStore, createKeyStore } from './keys/key_store.ts';
-export { owedPasswords, owedRotations, oweRotation, settlePassword } from './keys/owed.ts';
+export { type OwedKey, owedKeys, owedPasswords, owedRotations, oweRotation, settlePassword } from './keys/owed.ts';
 export type { KeyRings } from './keys/rings.ts';
 export type { AllRings } from './keys/sealed_cells.ts';
 export { openTaskSecret, sealTaskSecret } from './keys/task_secret.ts';

@@ -27,7 +27,7 @@ export class Planted {
   readonly catalog: TestCatalog;
   readonly deploymentId: string;
   things: OutsideThing[] = [];
-  broker: BrokerReading = { accounts: [], queues: [] };
+  broker: BrokerReading = { accounts: [], marks: new Map(), queues: [] };
 
   constructor(catalog: TestCatalog, deploymentId: string) {
     this.catalog = catalog;
@@ -43,7 +43,7 @@ export class Planted {
   async clear(): Promise<void> {
     for (const table of TABLES) await this.catalog.knex(table).delete();
     this.things = [];
-    this.broker = { accounts: [], queues: [] };
+    this.broker = { accounts: [], marks: new Map(), queues: [] };
   }
 
   thing(kind: OutsideThing['kind'], instanceId: string, changes: Partial<OutsideThing> = {}): OutsideThing {

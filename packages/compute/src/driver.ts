@@ -86,6 +86,10 @@ export interface CreateVolume {
   readonly size: number;
   /** What the server to come will need: a driver with several hosts looks for room for both. */
   readonly server?: { readonly flavor: Flavor; readonly imageId: string; readonly availabilityZone?: string };
+  /** What `onChosen` was told at an earlier try. */
+  readonly volumeId?: string | undefined;
+  /** Told which id the volume will have, before it is made; where it rejects, none is. A driver with one host need not say it. */
+  readonly onChosen?: (volumeId: string) => Promise<void>;
 }
 
 /** Something outside that carries a deployment's id: made for one of its instances by the request with this token. */
@@ -113,8 +117,8 @@ export interface ComputeDriver {
   images(): Promise<readonly Image[]>;
   hosts(): Promise<readonly HostInfo[]>;
   createVolume(request: CreateVolume, signal: AbortSignal): Promise<{ volumeId: string }>;
-  /** The volume that this token made, or undefined. */
-  findVolume(clientToken: string): Promise<{ volumeId: string } | undefined>;
+  /** The volume that this token made, or undefined. With the id that it was to have, no host but that one's has to answer. */
+  findVolume(clientToken: string, volumeId?: string): Promise<{ volumeId: string } | undefined>;
   /**
    * Makes the volume, and the file system on it, `size` GB large, under a running server too. It only grows: one that is
    * this large or larger stays as it is. `COMPUTE_ERROR` where it is not there.

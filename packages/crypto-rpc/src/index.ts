@@ -20,7 +20,14 @@ export { keyCheckValue, uplinkKey } from './keys/derive.ts';
 export { type HeldKey, type HeldKeys, type HeldKeysFile, heldInMemory } from './keys/held_keys.ts';
 export type { GuestKey, GuestPeer, KeyStore, RpcPolicy } from './keys/key_store.ts';
 export { createConductorServer } from './rpc/conductor_server.ts';
-export { type GuestWalls, guestAccount, guestWalls, isGuestAccount } from './rpc/guest_account.ts';
+export {
+  deploymentMark,
+  deploymentsIn,
+  type GuestWalls,
+  guestAccount,
+  guestWalls,
+  isGuestAccount,
+} from './rpc/guest_account.ts';
 export { createGuestClient } from './rpc/guest_client.ts';
 export { createGuestServer } from './rpc/guest_server.ts';
 export { type OnRefused, type RefusalFacts, type RefusalReason } from './rpc/refusal.ts';

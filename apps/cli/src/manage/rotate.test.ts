@@ -94,7 +94,7 @@ test('all are asked for in batches that go on where the last one ended, and what
   ]);
 });
 
-test('keys that are being changed, or were injected, are shown with what they are', async () => {
+test('keys that are being changed, or were injected, are shown with what they are, and what is owed with what follows', async () => {
   const key = { sealed_key: '', uplink: '', kcv: '0'.repeat(12), policy: 2 };
   await catalog.knex('instance_keys').insert([
     { ...key, instance_id: 'a', version: 1, state: 'active', bootstrap_until: null },
@@ -102,11 +102,21 @@ test('keys that are being changed, or were injected, are shown with what they ar
     { ...key, instance_id: 'b', version: 1, state: 'active', bootstrap_until: 1 },
     { ...key, instance_id: 'c', version: 1, state: 'active', bootstrap_until: '9000000000000000' },
   ]);
+  await catalog.knex('keys_owed').insert([
+    { instance_id: 'a', version: 1, what: 'password', since: 1_700_000_000_000_000 },
+    { instance_id: 'a', version: 2, what: 'password', since: 1 },
+    { instance_id: 'b', version: 1, what: 'rotation', since: '1700000000000000' },
+  ]);
   const keys = join(directory, 'keys.conf');
   writeFileSync(keys, '[DEFAULT]\ninst_rpc_key_encr_key = a-kek-of-this-test\n');
-  const { out } = await run('--config-file', keys, 'keys', 'status');
+  const { out, code } = await run('--config-file', keys, 'keys', 'status');
+  expect(code).toBe(EXIT.ok);
   expect(out).toMatch(/\| a +\| 2 +\| pending \| agreed on, not proven yet/);
   expect(out).toMatch(/\| b +\| 1 +\| active +\| injected, half an hour ago or more: opens nothing/);
   expect(out).toMatch(/\| c +\| 1 +\| active +\| injected into a server that is being made/);
-  expect(out).not.toMatch(/\| a +\| 1 /);
+  const [unsettled = '', owed = ''] = out.split('| Owed ');
+  expect(unsettled).not.toMatch(/\| a +\| 1 /);
+  expect(owed).toMatch(/\| a +\| 1 +\| password +\| 2023-11-14T22:13:20.000Z \| the broker still has an older one/);
+  expect(owed).toMatch(/\| b +\| 1 +\| another key \| 2023-11-14T22:13:20.000Z \| it stands in its server's files/);
+  expect(owed, 'one that is not proven yet is shown above').not.toMatch(/\| a +\| 2 /);
 });

@@ -13,7 +13,13 @@ import type { ComputeDriver } from '@trove/compute';
 import { buildConductor, type Conductor, type ConductorConfig } from '@trove/conductor';
 import { createRefusalAudit, createTaskmanagerClient, type MemoryBroker } from '@trove/crypto-rpc';
 import { loadStaticTokens } from '@trove/identity';
-import { buildTaskmanager, memoryBrokerAccounts, type Taskmanager, type TaskmanagerConfig } from '@trove/taskmanager';
+import {
+  buildTaskmanager,
+  memoryBrokerAccounts,
+  readDeploymentId,
+  type Taskmanager,
+  type TaskmanagerConfig,
+} from '@trove/taskmanager';
 
 export interface ControlPlaneConfig {
   readonly api: ApiConfig;
@@ -92,7 +98,7 @@ async function startConductor(config: ConductorConfig, ground: Ground, opened: O
 
 async function startTaskmanager(config: TaskmanagerConfig, ground: Ground, opened: Opened): Promise<Taskmanager> {
   const bus = openBus(ground, 'taskmanager', opened);
-  const accounts = memoryBrokerAccounts(ground.broker);
+  const accounts = memoryBrokerAccounts(ground.broker, () => readDeploymentId(ground.catalog));
   opened.push(accounts);
   const { DEFAULT: settings } = config;
   const taskmanager = buildTaskmanager({

@@ -1,8 +1,8 @@
-import type { Catalog, InstanceRow } from '@trove/catalog';
+import type { Catalog, InstanceRow, KeyRings } from '@trove/catalog';
 import { silentLogger } from '@trove/common';
 import type { ComputeDriver } from '@trove/compute';
 import { createGuestClient, type KeyStore, type MemoryBroker } from '@trove/crypto-rpc';
-import { memoryBrokerAccounts, restoreAccounts } from '@trove/taskmanager';
+import { memoryBrokerAccounts, readDeploymentId, restoreAccounts } from '@trove/taskmanager';
 
 /** Declaring asks nobody about keys. */
 const noKeys: KeyStore = { guestPeer: async () => undefined, forget: () => undefined };
@@ -15,7 +15,7 @@ export async function redeclareGuests(
   catalog: Catalog,
   compute: Pick<ComputeDriver, 'injectedFiles'>,
   broker: MemoryBroker,
-  controlExchange: string,
+  { controlExchange, rings }: { readonly controlExchange: string; readonly rings: KeyRings },
 ): Promise<void> {
   const rows = await catalog.knex<InstanceRow>('instances').where({ deleted: 0 }).select('id');
   const bus = broker.bus();
@@ -28,8 +28,8 @@ export async function redeclareGuests(
   });
   for (const { id } of rows) await guests.declareGuest(id, 2);
   await guests.close();
-  const accounts = memoryBrokerAccounts(broker);
-  await restoreAccounts({ catalog, compute, accounts, logger: silentLogger });
+  const accounts = memoryBrokerAccounts(broker, () => readDeploymentId(catalog));
+  await restoreAccounts({ catalog, compute, accounts, rings });
   await accounts.close();
   await bus.close();
 }

@@ -24,7 +24,7 @@ import {
   type TaskmanagerClient,
   uplinkKey,
 } from '@trove/crypto-rpc';
-import { type BrokerAccounts, buildTaskmanager, openBrokerAccounts } from '@trove/taskmanager';
+import { type BrokerAccounts, buildTaskmanager, openBrokerAccounts, readDeploymentId } from '@trove/taskmanager';
 import { testBroker } from '@trove/testkit';
 import { type Channel, type ChannelModel, type ConfirmChannel, type ConsumeMessage, connect } from 'amqplib';
 
@@ -119,7 +119,9 @@ export async function openScene(): Promise<Scene> {
     return channel;
   };
   const management = { broker_management_url: new Secret(broker.managementUrl), broker_management_ca: undefined };
-  const accounts = await openBrokerAccounts(management, new Secret(broker.url), silentLogger);
+  const accounts = await openBrokerAccounts(management, new Secret(broker.url), silentLogger, () =>
+    readDeploymentId(catalog),
+  );
   if (accounts === undefined) throw new Error('the broker has no accounts');
   const metrics = {
     ...createMetrics(),

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BrokerReading, BusTap, TappedOnBus } from '@trove/catalog';
-import { readSeen } from '@trove/crypto-rpc';
+import { deploymentsIn, readSeen } from '@trove/crypto-rpc';
 import type { TestBroker } from '@trove/testkit';
 import { type Channel, type ChannelModel, type ConsumeMessage, connect, type Options } from 'amqplib';
 
@@ -41,6 +41,10 @@ export class BrokerHands {
 
   async read(): Promise<BrokerReading> {
     const permissions = (await this.#get(`/vhosts/${this.#broker.vhost}/permissions`)) as { user: string }[];
+    const topics = (await this.#get(`/vhosts/${this.#broker.vhost}/topic-permissions`)) as {
+      user: string;
+      exchange: string;
+    }[];
     const queues = (await this.#get(`/queues/${this.#broker.vhost}?disable_stats=true&enable_queue_totals=true`)) as {
       name: string;
       messages?: number;
@@ -48,6 +52,12 @@ export class BrokerHands {
     const consumers = (await this.#get(`/consumers/${this.#broker.vhost}`)) as { queue: { name: string } }[];
     return {
       accounts: permissions.map(({ user }) => user),
+      marks: new Map(
+        [...Map.groupBy(topics, ({ user }) => user)].map(([user, own]) => [
+          user,
+          deploymentsIn(own.map(({ exchange }) => exchange)),
+        ]),
+      ),
       queues: queues.map(({ name, messages = 0 }) => ({
         ...{ name, messages },
         consumers: consumers.filter(({ queue }) => queue.name === name).length,

@@ -1,5 +1,13 @@
 import { type Secret, TroveError } from '@trove/common';
-import { type GuestWalls, guestAccount, guestTopology, guestWalls, type Topology } from '@trove/crypto-rpc';
+import {
+  deploymentMark,
+  deploymentsIn,
+  type GuestWalls,
+  guestAccount,
+  guestTopology,
+  guestWalls,
+  type Topology,
+} from '@trove/crypto-rpc';
 import type { AccountFacts, BrokerAdmin } from './broker_admin.ts';
 import { type Survey, surveyOf } from './survey.ts';
 
@@ -21,8 +29,12 @@ export interface BrokerAccounts {
   repairWalls(instanceId: string): Promise<readonly string[]>;
   /** Ends the account and with it its connections; the queue stays. Not there is success. */
   cutOff(instanceId: string): Promise<void>;
-  /** `cutOff`, then the queue. */
+  /** The queue, then `cutOff`: as long as there is anything left of it, the account is there, which says whose it is. */
   remove(instanceId: string): Promise<void>;
+  /** The deployments whose mark each account has, by account; of this guest alone where one is named. */
+  marks(instanceId?: string): Promise<ReadonlyMap<string, readonly string[]>>;
+  /** Marks an account that is there as this deployment's, whatever else it is. Rejects where it is not there. */
+  mark(instanceId: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -30,24 +42,31 @@ export interface BrokerAccounts {
 interface Part {
   readonly name: string;
   readonly holds: (facts: AccountFacts, queueIsThere: boolean) => boolean;
-  readonly make: (facts: AccountFacts) => Promise<void>;
+  readonly make: (facts: AccountFacts, user: string) => Promise<void>;
 }
 
 const NOTHING: AccountFacts = { hasPassword: false, tags: [], otherVhosts: [], topics: {} };
 
-/** The provisioner over one broker's administration. */
-export function createBrokerAccounts(admin: BrokerAdmin): BrokerAccounts {
+/** The provisioner over one broker's administration, for the deployment of this id. */
+export function createBrokerAccounts(admin: BrokerAdmin, deploymentId: () => Promise<string>): BrokerAccounts {
+  let mark: Part | undefined;
+  const markOf = async (): Promise<Part> => (mark ??= markPart(admin, await deploymentId()));
+  const partsOf = async (instanceId: string): Promise<readonly Part[]> => [
+    await markOf(),
+    ...wallsOf(admin, instanceId),
+  ];
+
   const makeAll = async (instanceId: string, password: Secret): Promise<void> => {
     const user = guestAccount(instanceId);
     const facts = (await admin.readAccount(user)) ?? NOTHING;
     await admin.putUser(user, undefined);
-    for (const part of partsOf(admin, instanceId)) await part.make(facts);
+    for (const part of await partsOf(instanceId)) await part.make(facts, user);
     await admin.putUser(user, password);
   };
 
   const differing = async (instanceId: string, facts: AccountFacts): Promise<Part[]> => {
     const queueIsThere = await admin.hasQueue(guestTopology(instanceId));
-    return partsOf(admin, instanceId).filter((part) => !part.holds(facts, queueIsThere));
+    return (await partsOf(instanceId)).filter((part) => !part.holds(facts, queueIsThere));
   };
 
   const accounts: BrokerAccounts = {
@@ -67,7 +86,7 @@ export function createBrokerAccounts(admin: BrokerAdmin): BrokerAccounts {
       const parts = await differing(instanceId, facts ?? NOTHING);
       const names = parts.map((part) => part.name);
       if (facts !== undefined && isOpen(facts)) {
-        for (const part of parts) await part.make(facts);
+        for (const part of parts) await part.make(facts, guestAccount(instanceId));
         return names;
       }
       const password = await findPassword();
@@ -80,9 +99,13 @@ export function createBrokerAccounts(admin: BrokerAdmin): BrokerAccounts {
       const all = await admin.readAll(signal);
       const holds = (instanceId: string, facts: AccountFacts): boolean => {
         const queueIsThere = all.hasQueue(guestTopology(instanceId));
-        return partsOf(admin, instanceId).every((part) => part.holds(facts, queueIsThere));
+        return wallsOf(admin, instanceId).every((part) => part.holds(facts, queueIsThere));
       };
-      return surveyOf(all, (instanceId, facts) => isOpen(facts) && holds(instanceId, facts));
+      const { holds: isMarked } = await markOf();
+      return surveyOf(all, {
+        isWalled: (instanceId, facts) => isOpen(facts) && holds(instanceId, facts),
+        isMarked: (facts) => isMarked(facts, true),
+      });
     },
 
     async repairWalls(instanceId) {
@@ -94,8 +117,19 @@ export function createBrokerAccounts(admin: BrokerAdmin): BrokerAccounts {
     cutOff: (instanceId) => admin.deleteUser(guestAccount(instanceId)),
 
     async remove(instanceId) {
-      await accounts.cutOff(instanceId);
       for (const { name } of guestTopology(instanceId).queues ?? []) await admin.deleteQueue(name);
+      await accounts.cutOff(instanceId);
+    },
+
+    async marks(instanceId) {
+      if (instanceId === undefined) return await admin.readMarks();
+      const user = guestAccount(instanceId);
+      const marks = deploymentsIn(Object.keys((await admin.readAccount(user))?.topics ?? {}));
+      return new Map(marks.length === 0 ? [] : [[user, marks]]);
+    },
+
+    async mark(instanceId) {
+      await (await markOf()).make(NOTHING, guestAccount(instanceId));
     },
 
     close: () => admin.close(),
@@ -108,9 +142,17 @@ function isOpen({ hasPassword, tags }: AccountFacts): boolean {
   return hasPassword && tags.length === 0;
 }
 
+function markPart(admin: BrokerAdmin, deploymentId: string): Part {
+  const { exchange, topic } = deploymentMark(deploymentId);
+  return {
+    name: 'deployment',
+    holds: ({ topics }) => equal(topics[exchange], topic),
+    make: (_, user) => admin.putTopicPermission(user, exchange, topic),
+  };
+}
+
 /** A missing topic permission is an open door, so those come first and the right to enter the vhost last. */
-function partsOf(admin: BrokerAdmin, instanceId: string): readonly Part[] {
-  const user = guestAccount(instanceId);
+function wallsOf(admin: BrokerAdmin, instanceId: string): readonly Part[] {
   const walls: GuestWalls = guestWalls(instanceId);
   const topology: Topology = guestTopology(instanceId);
   const { permissions, topics, maxConnections, maxChannels } = walls;
@@ -118,25 +160,25 @@ function partsOf(admin: BrokerAdmin, instanceId: string): readonly Part[] {
     ...Object.entries(topics).map(([exchange, topic]) => ({
       name: `topic permission on ${exchange}`,
       holds: (facts: AccountFacts) => equal(facts.topics[exchange], topic),
-      make: () => admin.putTopicPermission(user, exchange, topic),
+      make: (_: AccountFacts, user: string) => admin.putTopicPermission(user, exchange, topic),
     })),
     {
       name: 'limits',
       holds: (facts) => facts.maxConnections === maxConnections && facts.maxChannels === maxChannels,
-      make: () => admin.putLimits(user, { maxConnections, maxChannels }),
+      make: (_, user) => admin.putLimits(user, { maxConnections, maxChannels }),
     },
     { name: 'queue', holds: (_, queueIsThere) => queueIsThere, make: () => admin.putQueue(topology) },
     {
       name: 'other vhosts',
       holds: (facts) => facts.otherVhosts.length === 0,
-      make: async (facts) => {
+      make: async (facts, user) => {
         for (const vhost of facts.otherVhosts) await admin.leaveVhost(user, vhost);
       },
     },
     {
       name: 'permissions',
       holds: (facts) => equal(facts.permissions, permissions),
-      make: () => admin.putPermissions(user, permissions),
+      make: (_, user) => admin.putPermissions(user, permissions),
     },
   ];
 }

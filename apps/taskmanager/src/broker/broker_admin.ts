@@ -34,8 +34,11 @@ export interface BrokerAdmin {
   readAccount(user: string): Promise<AccountFacts | undefined>;
   /** What `readAccount` and `hasQueue` say of every guest, for the price of a few of them. */
   readAll(signal?: AbortSignal): Promise<BrokerFacts>;
+  /** The deployments whose mark each guest's account has, by account; what no deployment has marked is left out. */
+  readMarks(signal?: AbortSignal): Promise<ReadonlyMap<string, readonly string[]>>;
   /** Without a password nobody can log in; without tags in any case. */
   putUser(user: string, password: Secret | undefined): Promise<void>;
+  /** Rejects where there is no such account, as the next two do: what is removed meanwhile does not come back by half. */
   putTopicPermission(user: string, exchange: string, permission: TopicPermission): Promise<void>;
   putLimits(user: string, limits: { readonly maxConnections: number; readonly maxChannels: number }): Promise<void>;
   putPermissions(user: string, permissions: Permissions): Promise<void>;

@@ -18,6 +18,7 @@ const open = (url: string | undefined, ca?: string, logger = recorded().logger) 
     { broker_management_url: url === undefined ? undefined : new Secret(url), broker_management_ca: ca },
     SEALED,
     logger,
+    async () => 'd',
   );
 
 test('unset, a start says that sealed guests share an account', async () => {

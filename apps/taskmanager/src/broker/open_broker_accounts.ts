@@ -25,6 +25,7 @@ export async function openBrokerAccounts(
   settings: BrokerAccountsSettings,
   sealedTransportUrl: Secret,
   logger: Logger,
+  deploymentId: () => Promise<string>,
 ): Promise<BrokerAccounts | undefined> {
   const managementUrl = settings.broker_management_url;
   if (managementUrl === undefined) {
@@ -35,7 +36,8 @@ export async function openBrokerAccounts(
   }
   const { vhost } = parseTransportUrl(sealedTransportUrl, 'sealed_transport_url');
   const common = { managementUrl, vhost };
-  return createBrokerAccounts(createRabbitmqAdmin({ ...common, ...(await managementFetch(managementUrl, settings)) }));
+  const admin = createRabbitmqAdmin({ ...common, ...(await managementFetch(managementUrl, settings)) });
+  return createBrokerAccounts(admin, deploymentId);
 }
 
 /** How the management API is spoken to: as it is, or with TLS as `broker_management_ca` says. Throws `CONFIG_INVALID`. */
@@ -49,8 +51,8 @@ export async function managementFetch(
 }
 
 /** Accounts on a broker inside this process: always, and without credentials. */
-export function memoryBrokerAccounts(broker: MemoryBroker): BrokerAccounts {
-  return createBrokerAccounts(createMemoryAdmin(broker));
+export function memoryBrokerAccounts(broker: MemoryBroker, deploymentId: () => Promise<string>): BrokerAccounts {
+  return createBrokerAccounts(createMemoryAdmin(broker), deploymentId);
 }
 
 function protocolOf(url: Secret): 'http:' | 'https:' {

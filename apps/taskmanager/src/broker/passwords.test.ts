@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { newUuid, Secret } from '@trove/common';
 import type { Bus, PasswordChoice } from '@trove/crypto-rpc';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { WALLED_BROKERS, type WalledBroker } from '../../test/each_broker.ts';
+import { DEPLOYMENT, WALLED_BROKERS, type WalledBroker } from '../../test/each_broker.ts';
 import { type BrokerAccounts, createBrokerAccounts } from './broker_accounts.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -25,7 +25,7 @@ describe.each(WALLED_BROKERS)('a password that is being changed %s', (_name, ope
 
   beforeEach(async () => {
     broker = await open();
-    accounts = createBrokerAccounts(broker.admin);
+    accounts = createBrokerAccounts(broker.admin, async () => DEPLOYMENT);
     accepted = [];
     await accounts.make(id, old);
   });

@@ -4,7 +4,7 @@ import { guestAccount } from '@trove/crypto-rpc';
 import { type TestBroker, testBroker } from '@trove/testkit';
 import { type Channel, type ChannelModel, connect } from 'amqplib';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { guestUrl } from '../../test/each_broker.ts';
+import { DEPLOYMENT, guestUrl } from '../../test/each_broker.ts';
 import { type BrokerAccounts, createBrokerAccounts } from './broker_accounts.ts';
 import type { BrokerAdmin } from './broker_admin.ts';
 import { createRabbitmqAdmin } from './rabbitmq_admin.ts';
@@ -27,7 +27,7 @@ const open: ChannelModel[] = [];
 beforeAll(async () => {
   broker = await testBroker();
   admin = createRabbitmqAdmin({ managementUrl: new Secret(broker.managementUrl), vhost: broker.vhost, fetch });
-  accounts = createBrokerAccounts(admin);
+  accounts = createBrokerAccounts(admin, async () => DEPLOYMENT);
   service = await connect(broker.url);
   const channel = await service.createChannel();
   for (const name of ['trove.up', 'trove.reply']) await channel.assertExchange(name, 'topic', { durable: true });

@@ -2,6 +2,7 @@ import type { PlainFetch, Secret } from '@trove/common';
 import { isGuestAccount, type Permissions, type TopicPermission, type Topology } from '@trove/crypto-rpc';
 import type { AccountFacts, BrokerAdmin, BrokerFacts } from './broker_admin.ts';
 import { createManagement, type Management } from './management.ts';
+import { readMarks } from './read_marks.ts';
 
 export interface RabbitmqAdminOptions {
   /** `https://user:password@host:port`, an administrator's. */
@@ -21,6 +22,7 @@ export function createRabbitmqAdmin(options: RabbitmqAdminOptions): BrokerAdmin 
   return {
     readAccount: (user) => readAccount(api, options.vhost, user),
     readAll: (signal) => readAll(api, options.vhost, signal),
+    readMarks: (signal) => readMarks(api, options.vhost, signal),
     async putUser(user, password) {
       // An empty hash is how the broker writes "no password".
       const secret = password === undefined ? { password_hash: '' } : { password: password.reveal() };

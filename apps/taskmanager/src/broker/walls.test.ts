@@ -1,8 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { newUuid, Secret } from '@trove/common';
-import { type Bus, guestAccount, guestTopology, type Publication, type Topology } from '@trove/crypto-rpc';
+import {
+  type Bus,
+  deploymentMark,
+  guestAccount,
+  guestTopology,
+  type Publication,
+  type Topology,
+} from '@trove/crypto-rpc';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { WALLED_BROKERS, type WalledBroker } from '../../test/each_broker.ts';
+import { DEPLOYMENT, WALLED_BROKERS, type WalledBroker } from '../../test/each_broker.ts';
 import { type BrokerAccounts, createBrokerAccounts } from './broker_accounts.ts';
 import type { BrokerAdmin } from './broker_admin.ts';
 
@@ -36,7 +43,7 @@ describe.each(WALLED_BROKERS)('the walls around a guest %s', (_name, open) => {
 
   beforeEach(async () => {
     broker = await open();
-    accounts = createBrokerAccounts(broker.admin);
+    accounts = createBrokerAccounts(broker.admin, async () => DEPLOYMENT);
     heard = [];
     await broker.service.declare(EXCHANGES);
     await broker.service.consume('all', { prefetch: 100 }, async (delivery) => {
@@ -96,6 +103,7 @@ describe.each(WALLED_BROKERS)('the walls around a guest %s', (_name, open) => {
       ['', 'all'],
       ['trove.down', `guest.${victim.id}`],
       ['trove.tasks', 'taskmanager.tasks'],
+      [deploymentMark(DEPLOYMENT).exchange, `ev.${id}`],
     ];
     for (const [exchange, key] of forbidden)
       await expect(send(own.bus, exchange, key), key).rejects.toMatchObject({ code: 'RPC_REFUSED' });
@@ -105,6 +113,8 @@ describe.each(WALLED_BROKERS)('the walls around a guest %s', (_name, open) => {
     await send(own.bus, 'trove.up', `ev.${id}`);
     await until(() => heard.length > 0);
     expect(heard.map((line) => line.split(' ')[0])).toEqual([`ev.${id}`]);
+    const marks = new Map([own, victim].map((of) => [guestAccount(of.id), [DEPLOYMENT]]));
+    expect([await accounts.marks(), await accounts.marks(id)]).toEqual([marks, new Map([...marks].slice(0, 1))]);
   });
 
   test("it reads no other guest's queue and takes nothing out of it", async () => {
@@ -175,7 +185,7 @@ describe.each(WALLED_BROKERS)('the walls around a guest %s', (_name, open) => {
     for (let survived = 0; ; survived += 1) {
       const [id, password] = [newUuid(), newPassword()];
       const crash = crashingAfter(broker.admin, survived);
-      const made = await createBrokerAccounts(crash.admin)
+      const made = await createBrokerAccounts(crash.admin, async () => DEPLOYMENT)
         .make(id, password)
         .then(
           () => true,
@@ -184,6 +194,7 @@ describe.each(WALLED_BROKERS)('the walls around a guest %s', (_name, open) => {
       if (made) {
         expect(crash.acts.filter((act) => act !== 'readAccount')).toEqual([
           'putUser',
+          'putTopicPermission',
           'putTopicPermission',
           'putTopicPermission',
           'putLimits',

@@ -3,6 +3,7 @@ import {
   correctQuota,
   eraseDeadKeys,
   freeDeadSlot,
+  type OutsideThing,
   ownershipOf,
   type RamOf,
   type RecordedFinding,
@@ -12,7 +13,8 @@ import {
   withTransaction,
 } from '@trove/catalog';
 import { isTroveError } from '@trove/common';
-import type { ComputeDriver, OwnedThing } from '@trove/compute';
+import type { ComputeDriver } from '@trove/compute';
+import type { BrokerAccounts } from '../broker/broker_accounts.ts';
 import { deleteAgain } from './delete_again.ts';
 import { fileReconcile } from './file_reconcile.ts';
 import { removeThing } from './remove_thing.ts';
@@ -20,9 +22,10 @@ import { removeThing } from './remove_thing.ts';
 export interface ActDeps {
   readonly catalog: Catalog;
   readonly compute: ComputeDriver;
+  readonly accounts?: BrokerAccounts | undefined;
   readonly ramOf: RamOf;
   /** As this run has listed them; undefined where nobody could: then nothing that needs them is acted on. */
-  readonly things: readonly OwnedThing[] | undefined;
+  readonly things: readonly OutsideThing[] | undefined;
   /** Everything that is acted on in this run: a task gets all that is its instance's. */
   readonly acts: readonly RecordedFinding[];
   /** Ends the act in the middle; it is found again. */
@@ -81,7 +84,7 @@ async function file({ catalog, acts }: ActDeps, { instanceId }: RecordedFinding)
  * again: that may take long, and what is gone meanwhile is no error to remove.
  */
 async function removeOrFile(deps: ActDeps, finding: RecordedFinding): Promise<ActOutcome> {
-  const { catalog, compute, signal, things = [] } = deps;
+  const { catalog, signal, things = [] } = deps;
   const { kind, subject, instanceId } = finding;
   const thing = kind === 'unsettled' ? undefined : things.find((each) => subjectOf(each) === subject);
   const tokens = [subject, ...(thing === undefined ? [] : [thing.clientToken])];
@@ -89,7 +92,7 @@ async function removeOrFile(deps: ActDeps, finding: RecordedFinding): Promise<Ac
   if (facts.instances.size > 0) return await file(deps, finding);
   if (kind === 'unsettled') return await settleRow(deps, things, facts.resources.get(subject));
   if (thing === undefined || ownershipOf(facts, thing, things) !== kind) return 'not any more';
-  await removeThing(compute, thing, signal);
+  await removeThing(deps, thing, signal);
   const row = facts.resources.get(thing.clientToken);
   if (row !== undefined) await settleGone(catalog.knex, row);
   return 'done';
@@ -98,7 +101,7 @@ async function removeOrFile(deps: ActDeps, finding: RecordedFinding): Promise<Ac
 /** A row of an instance that is gone: what it made is removed as what nobody owns, and then it settles. */
 async function settleRow(
   { catalog }: ActDeps,
-  things: readonly OwnedThing[],
+  things: readonly OutsideThing[],
   row: Parameters<typeof settleGone>[1] | undefined,
 ): Promise<ActOutcome> {
   if (row === undefined || things.some((thing) => thing.clientToken === row.token)) return 'not any more';

@@ -2,6 +2,7 @@ import type { BrokerReading } from '@trove/catalog';
 import { parseTransportUrl, type Secret } from '@trove/common';
 import { createManagement } from '../broker/management.ts';
 import { type BrokerAccountsSettings, managementFetch } from '../broker/open_broker_accounts.ts';
+import { readMarks } from '../broker/read_marks.ts';
 
 /**
  * Accounts and queues of the vhost of sealed messages, for the checks; nothing is changed. Rejects with `CONFIG_INVALID`, and
@@ -11,7 +12,8 @@ export async function readBroker(
   settings: Pick<BrokerAccountsSettings, 'broker_management_ca'> & { readonly broker_management_url: Secret },
   sealedTransportUrl: Secret,
 ): Promise<BrokerReading> {
-  const vhost = encodeURIComponent(parseTransportUrl(sealedTransportUrl, 'sealed_transport_url').vhost);
+  const { vhost: vhostName } = parseTransportUrl(sealedTransportUrl, 'sealed_transport_url');
+  const vhost = encodeURIComponent(vhostName);
   const { fetch, close } = await managementFetch(settings.broker_management_url, settings);
   try {
     const api = createManagement(settings.broker_management_url, fetch);
@@ -22,6 +24,7 @@ export async function readBroker(
     );
     return {
       accounts: (permissions ?? []).map(({ user }) => user),
+      marks: await readMarks(api, vhostName),
       // A queue that was made this moment has no figures yet.
       queues: (queues ?? []).map(({ name, messages = 0, consumers = 0 }) => ({ name, messages, consumers })),
     };

@@ -4,7 +4,9 @@ import {
   type InstanceRow,
   type InstanceValues,
   leftoversOfBuilds,
+  markedAccounts,
   markResource,
+  type OutsideThing,
   ownershipOf,
   RECONCILE_KIND_NAMES,
   RECONCILE_KINDS,
@@ -18,8 +20,8 @@ import {
   writeInstance,
   writeServiceStatus,
 } from '@trove/catalog';
-import type { OwnedThing } from '@trove/compute';
 import { SERVICE_STATUSES } from '@trove/contracts';
+import { guestAccount } from '@trove/crypto-rpc';
 import type { Json, JsonObject, Step, StepContext, TaskEnd, TaskKind } from '@trove/tasks';
 import type { Transaction } from '../guests/guest_keys.ts';
 import { closeAccount } from '../tasks/shared/guest_accounts.ts';
@@ -86,17 +88,25 @@ function settle(tools: TaskTools): Step {
 }
 
 interface Look {
-  readonly things: readonly OwnedThing[];
+  readonly things: readonly OutsideThing[];
   readonly facts: CatalogFacts;
 }
 
 /**
  * The world first, then the catalog, in which this task does not count as one at work. Every host has to answer, so they are
- * asked only where it was filed for what may be on any.
+ * asked only where it was filed for what may be on any, and the broker only where it was for the account.
  */
-async function look({ catalog, compute, deploymentId }: TaskTools, { task }: StepContext): Promise<Look> {
-  const anywhere = SOUGHT.some((kind) => isFiledForAny(task.params, kind));
-  const things = anywhere ? await compute.listOwned(await deploymentId(), task.instanceId) : [];
+async function look(tools: TaskTools, { task }: StepContext): Promise<Look> {
+  const { catalog, compute, accounts, deploymentId } = tools;
+  const { params, instanceId } = task;
+  const anywhere = SOUGHT.some((kind) => isFiledForAny(params, kind));
+  const account = subjectOf({ kind: 'account', id: guestAccount(instanceId) });
+  const forAccount = isFiledFor(params, 'unowned', account) || isFiledFor(params, 'unheard', account);
+  const marks = forAccount ? await accounts?.marks(instanceId) : undefined;
+  const things = [
+    ...(anywhere ? await compute.listOwned(await deploymentId(), instanceId) : []),
+    ...(marks === undefined ? [] : markedAccounts(marks, await deploymentId())),
+  ];
   const tokens = things.map((thing) => thing.clientToken);
   return {
     things,
@@ -105,10 +115,10 @@ async function look({ catalog, compute, deploymentId }: TaskTools, { task }: Ste
 }
 
 async function removeUnowned(
-  { compute }: TaskTools,
+  tools: TaskTools,
   context: StepContext,
   facts: CatalogFacts,
-  things: readonly OwnedThing[],
+  things: readonly OutsideThing[],
 ): Promise<string[]> {
   const { params } = context.task;
   const removed: string[] = [];
@@ -116,7 +126,9 @@ async function removeUnowned(
     const ownership = ownershipOf(facts, thing, things);
     if (ownership !== 'unowned' && ownership !== 'unheard') continue;
     if (!isFiledFor(params, ownership, subjectOf(thing))) continue;
-    await removeThing(compute, thing, context.signal);
+    // The queue of an instance that is there is its guest's, whoever made the account.
+    if (thing.kind === 'account') await closeAccount(tools, context);
+    else await removeThing(tools, thing, context.signal);
     removed.push(subjectOf(thing));
   }
   return removed;
@@ -127,17 +139,17 @@ async function removeLeftovers(
   tools: TaskTools,
   context: StepContext,
   facts: CatalogFacts,
-  things: readonly OwnedThing[],
+  things: readonly OutsideThing[],
 ): Promise<string[]> {
   const { params, instanceId } = context.task;
   if (!isFiledFor(params, 'leftover', instanceId)) return [];
   const rows = leftoversOfBuilds(facts).toSorted(serversFirst);
   const removed: string[] = [];
   for (const row of rows) {
-    const made = things.filter((thing) => thing.clientToken === row.token);
+    const made = things.filter((thing) => thing.clientToken === row.token && thing.kind !== 'account');
     if (row.kind === 'broker_account') await closeAccount(tools, context);
     else if (row.kind === 'queue') await tools.guests.deleteGuest(instanceId);
-    for (const thing of made) await removeThing(tools.compute, thing, context.signal);
+    for (const thing of made) await removeThing(tools, thing, context.signal);
     await forget(context, row);
     removed.push(...made.map(subjectOf));
   }
@@ -166,16 +178,16 @@ async function forget(context: StepContext, { token, kind, external_id }: Resour
 
 /** What the instance names is its own; what else the token made was wanted by nobody that is still there. */
 async function settleRow(
-  { compute }: TaskTools,
+  tools: TaskTools,
   context: StepContext,
   facts: CatalogFacts,
-  { row, things }: { readonly row: ResourceRow; readonly things: readonly OwnedThing[] },
+  { row, things }: { readonly row: ResourceRow; readonly things: readonly OutsideThing[] },
 ): Promise<void> {
   if (row.kind !== 'server' && row.kind !== 'volume' && row.kind !== 'snapshot') return;
   const instance = facts.instances.get(row.instance_id);
   const made = things.filter((thing) => thing.clientToken === row.token && thing.kind === row.kind);
   const own = made.find(({ id }) => id === instance?.compute_instance_id || id === instance?.volume_id);
-  for (const thing of made) if (thing !== own) await removeThing(compute, thing, context.signal);
+  for (const thing of made) if (thing !== own) await removeThing(tools, thing, context.signal);
   const settled = own === undefined ? { state: 'gone' as const } : { state: 'live' as const, externalId: own.id };
   await context.fenced((tx) => markResource(tx, { token: row.token, ...settled }));
 }

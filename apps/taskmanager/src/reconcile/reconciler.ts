@@ -2,6 +2,7 @@ import {
   compare,
   endReconcilerTurn,
   holdReconciler,
+  markedAccounts,
   type RamOf,
   type Readings,
   type ReconcileState,
@@ -20,7 +21,7 @@ import { keepTurnLease, LEASE_MS, LeaseLost, type TurnLease } from './turn_lease
 /** Taskmanagers take their turns at different times; together they are not to look more often than one would. */
 const SOONEST = 0.75;
 
-export interface ReconcilerDeps extends Pick<TaskTools, 'catalog' | 'compute' | 'clock' | 'deploymentId'> {
+export interface ReconcilerDeps extends Pick<TaskTools, 'catalog' | 'compute' | 'accounts' | 'clock' | 'deploymentId'> {
   /** Unique per process. */
   readonly owner: string;
   readonly everyMs: number;
@@ -107,11 +108,12 @@ async function readBoth(
   return { readings: { before, things, after }, ramOf: await look(flavorsOf(deps)) };
 }
 
-/** Undefined where compute does not say all of it: one silent host keeps nothing waiting that is not outside. */
-async function listThings({ compute, deploymentId, logger }: ReconcilerDeps): Promise<Readings['things']> {
+/** Undefined where compute or broker does not say all of it: one silent host keeps nothing waiting that is not outside. */
+async function listThings({ compute, accounts, deploymentId, logger }: ReconcilerDeps): Promise<Readings['things']> {
   const id = await deploymentId();
   try {
-    return await compute.listOwned(id);
+    const marks = await accounts?.marks();
+    return [...(await compute.listOwned(id)), ...(marks === undefined ? [] : markedAccounts(marks, id))];
   } catch (error) {
     logger.warn('what is outside cannot be listed: only the catalog is put right', { error });
     return undefined;

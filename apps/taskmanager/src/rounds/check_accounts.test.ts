@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { countAccount, forgetAccount, insertInstance, intendAccount, withTransaction } from '@trove/catalog';
 import { type TestCatalog, testCatalog } from '@trove/catalog/testing';
 import { createLogger, newUuid, Secret } from '@trove/common';
-import { guestAccount, guestTopology } from '@trove/crypto-rpc';
+import { deploymentMark, guestAccount, guestTopology } from '@trove/crypto-rpc';
 import { type TestBroker, testBroker } from '@trove/testkit';
 import { connect } from 'amqplib';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -10,7 +10,11 @@ import { guestUrl } from '../../test/each_broker.ts';
 import { type BrokerAccounts, createBrokerAccounts } from '../broker/broker_accounts.ts';
 import type { BrokerAdmin } from '../broker/broker_admin.ts';
 import { createRabbitmqAdmin } from '../broker/rabbitmq_admin.ts';
+import { readDeploymentId } from '../deployment_id.ts';
+import { createGuestKeys } from '../guests/guest_keys.ts';
 import { createAccountCheck } from './check_accounts.ts';
+
+const RINGS = { instance: [new Secret('kek-of-this-test')], uplink: [] };
 
 let catalog: TestCatalog;
 let broker: TestBroker;
@@ -32,7 +36,7 @@ beforeEach(async () => {
       return fetch(url, options);
     },
   });
-  accounts = createBrokerAccounts(admin);
+  accounts = createBrokerAccounts(admin, () => readDeploymentId(catalog));
 });
 afterEach(async () => {
   await catalog.knex('resources').delete();
@@ -66,7 +70,8 @@ async function turn(pageSize?: number): Promise<void> {
   asked.length = 0;
   const logger = createLogger({ service: 'test', stream: { write: (line) => void said.push(JSON.parse(line)) } });
   const compute = { injectedFiles: async () => ({}) };
-  await createAccountCheck({ catalog, compute, accounts, logger }, pageSize)(new AbortController().signal);
+  const keys = createGuestKeys({ catalog, rings: RINGS, keyStore: { forget: () => undefined } });
+  await createAccountCheck({ catalog, compute, keys, accounts, logger }, pageSize)(new AbortController().signal);
 }
 
 const isThere = async (id: string): Promise<boolean[]> => [
@@ -103,7 +108,9 @@ test('a stop does not wait for a broker that takes its time', async () => {
         stopping.abort();
       }),
   });
-  await expect(createBrokerAccounts(slow).survey(stopping.signal)).rejects.toMatchObject({ code: 'BUS_UNAVAILABLE' });
+  await expect(createBrokerAccounts(slow, async () => 'd').survey(stopping.signal)).rejects.toMatchObject({
+    code: 'BUS_UNAVAILABLE',
+  });
 });
 
 test('so is a queue alone', async () => {
@@ -157,3 +164,37 @@ test('what differs is found among many that are right, and asking costs the same
   // Nobody has the lost one's password: it stays closed, and is named each time.
   expect(said.map(({ instance_id }) => instance_id)).toEqual([lost]);
 });
+
+test("an account of an earlier release is marked as this deployment's and stays as it is; no other is", async () => {
+  const [one, other, stranger] = [await guest(), await guest(), newUuid()];
+  const before = createBrokerAccounts(admin, async () => 'another');
+  await before.make(stranger, newPassword());
+  const { exchange } = deploymentMark(await readDeploymentId(catalog));
+  const permissions = `${new URL(broker.managementUrl).origin}/api/topic-permissions/${broker.vhost}`;
+  const authorization = `Basic ${Buffer.from(userInfoOf(broker.managementUrl)).toString('base64')}`;
+  for (const { id } of [one, other])
+    await fetch(`${permissions}/${guestAccount(id)}/${exchange}`, { method: 'DELETE', headers: { authorization } });
+  const marked = async () => [...(await accounts.marks()).entries()].filter(([, ids]) => !ids.includes('another'));
+  expect(await marked()).toEqual([]);
+  const connection = await connect(guestUrl(broker.url, one.id, one.password));
+  await turn();
+  expect(said.map(({ message, marked: count, left }) => [message, count, left])).toEqual([
+    [expect.stringContaining('carry the deployment now'), 2, 0],
+  ]);
+  expect(asked.filter((line) => line.startsWith('PUT'))).toHaveLength(2);
+  expect((await marked()).map(([user]) => user).toSorted()).toEqual(
+    [one, other].map(({ id }) => guestAccount(id)).toSorted(),
+  );
+  await (await connection.createChannel()).close();
+  await connection.close();
+  await turn();
+  expect(said).toHaveLength(1);
+  await accounts.cutOff(one.id);
+  await expect(accounts.mark(one.id)).rejects.toMatchObject({ code: 'RPC_REFUSED' });
+  expect(await admin.readAccount(guestAccount(one.id))).toBeUndefined();
+});
+
+function userInfoOf(url: string): string {
+  const { username, password } = new URL(url);
+  return `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+}

@@ -3,30 +3,39 @@ import {
   accountsToCheck,
   type Catalog,
   type CountedAccount,
+  type KeyRings,
   leftOverAccounts,
   owedPasswords,
 } from '@trove/catalog';
-import { isTroveError, type Logger, type Secret } from '@trove/common';
+import { isTroveError, type Logger } from '@trove/common';
 import type { ComputeDriver } from '@trove/compute';
 import type { BrokerAccounts } from '../broker/broker_accounts.ts';
+import { createGuestKeys } from '../guests/guest_keys.ts';
 import { fileRotation, ROTATION } from '../tasks/rotate_key/file_rotation.ts';
-import { accountInFiles } from '../tasks/shared/guest_accounts.ts';
+import { type PasswordKeys, passwordOf } from './guest_password.ts';
 import { forEachOf } from './round.ts';
 
 const AT_ONCE = 4;
 const PAGE = 200;
 const OWED_PAUSE_MS = 600_000;
+/** In one turn: after an upgrade of this software all accounts are without a mark. */
+const MARKS_AT_MOST = 200;
 
 export interface CheckAccountsDeps {
   readonly catalog: Catalog;
   readonly compute: Pick<ComputeDriver, 'injectedFiles'>;
+  readonly keys: PasswordKeys;
   readonly accounts: BrokerAccounts;
   readonly logger: Logger;
 }
 
+export interface RestoreAccountsDeps extends Omit<CheckAccountsDeps, 'keys' | 'logger'> {
+  readonly rings: KeyRings;
+}
+
 /**
  * Each turn looks at the accounts of all instances and makes right what differs: a lost account comes back with the password
- * that stands in its server's file; not while a task works on the instance, which may be giving it another. What is there of
+ * that its guest has; not while a task works on the instance, which may be giving it another. What is there of
  * deleted instances goes. A password that a change of the key could not give the broker is given to it by a task: only who has the
  * instance's slot may change it.
  */
@@ -34,15 +43,20 @@ export function createAccountCheck(deps: CheckAccountsDeps, pageSize = PAGE): (s
   const { catalog, accounts } = deps;
   return async (signal) => {
     const survey = await accounts.survey(signal);
+    const isOld = ({ instanceId }: CountedAccount): boolean => survey.isUnmarked(instanceId);
     await changeOwed(deps, pageSize);
     const known = new Set<string>();
+    const unmarked: string[] = [];
     for (let after: string | undefined = ''; after !== undefined && !signal.aborted; ) {
       const page = await accountsToCheck(catalog.knex, { after, limit: pageSize });
       for (const { instanceId } of page) known.add(instanceId);
       const differing = page.filter(({ instanceId }) => !survey.isRight(instanceId));
-      await forEachOf(differing, AT_ONCE, (counted) => check(deps, counted));
+      const [old, wrong] = [differing.filter(isOld), differing.filter((counted) => !isOld(counted))];
+      unmarked.push(...old.map(({ instanceId }) => instanceId));
+      await forEachOf(wrong, AT_ONCE, (counted) => check(deps, counted));
       after = page.length < pageSize ? undefined : page.at(-1)?.instanceId;
     }
+    await markOld(deps, unmarked);
     const others = survey.instanceIds.filter((id) => !known.has(id));
     for (let at = 0; at < others.length && !signal.aborted; at += pageSize) {
       const leftOver = await leftOverAccounts(catalog.knex, others.slice(at, at + pageSize));
@@ -51,12 +65,31 @@ export function createAccountCheck(deps: CheckAccountsDeps, pageSize = PAGE): (s
   };
 }
 
+/** What an earlier release made says from now on whose it is; what is gone meanwhile stays so. */
+async function markOld({ accounts, logger }: CheckAccountsDeps, instanceIds: readonly string[]): Promise<void> {
+  if (instanceIds.length === 0) return;
+  const now = instanceIds.slice(0, MARKS_AT_MOST);
+  let marked = 0;
+  await forEachOf(now, AT_ONCE, async (instanceId) => {
+    try {
+      await accounts.mark(instanceId);
+      marked += 1;
+    } catch (error) {
+      logger.warn("a guest's broker account could not be marked", { instance_id: instanceId, error });
+    }
+  });
+  const left = instanceIds.length - marked;
+  logger.info("guests' broker accounts of an earlier release carry the deployment now", { marked, left });
+}
+
 /** All accounts at once, before anything runs: for a broker in memory, which starts without any. */
-export async function restoreAccounts(deps: CheckAccountsDeps): Promise<void> {
+export async function restoreAccounts({ rings, ...rest }: RestoreAccountsDeps): Promise<void> {
+  const keys = createGuestKeys({ catalog: rest.catalog, rings, keyStore: { forget: () => undefined } });
+  const deps = { ...rest, keys };
   for (let after = ''; ; ) {
     const page = await accountsToCheck(deps.catalog.knex, { after, limit: PAGE });
     await forEachOf(page, AT_ONCE, async (counted) => {
-      await deps.accounts.repair(counted.instanceId, () => passwordOf(deps.compute, counted));
+      await deps.accounts.repair(counted.instanceId, () => passwordOf(deps, counted));
     });
     const last = page.at(-1);
     if (last === undefined || page.length < PAGE) return;
@@ -91,15 +124,13 @@ async function removeLeftOver({ accounts, logger }: CheckAccountsDeps, instanceI
   }
 }
 
-async function check(
-  { catalog, compute, accounts, logger }: CheckAccountsDeps,
-  counted: CountedAccount,
-): Promise<void> {
+async function check(deps: CheckAccountsDeps, counted: CountedAccount): Promise<void> {
+  const { catalog, accounts, logger } = deps;
   const { instanceId, atWork } = counted;
   try {
     const repaired = atWork
       ? await accounts.repairWalls(instanceId)
-      : await accounts.repair(instanceId, () => passwordOf(compute, counted));
+      : await accounts.repair(instanceId, () => passwordOf(deps, counted));
     if (repaired.length === 0) return;
     logger.warn("a guest's broker account was not as it should be", { instance_id: instanceId, repaired });
     // A delete may have cut it off meanwhile; it gives the account up in the catalog before it does.
@@ -107,12 +138,4 @@ async function check(
   } catch (error) {
     logger.warn("a guest's broker account could not be checked", { instance_id: instanceId, error });
   }
-}
-
-async function passwordOf(
-  compute: Pick<ComputeDriver, 'injectedFiles'>,
-  { instanceId, serverId }: CountedAccount,
-): Promise<Secret | undefined> {
-  if (serverId === null) return undefined;
-  return accountInFiles(await compute.injectedFiles(serverId), instanceId)?.password;
 }

@@ -5,7 +5,6 @@ import { type Bus, guestAccount } from '@trove/crypto-rpc';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { ended, file, fileCreate, type House, openHouse, openTestCatalog, UPGRADE } from '../../test/house.ts';
 import { createMemoryAdmin } from '../broker/memory_admin.ts';
-import { memoryBrokerAccounts } from '../index.ts';
 import { createAccountCheck } from '../rounds/check_accounts.ts';
 import { GUEST_AGENT_FILE } from './shared/guest_files.ts';
 
@@ -52,6 +51,8 @@ const upgrade = async (own = true): Promise<string> => {
   await manager.close();
   return state;
 };
+
+const checked = () => ({ compute: house.world, accounts: house.accounts, keys: house.keys });
 
 test('a new guest has an account of its own in its file, and its password rests nowhere else', async () => {
   house = openHouse(catalog);
@@ -134,8 +135,7 @@ test('the round brings back an account that the broker lost, and leaves alone on
   house = openHouse(catalog);
   const { id } = await created(true);
   const account = accountInFile();
-  const accounts = memoryBrokerAccounts(house.broker);
-  const check = createAccountCheck({ catalog, compute: house.world, accounts, logger: silentLogger }, 2);
+  const check = createAccountCheck({ ...checked(), catalog, logger: silentLogger }, 2);
   const turns = async (): Promise<void> => {
     for (let turn = 0; turn < 10; turn += 1) await check(new AbortController().signal);
   };
@@ -146,24 +146,39 @@ test('the round brings back an account that the broker lost, and leaves alone on
   expect((await ended(house, await file(house, 'delete_instance', id))).state).toBe('done');
   await turns();
   expect(house.broker.accounts.get(guestAccount(id))).toBeUndefined();
-  await accounts.close();
+});
+
+test('after a change of its key a lost account comes back with the password of that, though the files show the one of before', async () => {
+  house = openHouse(catalog);
+  const { id } = await created(true);
+  const [server] = house.world.servers.values();
+  const [files, before] = [{ ...server?.files }, accountInFile()];
+  const manager = await house.taskmanager();
+  expect((await ended(house, await file(house, 'rotate_key', id))).state).toBe('done');
+  await manager.close();
+  const after = accountInFile();
+  if (server !== undefined) server.files = files;
+  house.broker.accounts.delete(guestAccount(id));
+  await createAccountCheck({ ...checked(), catalog, logger: silentLogger })(new AbortController().signal);
+  expect([await opens(before), await opens(after)]).toEqual([false, true]);
 });
 
 test('while a task works on an instance, the round brings back its queue and its rights, and no password', async () => {
   house = openHouse(catalog);
   const { id } = await created(true);
   const account = accountInFile();
-  const accounts = memoryBrokerAccounts(house.broker);
-  const check = createAccountCheck({ catalog, compute: house.world, accounts, logger: silentLogger }, 50);
+  const check = createAccountCheck({ ...checked(), catalog, logger: silentLogger }, 50);
   await catalog.knex('instances').where({ id }).update({ active_task_id: newUuid() });
   const admin = createMemoryAdmin(house.broker);
   await admin.deleteQueue(`guest.${id}`);
   await admin.putPermissions(guestAccount(id), { configure: '', write: '', read: '' });
   await check(new AbortController().signal);
-  expect([house.broker.hasQueue(`guest.${id}`), await accounts.repair(id, async () => undefined)]).toEqual([true, []]);
+  expect([house.broker.hasQueue(`guest.${id}`), await house.accounts.repair(id, async () => undefined)]).toEqual([
+    true,
+    [],
+  ]);
   expect(await opens(account)).toBe(true);
   house.broker.accounts.delete(guestAccount(id));
   await check(new AbortController().signal);
   expect(house.broker.accounts.get(guestAccount(id))).toBeUndefined();
-  await accounts.close();
 });

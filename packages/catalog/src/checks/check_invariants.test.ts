@@ -140,9 +140,18 @@ describe.each(['mysql', 'sqlite'] as const)('the invariants on %s', (dialect) =>
       instance_id: id,
       state: 'live',
     });
+    const [orphan, others, given] = [newUuid(), newUuid(), await planted.instance()];
+    const counted = { kind: 'broker_account', instance_id: given.id, state: 'gone' };
+    await planted.catalog.knex('resources').insert({ token: `account-${given.id}`, ...counted });
+    const ours = [planted.deploymentId];
     planted.broker = {
-      accounts: [`guest-${gone}`, `guest-${newUuid()}`, 'trove'],
+      accounts: ['trove', ...[gone, newUuid(), orphan, others, given.id].map((of) => `guest-${of}`)],
+      marks: new Map([
+        ...[id, gone, orphan, given.id].map((of): [string, string[]] => [`guest-${of}`, ours]),
+        [`guest-${others}`, [...ours, 'another']],
+      ]),
       queues: [
+        ...[orphan, others].map((of) => ({ name: `guest.${of}`, messages: 0, consumers: 0 })),
         { name: `guest.${gone}`, messages: 3, consumers: 0 },
         { name: `guest.${id}`, messages: 0, consumers: 2 },
         { name: 'trove.dead', messages: 2, consumers: 0 },
@@ -150,10 +159,14 @@ describe.each(['mysql', 'sqlite'] as const)('the invariants on %s', (dialect) =>
         { name: 'conductor.hb.0', messages: 9, consumers: 1 },
       ],
     };
+    expect((await check()).results[2]?.notes?.join()).toMatch(/^1 guest queues are of no instance/);
     expect(await findings()).toEqual({
       I3: [
         `account guest-${gone} is there, and its instance is deleted`,
         `queue guest.${gone} is there, and its instance is deleted`,
+        ...[orphan, given.id].map(
+          (of) => `account guest-${of} carries this deployment's id and has no owner in the catalog`,
+        ),
         `broker account guest-${id} counts in the catalog and is not on the broker`,
       ],
       I4: ['2 agents listen on its queue'],

@@ -21,7 +21,13 @@ import {
 } from './findings.ts';
 import { instancesLeftInTheMiddle } from './instances_rest.ts';
 import { type KeysAtRest, keysThatDiffer, openedKeys, policiesOfKeys, readKeys } from './keys_agree.ts';
-import { type BrokerReading, instanceOfAccount, instanceOfQueue, type OutsideThing } from './outside.ts';
+import {
+  type BrokerReading,
+  instanceOfAccount,
+  instanceOfQueue,
+  markedAccounts,
+  type OutsideThing,
+} from './outside.ts';
 import { type Around, ownersOfThings, ownersOnBroker } from './owners.ts';
 import { quotaDifferences, type RamOf, uncountableProjects } from './quota_difference.ts';
 import type { NamedSecret } from './secret_forms.ts';
@@ -95,10 +101,7 @@ async function checkOnce(deps: InvariantDeps, bus: CheckResult): Promise<Invaria
   const results: Readonly<Record<InvariantId, CheckResult>> = {
     I1: found(overdueTasks(after)),
     I2: found(instancesLeftInTheMiddle(after)),
-    I3: together(
-      checkThings(reading),
-      broker((value) => ownersOnBroker(reading, value)),
-    ),
+    I3: together(checkThings(reading), checkAccounts(reading)),
     I4: together(
       ofSourced(reading.things, (things) => secondServers(after, things)),
       found(quarantinedGuests(reading.quarantined)),
@@ -142,7 +145,7 @@ async function read(deps: InvariantDeps): Promise<Reading> {
   const broker = await readSource(deps.broker);
   const flavors = await readSource(deps.flavors);
   const effects = await readSource(deps.effects);
-  const after = await readFacts(catalog, askAbout(things, broker));
+  const after = await readFacts(catalog, askAbout(things, broker, before.deploymentId));
   const rest = await readInSnapshot(catalog, async (tx) => ({
     keys: await readKeys(tx),
     ends: await readVisibleEnds(tx),
@@ -152,11 +155,18 @@ async function read(deps: InvariantDeps): Promise<Reading> {
   return { before, things, broker, flavors: ramOf(flavors), effects, after, ...rest };
 }
 
-function askAbout(things: Reading['things'], broker: Reading['broker']): Parameters<typeof readFacts>[1] {
+const NO_BROKER: BrokerReading = { accounts: [], marks: new Map(), queues: [] };
+
+function askAbout(
+  things: Reading['things'],
+  broker: Reading['broker'],
+  deploymentId: string,
+): Parameters<typeof readFacts>[1] {
   const listed = 'value' in things ? things.value : [];
-  const { accounts, queues } = 'value' in broker ? broker.value : { accounts: [], queues: [] };
+  const { accounts, marks, queues } = 'value' in broker ? broker.value : NO_BROKER;
+  const marked = markedAccounts(marks, deploymentId);
   return {
-    tokens: listed.map((thing) => thing.clientToken),
+    tokens: [...listed, ...marked].map((thing) => thing.clientToken),
     instanceIds: [
       ...listed.map((thing) => thing.instanceId),
       ...accounts.flatMap((name) => instanceOfAccount(name) ?? []),
@@ -175,6 +185,11 @@ function checkThings(reading: Reading): CheckResult {
   const { things } = reading;
   if (!('value' in things)) return { findings: [], notChecked: [things.notChecked] };
   return ownersOfThings(reading, things.value);
+}
+
+function checkAccounts(reading: Reading): CheckResult {
+  const { broker } = reading;
+  return 'value' in broker ? ownersOnBroker(reading, broker.value) : { findings: [], notChecked: [broker.notChecked] };
 }
 
 function checkQuota(facts: CatalogFacts, flavors: Sourced<RamOf>): CheckResult {

@@ -1,8 +1,9 @@
 import { isUuid } from '@trove/common';
+import { accountToken } from '../operations/broker_accounts.ts';
 
-/** What a compute driver lists of this deployment; the shape of its `listOwned`. */
+/** What a compute driver lists of this deployment, in the shape of its `listOwned`; or an account on the broker. */
 export interface OutsideThing {
-  readonly kind: 'server' | 'volume' | 'snapshot';
+  readonly kind: 'server' | 'volume' | 'snapshot' | 'account';
   readonly id: string;
   readonly clientToken: string;
   readonly deploymentId: string;
@@ -17,6 +18,8 @@ export interface OutsideThing {
 export interface BrokerReading {
   /** Names of the accounts that may enter the vhost. */
   readonly accounts: readonly string[];
+  /** The deployments whose mark an account has, by account; one without is nobody's. */
+  readonly marks: Marks;
   readonly queues: readonly BrokerQueue[];
 }
 
@@ -25,6 +28,8 @@ export interface BrokerQueue {
   readonly messages: number;
   readonly consumers: number;
 }
+
+export type Marks = ReadonlyMap<string, readonly string[]>;
 
 const GUEST_ACCOUNT = 'guest-';
 const GUEST_QUEUE = 'guest.';
@@ -37,6 +42,16 @@ export function instanceOfAccount(user: string): string | undefined {
 /** The instance that a queue is named for; undefined for any other. */
 export function instanceOfQueue(queue: string): string | undefined {
   return namedFor(queue, GUEST_QUEUE);
+}
+
+/** Guests' accounts that carry this deployment's mark and no other's. */
+export function markedAccounts(marks: Marks, deploymentId: string): readonly OutsideThing[] {
+  return [...marks].flatMap(([user, deployments]) => {
+    const instanceId = instanceOfAccount(user);
+    if (instanceId === undefined || !deployments.every((id) => id === deploymentId) || deployments.length === 0)
+      return [];
+    return { kind: 'account' as const, id: user, clientToken: accountToken(instanceId), deploymentId, instanceId };
+  });
 }
 
 function namedFor(name: string, prefix: string): string | undefined {

@@ -2,7 +2,13 @@ import type { ResourceRow } from '../tables.ts';
 import { ownershipOf } from './differences.ts';
 import type { CatalogFacts } from './facts.ts';
 import { type CheckResult, type Finding, together } from './findings.ts';
-import { type BrokerReading, instanceOfAccount, instanceOfQueue, type OutsideThing } from './outside.ts';
+import {
+  type BrokerReading,
+  instanceOfAccount,
+  instanceOfQueue,
+  markedAccounts,
+  type OutsideThing,
+} from './outside.ts';
 
 const BY_ITSELF = 'The reconciler removes it after its grace time; see trove-manage reconcile.';
 const RESTORED =
@@ -83,10 +89,11 @@ function lostFinding(row: ResourceRow): Finding {
 }
 
 /**
- * I3 for accounts and queues. They carry no deployment's id, so only those count that are named for an instance of this
- * catalog, deleted or not.
+ * I3 for accounts and queues. Those count that are named for an instance of this catalog, deleted or not, and accounts with
+ * this deployment's mark. A queue says nothing of who made it: one that belongs to none of these is only noted.
  */
-export function ownersOnBroker({ before, after }: Around, broker: BrokerReading): readonly Finding[] {
+export function ownersOnBroker({ before, after }: Around, broker: BrokerReading): CheckResult {
+  const marked = markedAccounts(broker.marks, after.deploymentId).filter(({ id }) => broker.accounts.includes(id));
   const tooMany = (kind: string, names: readonly string[], instanceOf: (name: string) => string | undefined) =>
     names.flatMap((name) => {
       const instanceId = instanceOf(name);
@@ -103,21 +110,27 @@ export function ownersOnBroker({ before, after }: Around, broker: BrokerReading)
   const missing = [...before.resources.values()].filter(
     (row) => counts(before, row) && counts(after, row) && !accounts.has(row.external_id ?? ''),
   );
-  return [
+  const queues = broker.queues.map((queue) => queue.name);
+  const isKnown = (id: string): boolean => after.instances.has(id) || after.deleted.has(id);
+  const ours = new Set(marked.map(({ instanceId }) => instanceId));
+  const strange = queues.flatMap((name) => instanceOfQueue(name) ?? []).filter((id) => !isKnown(id) && !ours.has(id));
+  const findings = [
     ...tooMany('account', broker.accounts, instanceOfAccount),
-    ...tooMany(
-      'queue',
-      broker.queues.map((queue) => queue.name),
-      instanceOfQueue,
+    ...tooMany('queue', queues, instanceOfQueue),
+    ...unowned(
+      after,
+      marked.filter(({ instanceId }) => !after.deleted.has(instanceId)),
     ),
     ...missing.map((row) => ({
       key: `lost:${row.token}`,
       instanceId: row.instance_id,
       what: `broker account ${row.external_id} counts in the catalog and is not on the broker`,
       since: null,
-      todo: "Taskmanagers make it again, with the password in its server's file, where they have broker_management_url.",
+      todo: 'Taskmanagers make it again, with the password that its guest has, where they have broker_management_url.',
     })),
   ];
+  const note = `${strange.length} guest queues are of no instance and no account of this deployment: they are not touched`;
+  return { findings, notChecked: [], notes: strange.length === 0 ? [] : [note] };
 }
 
 function counts(facts: CatalogFacts, { token }: ResourceRow): boolean {

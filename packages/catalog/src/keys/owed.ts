@@ -1,4 +1,6 @@
 import type { Knex } from 'knex';
+import { toBigint } from '../bigint.ts';
+import type { Catalog } from '../catalog.ts';
 import { dbNow } from '../database_time.ts';
 import type { KeyOwedRow } from '../tables.ts';
 
@@ -54,6 +56,29 @@ export async function owedRotations(
 /** The instances whose broker accounts have not been given the password of their present key; the longest owed first. */
 export async function owedPasswords(executor: Knex, query: OwedQuery): Promise<string[]> {
   return await owed(executor, 'password', query);
+}
+
+/** What is to be done yet about a key that counts. */
+export interface OwedKey extends KeyOfInstance {
+  readonly what: KeyOwedRow['what'];
+  /** Milliseconds since 1970, by the database. */
+  readonly since: number;
+}
+
+/** All that is owed for keys that count, the longest owed first. */
+export async function owedKeys({ knex }: Pick<Catalog, 'knex'>): Promise<readonly OwedKey[]> {
+  const rows: KeyOwedRow[] = await knex('keys_owed as o')
+    .join('instances as i', 'i.id', 'o.instance_id')
+    .join('instance_keys as k', (join) =>
+      join.on('k.instance_id', 'o.instance_id').andOn('k.version', 'o.version').andOnVal('k.state', 'active'),
+    )
+    .where({ 'i.deleted': 0 })
+    .orderBy(['o.since', 'o.instance_id', 'o.what'])
+    .select('o.*');
+  return rows.map(({ instance_id: instanceId, version, what, since }) => ({
+    ...{ instanceId, version, what },
+    since: Number(toBigint(since) / 1000n),
+  }));
 }
 
 /** Those that no task works on, and none has since it is owed and within the pause. */

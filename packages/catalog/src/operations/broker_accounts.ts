@@ -2,8 +2,8 @@ import type { Knex } from 'knex';
 import type { InstanceRow, ResourceRow } from '../tables.ts';
 import { intendResource, markResource } from './resources.ts';
 
-/** An instance has one broker account for life, whatever task made it. */
-function tokenOf(instanceId: string): string {
+/** The token of its row: an instance has one broker account for life, whatever task made it. */
+export function accountToken(instanceId: string): string {
   return `account-${instanceId}`;
 }
 
@@ -13,7 +13,7 @@ export type AccountState = 'none' | 'intended' | 'counts' | 'gone';
 /** Whether the guest has a broker account of its own, and whether its messages must come from it. */
 export async function accountState(executor: Knex, instanceId: string): Promise<AccountState> {
   const row = await executor<ResourceRow>('resources')
-    .where({ token: tokenOf(instanceId) })
+    .where({ token: accountToken(instanceId) })
     .first('state');
   if (row === undefined) return 'none';
   if (row.state === 'gone') return 'gone';
@@ -27,19 +27,19 @@ export async function intendAccount(
 ): Promise<void> {
   const { instanceId, taskId, account } = args;
   if ((await accountState(tx, instanceId)) === 'counts') return;
-  const token = tokenOf(instanceId);
+  const token = accountToken(instanceId);
   await intendResource(tx, { token, kind: 'broker_account', instanceId, taskId });
   await markResource(tx, { token, state: 'intent', externalId: account });
 }
 
 /** From here on the guest's messages must come from its account. */
 export async function countAccount(tx: Knex.Transaction, instanceId: string): Promise<void> {
-  await markResource(tx, { token: tokenOf(instanceId), state: 'live' });
+  await markResource(tx, { token: accountToken(instanceId), state: 'live' });
 }
 
 /** The guest has no account of its own any more, or again. */
 export async function forgetAccount(tx: Knex.Transaction, instanceId: string): Promise<void> {
-  await markResource(tx, { token: tokenOf(instanceId), state: 'gone' });
+  await markResource(tx, { token: accountToken(instanceId), state: 'gone' });
 }
 
 /**

@@ -16,7 +16,7 @@ import type { Difference } from './kinds.ts';
 /** Three readings, in this order: what the world lacks is asked of the first, what the catalog lacks of the last. */
 export interface Readings {
   readonly before: CatalogFacts;
-  /** Carrying this deployment's id; undefined where nobody could list them: then nothing is said about them. */
+  /** Carrying this deployment's id, on compute and on the broker; undefined where nobody could list them: then nothing is said about them. */
   readonly things: readonly OutsideThing[] | undefined;
   readonly after: CatalogFacts;
 }
@@ -55,9 +55,13 @@ function unownedThings(facts: CatalogFacts, things: readonly OutsideThing[]): Di
     if (ownership === 'unheard')
       return of('unheard', subject, thing.instanceId, 'the catalog has never heard of it: was it restored?');
     if (ownership !== 'unowned') return [];
-    const why = facts.instances.has(thing.instanceId) ? 'its instance has another, or none' : 'its instance is deleted';
-    return of('unowned', subject, thing.instanceId, why);
+    return of('unowned', subject, thing.instanceId, whyUnowned(facts, thing));
   });
+}
+
+function whyUnowned({ instances }: CatalogFacts, { kind, instanceId }: OutsideThing): string {
+  if (!instances.has(instanceId)) return 'its instance is deleted';
+  return kind === 'account' ? 'its instance has given it up' : 'its instance has another, or none';
 }
 
 /** One finding per instance: all of it is taken away at once. */

@@ -43,7 +43,7 @@ export function isReconcileKind(name: string): name is ReconcileKind {
 /** A difference between catalog and world. Kind and subject name it in every reading. */
 export interface Difference {
   readonly kind: ReconcileKind;
-  /** `server:<id>`, an instance's id, a resource's token, `<project>:<resource>`; up to 255 characters. */
+  /** `server:<id>`, `account:<name>`, an instance's id, a resource's token, `<project>:<resource>`; up to 255 characters. */
   readonly subject: string;
   readonly instanceId: string | null;
   readonly detail: string;

@@ -1,4 +1,4 @@
-import { isTroveError, type Logger, type TlsFiles, TroveError } from '@trove/common';
+import { type Logger, type TlsFiles, TroveError } from '@trove/common';
 import type {
   ComputeDriver,
   CreateServer,
@@ -11,6 +11,7 @@ import type {
   RebuildServer,
   Server,
 } from '../driver.ts';
+import { answersOf, firstOf } from './ask_hosts.ts';
 import { dockerChoices } from './docker_choices.ts';
 import { type DockerHostsConfig, dockerHosts } from './docker_hosts.ts';
 import { type DockerImage, dockerImages } from './docker_images.ts';
@@ -101,22 +102,27 @@ export class DockerCompute implements ComputeDriver {
 
   /** Those that answer. */
   async hosts(): Promise<readonly HostInfo[]> {
-    const loads = await this.#answering(({ engine, volumes }) => hostLoad(engine, volumes));
+    const loads = await answersOf(this.#hosts, ({ engine, volumes }) => hostLoad(engine, volumes));
     return loads.map(({ name, servers, ram, usedRam }) => ({ name, servers, totalRam: ram, usedRam }));
   }
 
   async createVolume(request: CreateVolume, signal: AbortSignal): Promise<{ volumeId: string }> {
     signal.throwIfAborted();
-    const found = await this.#findVolume(request.clientToken, { allMustAnswer: false });
+    // Where an earlier try has chosen, that host alone may have made it, and has to say so; else whichever answers.
+    const chosen = request.volumeId !== undefined && this.#on(request.volumeId) !== undefined;
+    const found = await this.#findVolume(request, { allMustAnswer: chosen });
     if (found !== undefined) return { volumeId: found };
     const host = await this.#place(request.server, request.clientToken);
     // Another process with this token may have filled the host that it chose: then ours would be another one.
-    const meanwhile = await this.#findVolume(request.clientToken, { allMustAnswer: false });
-    return { volumeId: meanwhile ?? (await host.volumes.create(request, signal)) };
+    const meanwhile = await this.#findVolume({ clientToken: request.clientToken }, { allMustAnswer: false });
+    if (meanwhile !== undefined) return { volumeId: meanwhile };
+    await request.onChosen?.(host.volumes.idOf(request.clientToken));
+    signal.throwIfAborted();
+    return { volumeId: await host.volumes.create(request, signal) };
   }
 
-  async findVolume(clientToken: string): Promise<{ volumeId: string } | undefined> {
-    const volumeId = await this.#findVolume(clientToken, { allMustAnswer: true });
+  async findVolume(clientToken: string, chosen?: string): Promise<{ volumeId: string } | undefined> {
+    const volumeId = await this.#findVolume({ clientToken, volumeId: chosen }, { allMustAnswer: true });
     return volumeId === undefined ? undefined : { volumeId };
   }
 
@@ -218,7 +224,9 @@ export class DockerCompute implements ComputeDriver {
   /** Where the volume is; a server without one goes where there is room. */
   async #hostFor(request: CreateServer): Promise<Host> {
     if (request.volumeId !== null) return this.#need(request.volumeId, 'volume');
-    const made = await this.#everywhere(
+    const made = await firstOf(
+      this.#hosts,
+
       async (host) => ((await host.servers.list({ token: request.clientToken })).length === 0 ? undefined : host),
       { allMustAnswer: false },
     );
@@ -226,7 +234,7 @@ export class DockerCompute implements ComputeDriver {
   }
 
   async #place(server: CreateVolume['server'], token: string): Promise<Host> {
-    const loads = await this.#answering(({ engine, volumes }) => hostLoad(engine, volumes));
+    const loads = await answersOf(this.#hosts, ({ engine, volumes }) => hostLoad(engine, volumes));
     const chosen = chooseHost(loads, { zone: server?.availabilityZone, flavor: server?.flavor, token });
     const host = this.#hosts.find(({ engine }) => engine.host.name === chosen);
     if (host === undefined) throw new TroveError('INTERNAL', 'A host was chosen that there is not.');
@@ -243,8 +251,11 @@ export class DockerCompute implements ComputeDriver {
     chooseHost([load], { zone: undefined, flavor: grown, token: serverId });
   }
 
-  #findVolume(clientToken: string, options: { allMustAnswer: boolean }): Promise<string | undefined> {
-    return this.#everywhere(({ volumes }) => volumes.find(clientToken), options);
+  #findVolume(
+    { clientToken, volumeId }: Pick<CreateVolume, 'clientToken' | 'volumeId'>,
+    options: { allMustAnswer: boolean },
+  ): Promise<string | undefined> {
+    return this.#beside(volumeId, ({ volumes }) => volumes.find(clientToken), options);
   }
 
   #image(imageId: string): DockerImage {
@@ -270,29 +281,12 @@ export class DockerCompute implements ComputeDriver {
   }
 
   /** What the volume's host has, or, where that is not known, the first of all. */
-  #beside<T>(volumeId: string | undefined, look: (host: Host) => Promise<T | undefined>): Promise<T | undefined> {
-    const host = volumeId === undefined ? undefined : this.#on(volumeId);
-    return host === undefined ? this.#everywhere(look, { allMustAnswer: true }) : look(host);
-  }
-
-  /** What the first host has. Where none has it and one did not answer, it may be there: then that one's error is thrown. */
-  async #everywhere<T>(
+  #beside<T>(
+    volumeId: string | undefined,
     look: (host: Host) => Promise<T | undefined>,
-    { allMustAnswer }: { allMustAnswer: boolean },
+    options = { allMustAnswer: true },
   ): Promise<T | undefined> {
-    const looks = await Promise.allSettled(this.#hosts.map(look));
-    for (const one of looks) if (one.status === 'fulfilled' && one.value !== undefined) return one.value;
-    const silent = looks.find((one) => one.status === 'rejected');
-    if (silent !== undefined && (allMustAnswer || !isTroveError(silent.reason, 'COMPUTE_ERROR'))) throw silent.reason;
-    return undefined;
-  }
-
-  /** What each host says that answers; the error of one where none does. */
-  async #answering<T>(ask: (host: Host) => Promise<T>): Promise<readonly T[]> {
-    const answers = await Promise.allSettled(this.#hosts.map(ask));
-    const values = answers.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-    const silent = answers.find((one) => one.status === 'rejected');
-    if (values.length === 0 && silent !== undefined) throw silent.reason;
-    return values;
+    const host = volumeId === undefined ? undefined : this.#on(volumeId);
+    return host === undefined ? firstOf(this.#hosts, look, options) : look(host);
   }
 }

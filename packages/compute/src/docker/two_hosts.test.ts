@@ -185,6 +185,40 @@ async function twoEngines(): Promise<void> {
     expect(await half.findSnapshot(newUuid(), volumeId)).toBeUndefined();
   });
 
+  test('the host of a volume is told before it is made, and from then on no other is asked for it', async () => {
+    const compute = await world.open();
+    const half = await world.open({ host: { one: hosts.one, two: 'tcp://127.0.0.1:9' } });
+    const request = (zone: string) => {
+      const server = { flavor: FLAVOR, imageId: world.imageIds[0] ?? '', availabilityZone: zone };
+      return { deploymentId: newUuid(), instanceId: newUuid(), clientToken: newUuid(), size: 1, server };
+    };
+    const [near, far] = [request('az1'), request('az2')];
+    const refusing = async (): Promise<void> => {
+      throw new Error('the fence has passed');
+    };
+    await expect(compute.createVolume({ ...near, onChosen: refusing }, signal)).rejects.toThrow('the fence has passed');
+    const told: string[] = [];
+    const onChosen = async (volumeId: string): Promise<void> => {
+      told.push(volumeId);
+      expect(await compute.volumeSize(volumeId)).toBeUndefined();
+    };
+    const { volumeId } = await half.createVolume({ ...near, onChosen }, signal);
+    const there = await compute.createVolume({ ...far, onChosen }, signal);
+    expect(told).toEqual([volumeId, there.volumeId]);
+    expect(await half.findVolume(near.clientToken, volumeId)).toEqual({ volumeId });
+    expect(await half.createVolume({ ...near, volumeId, onChosen }, signal)).toEqual({ volumeId });
+    const silent = { code: 'COMPUTE_ERROR', retryable: true };
+    await expect(half.findVolume(newUuid()), 'any may have it').rejects.toMatchObject(silent);
+    await expect(half.findVolume(far.clientToken, there.volumeId)).rejects.toMatchObject(silent);
+    const again = { ...far, server: near.server, volumeId: there.volumeId, onChosen };
+    await expect(half.createVolume(again, signal), 'the chosen one may have it').rejects.toMatchObject(silent);
+    expect(told).toHaveLength(2);
+    await compute.deleteVolume(there.volumeId, signal);
+    const moved = await compute.createVolume(again, signal);
+    expect(told.slice(2), 'it says that it has none').toEqual([moved.volumeId]);
+    for (const id of [volumeId, moved.volumeId]) await compute.deleteVolume(id, signal);
+  }, 60_000);
+
   async function expiredServer(): Promise<string> {
     const notBefore = new Date(past.getTime() - DAY_MS);
     const pair = await ca.issue({ name: 'e', use: 'server', hosts: ['127.0.0.1'], notBefore, notAfter: past });

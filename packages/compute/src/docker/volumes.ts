@@ -19,15 +19,20 @@ export class HostVolumes {
     this.snapshots = new HostSnapshots(engine);
   }
 
+  /** The id of what this token makes here. */
+  idOf(token: string): string {
+    return idOn(this.#engine.host.name, 'volume', token);
+  }
+
   /** The id of the volume that this token made here. */
   async find(token: string): Promise<string | undefined> {
-    const id = idOn(this.#engine.host.name, 'volume', token);
+    const id = this.idOf(token);
     return (await this.#inspect(names.volume(id))) === undefined ? undefined : id;
   }
 
   /** An engine that has a volume of that name already gives it back. */
   async create(request: CreateVolume, signal: AbortSignal): Promise<string> {
-    const id = idOn(this.#engine.host.name, 'volume', request.clientToken);
+    const id = this.idOf(request.clientToken);
     const labels = {
       [LABELS.kind]: 'volume',
       [LABELS.deployment]: request.deploymentId,

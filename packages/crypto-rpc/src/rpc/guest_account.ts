@@ -3,6 +3,7 @@ import type { Permissions, TopicPermission } from '../bus/memory_accounts.ts';
 import { guestQueue, REPLY_EXCHANGE, UP_EXCHANGE } from './topology.ts';
 
 const PREFIX = 'guest-';
+const MARK = 'trove.deployment.';
 
 /** What the broker lets a guest's account do; expressions as RabbitMQ takes them. */
 export interface GuestWalls {
@@ -27,6 +28,20 @@ export function guestAccount(instanceId: string): string {
 /** Whether this is the name of some guest's account. */
 export function isGuestAccount(user: string): boolean {
   return user.startsWith(PREFIX) && isUuid(user.slice(PREFIX.length));
+}
+
+/**
+ * What says on the broker which deployment made an account: a topic permission, which lets nothing through, on an exchange that
+ * nobody has. A tag of the account would say it too, but it can only be written together with the password, and taskmanagers
+ * of earlier releases close an account that has one.
+ */
+export function deploymentMark(deploymentId: string): { readonly exchange: string; readonly topic: TopicPermission } {
+  return { exchange: `${MARK}${deploymentId}`, topic: { write: NOTHING, read: NOTHING } };
+}
+
+/** The deployments whose marks are among the exchanges of an account's topic permissions. */
+export function deploymentsIn(exchanges: readonly string[]): readonly string[] {
+  return exchanges.filter((name) => name.startsWith(MARK)).map((name) => name.slice(MARK.length));
 }
 
 /** Declares nothing, reads its own queue, writes reports and answers under its own routing keys. Never the default exchange. */

@@ -3,6 +3,8 @@ import {
   acceptRings,
   type KeyStatus,
   keyStatus,
+  type OwedKey,
+  owedKeys,
   rewrapKeys,
   type UnsettledKey,
   unsettledKeys,
@@ -22,8 +24,9 @@ export function addKeys(program: Command, session: ManageSession): void {
   keys
     .command('status')
     .description(
-      'Show each key of each ring by its id, what rests under it, and whether it may go; keys of instances that are being changed.',
+      'Show each key of each ring by its id, what rests under it, and whether it may go; keys of instances that are being changed, and what is owed for those that count.',
     )
+    .addHelpText('after', STATUS_HELP)
     .action(() =>
       session.withCurrentCatalog(async (catalog) => {
         const rings = session.keyRings();
@@ -35,8 +38,11 @@ export function addKeys(program: Command, session: ManageSession): void {
           ),
         );
         const unsettled = await unsettledKeys(catalog);
-        if (unsettled.length === 0) return;
-        session.print(renderTable(['Instance', 'Version', 'State', 'Means'], unsettled.map(unsettledRow)));
+        if (unsettled.length > 0)
+          session.print(renderTable(['Instance', 'Version', 'State', 'Means'], unsettled.map(unsettledRow)));
+        const owed = await owedKeys(catalog);
+        if (owed.length > 0)
+          session.print(renderTable(['Instance', 'Version', 'Owed', 'Since', 'Means'], owed.map(owedRow)));
       }),
     );
 
@@ -79,6 +85,22 @@ function unsettledMeaning(injected: UnsettledKey['injected']): string {
   if (injected === 'over') return 'injected, half an hour ago or more: opens nothing';
   return 'agreed on, not proven yet: "keys rotate-instance" brings it to an end';
 }
+
+const OWED: Readonly<Record<OwedKey['what'], readonly [shown: string, means: string]>> = {
+  password: [
+    'password',
+    "the broker still has an older one: a task changes it when the broker's administration answers",
+  ],
+  rotation: ['another key', "it stands in its server's files: it is changed by itself when the guest next reports"],
+};
+
+function owedRow({ instanceId, version, what, since }: OwedKey): string[] {
+  const [shown, means] = OWED[what];
+  return [instanceId, String(version), shown, new Date(since).toISOString(), means];
+}
+
+const STATUS_HELP = `
+Exit code: 0 once all of it is shown, also where something is owed, being changed, or opens under no key.`;
 
 const HELP = `
 A key is changed in this order: add the new one last, in every file that has the ring, and restart; put it first, in every

@@ -12,7 +12,7 @@ export function createVolume(tools: TaskTools): Step {
     timeoutMs: COMPUTE_TIMEOUT_MS,
     retry: RETRY,
     async observe(context) {
-      const volume = await compute.findVolume(context.token);
+      const volume = await compute.findVolume(context.token, await chosenBefore(tools, context));
       return volume === undefined ? undefined : take(context, volume.volumeId);
     },
     async run(context) {
@@ -22,12 +22,14 @@ export function createVolume(tools: TaskTools): Step {
       const size = numberMember(params, 'volume_size');
       const server = serverWish(context);
       const request = { clientToken: context.token, deploymentId, instanceId, size, server };
-      const { volumeId } = await compute.createVolume(request, context.signal);
+      const before = await chosenBefore(tools, context);
+      const onChosen = (volumeId: string): Promise<void> => writeChoice(context, volumeId);
+      const { volumeId } = await compute.createVolume({ ...request, volumeId: before, onChosen }, context.signal);
       return { done: await take(context, volumeId) };
     },
     async undo(context) {
       const made = await madeHere(tools.catalog, context);
-      // Every host is asked only where no id says which one. Without a row nothing was asked for: the row is written first.
+      // Every host is asked only where no id says which one, as of an earlier release. Without a row nothing was asked for: the row is written first.
       const volumeId = made && (made.external_id ?? (await compute.findVolume(context.token))?.volumeId);
       if (volumeId !== undefined) await compute.deleteVolume(volumeId, context.signal);
       const { instanceId, fence } = context.task;
@@ -37,6 +39,16 @@ export function createVolume(tools: TaskTools): Step {
       });
     },
   };
+}
+
+/** The id that the volume was to have at an earlier try. */
+async function chosenBefore({ catalog }: TaskTools, context: StepContext): Promise<string | undefined> {
+  return (await madeHere(catalog, context))?.external_id ?? undefined;
+}
+
+/** Before the host is asked: who undoes or resumes this asks that host and no other. */
+async function writeChoice(context: StepContext, volumeId: string): Promise<void> {
+  await context.fenced((tx) => markResource(tx, { token: context.token, state: 'intent', externalId: volumeId }));
 }
 
 async function take(context: StepContext, volumeId: string): Promise<Json> {

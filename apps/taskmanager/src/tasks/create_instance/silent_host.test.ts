@@ -1,5 +1,5 @@
 import type { ResourceRow } from '@trove/catalog';
-import { TroveError } from '@trove/common';
+import { TroveError, uuidV5 } from '@trove/common';
 import type { TaskEngineOptions } from '@trove/tasks';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ended, file, fileCreate, type House, instanceOf } from '../../../test/house.ts';
@@ -58,6 +58,43 @@ test('so is one that is cancelled when its server is there already, and whose ma
   expect((await ended(house, taskId)).state).toBe('cancelled');
   expect([house.world.servers.size, house.world.volumes.size]).toEqual([0, 0]);
   expect(new Set(await states(id))).toEqual(new Set(['gone']));
+});
+
+/** As a driver with several hosts does: says where, makes it there, and finds it there whatever others say. */
+function chosenHost(after: () => void): void {
+  const { createVolume, findVolume } = house.world;
+  house.world.createVolume = async (request, signal) => {
+    await request.onChosen?.(uuidV5(request.clientToken, 'volume'));
+    const made = await createVolume(request, signal);
+    after();
+    return made;
+  };
+  silence();
+  const { findVolume: fails } = house.world;
+  house.world.findVolume = (token, volumeId) => (volumeId === undefined ? fails(token) : findVolume(token));
+}
+
+test('a volume whose host was chosen is taken away there, though nobody said that it was made', async () => {
+  chosenHost(() => {
+    throw REFUSED;
+  });
+  const { id, taskId } = await fileCreate(house);
+  await house.taskmanager();
+  const { state, error } = await ended(house, taskId);
+  expect([state, JSON.parse(error ?? '{}').left]).toEqual(['failed', []]);
+  expect([house.world.volumes.size, await states(id)]).toEqual([0, expect.not.arrayContaining(['intent'])]);
+});
+
+test('and is taken over there by whoever goes on', async () => {
+  let deaths = 0;
+  chosenHost(() => {
+    deaths += 1;
+    if (deaths === 1) throw SILENT;
+  });
+  const { taskId } = await fileCreate(house);
+  await house.taskmanager();
+  expect((await ended(house, taskId)).state).toBe('done');
+  expect([house.world.volumes.size, deaths]).toEqual([1, 1]);
 });
 
 test('one that never asked for anything asks nobody', async () => {

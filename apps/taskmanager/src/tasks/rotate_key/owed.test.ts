@@ -13,7 +13,6 @@ import {
   openTestCatalog,
   UPGRADE,
 } from '../../../test/house.ts';
-import { createBrokerAccounts } from '../../broker/broker_accounts.ts';
 import { createAccountCheck } from '../../rounds/check_accounts.ts';
 import { fileOwedRotations } from '../../rounds/owed_rotations.ts';
 import { GUEST_INFO_FILE } from '../shared/guest_files.ts';
@@ -134,7 +133,7 @@ describe.each(['mysql', 'sqlite'] as const)('what is owed for the key of an inst
     expect([await opens(before), await owed()]).toEqual([true, [['password', key.version]]]);
     Object.assign(house.admin, { readAll });
     const check = createAccountCheck({
-      ...{ catalog, compute: house.world, accounts: createBrokerAccounts(house.admin), logger: silentLogger },
+      ...{ catalog, compute: house.world, accounts: house.accounts, keys: house.keys, logger: silentLogger },
     });
     for (let turns = 0; turns < 3; turns += 1) await check(new AbortController().signal);
     expect(await rotations()).toHaveLength(2);

@@ -59,8 +59,19 @@ export function filesWithKey(
 
 /** `sealed_transport_url` in the files of a server. */
 export function transportUrlIn(files: InjectedFiles): Secret | undefined {
-  const text = /^sealed_transport_url *= *(.*)$/m.exec(files[GUEST_AGENT_FILE] ?? '')?.[1]?.replaceAll('$$', '$');
+  const text = optionIn(files[GUEST_AGENT_FILE], 'sealed_transport_url');
   return text === undefined ? undefined : new Secret(text);
+}
+
+/** The key that an agent with these files speaks under; undefined for one that speaks in clear. */
+export function keyInFiles(files: InjectedFiles): { readonly text: Secret; readonly version: number } | undefined {
+  const text = optionIn(files[GUEST_INFO_FILE], 'instance_rpc_encr_key');
+  const version = optionIn(files[GUEST_INFO_FILE], 'instance_rpc_key_version') ?? '1';
+  return text === undefined ? undefined : { text: new Secret(text), version: Number(version) };
+}
+
+function optionIn(file: string | undefined, name: string): string | undefined {
+  return new RegExp(`^${name} *= *(.*)$`, 'm').exec(file ?? '')?.[1]?.replaceAll('$$', '$');
 }
 
 function guestInfo({ instanceId, projectId, datastoreManager, datastoreVersion, key }: GuestIdentity): string {
