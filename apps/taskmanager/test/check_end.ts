@@ -4,6 +4,7 @@ import {
   type InstanceRow,
   type KeyOwedRow,
   readInstanceKey,
+  type TaskRow,
 } from '@trove/catalog';
 import { brokerPassword, guestAccount } from '@trove/crypto-rpc';
 import { expect } from 'vitest';
@@ -48,6 +49,7 @@ export async function checkEnd(house: House, scenario: Scenario, { id, taskId }:
     ]);
   }
   await checkBooks(house, again);
+  await checkSecrets(house, tasks, again);
   if (scenario.owes !== 'snapshot') expect(await brokenInvariants(house, id), again).toEqual([]);
 }
 
@@ -87,6 +89,14 @@ async function checkBooks({ catalog, project }: House, again: string): Promise<v
     books.filter(({ reserved }) => Number(reserved) !== 0),
     again,
   ).toEqual([]);
+}
+
+/** What rests sealed begins with its form's name. */
+async function checkSecrets({ catalog }: House, tasks: readonly TaskRow[], again: string): Promise<void> {
+  const ids = tasks.map(({ id }) => id);
+  const outputs: (string | null)[] = await catalog.knex('task_steps').whereIn('task_id', ids).pluck('output');
+  const sealed = [...tasks.map(({ params }) => params), ...outputs].filter((text) => text?.includes('"v2.'));
+  expect(sealed, `a task that is over holds secrets; ${again}`).toEqual([]);
 }
 
 async function brokenInvariants({ catalog, world, rings }: House, id: string): Promise<string[]> {

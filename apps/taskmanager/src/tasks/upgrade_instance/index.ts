@@ -1,16 +1,16 @@
-import { clearFaults, eraseTaskSecrets, troveNow, writeInstance } from '@trove/catalog';
+import { clearFaults, troveNow, writeInstance } from '@trove/catalog';
 import type { TaskStatusName } from '@trove/contracts';
 import type { TaskEnd, TaskKind } from '@trove/tasks';
 import type { Transaction } from '../../guests/guest_keys.ts';
 import { agreeKey, changePassword, injectedVersion, proveKey } from '../shared/agree_key.ts';
 import { awaitAgent } from '../shared/await_agent.ts';
 import { awaitServer } from '../shared/await_server.ts';
-import { MAKE_PASSWORD, makePassword } from '../shared/guest_accounts.ts';
+import { makePassword } from '../shared/guest_accounts.ts';
 import { recordFailure } from '../shared/record_failure.ts';
 import { taskValues } from '../shared/task_values.ts';
 import type { TaskTools } from '../shared/tools.ts';
 import { adoptKey, takeNewServer } from './adopt_key.ts';
-import { FIND_SERVER, findServer, newKeyVersion, oldServer } from './find_server.ts';
+import { findServer, newKeyVersion, oldServer } from './find_server.ts';
 import { makePendingKey } from './make_pending_key.ts';
 import { isServing, postUpgrade } from './post_upgrade.ts';
 import { preUpgrade } from './pre_upgrade.ts';
@@ -72,5 +72,4 @@ async function adoptNewServer(tx: Transaction, end: TaskEnd, { keys }: TaskTools
 async function settle(tx: Transaction, { task }: TaskEnd, name: TaskStatusName, serverStatus: string): Promise<void> {
   const values = { ...taskValues(name), task_start_time: null, server_status: serverStatus, updated: troveNow(tx) };
   await writeInstance(tx, { instanceId: task.instanceId, fence: task.fence, values });
-  await eraseTaskSecrets(tx, { taskId: task.id, outputs: [FIND_SERVER, MAKE_PASSWORD] });
 }
