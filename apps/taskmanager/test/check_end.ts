@@ -40,7 +40,8 @@ export async function checkEnd(house: House, scenario: Scenario, { id, taskId }:
     expect([volume?.prepared, volume?.size], again).toEqual([true, row.volume_size]);
     expect(server?.flavorId, again).toBe(row.flavor_id);
     expect(new Set(volume?.effects).size, again).toBe(volume?.effects.length);
-    await checkKey(house, row, { server, live, owed: scenario.owes === 'password' }, again);
+    const owed = scenario.owes === 'password';
+    await checkKey(house, row, { server, live, owed, forgotten: scenario.forgotten === true }, again);
   } else {
     expect([own, world.volumes.size, live], again).toEqual([[], 0, []]);
     expect([broker.accounts.get(guestAccount(id)) !== undefined, broker.hasQueue(`guest.${id}`)], again).toEqual([
@@ -58,13 +59,19 @@ interface Sides {
   readonly live: readonly InstanceKeyRow[];
   /** The broker still has the password of before, which the guest has kept. */
   readonly owed: boolean;
+  readonly forgotten: boolean;
 }
 
 /** Both sides hold one key, or none. */
-async function checkKey(house: House, row: InstanceRow, { server, live, owed }: Sides, again: string): Promise<void> {
+async function checkKey(
+  house: House,
+  row: InstanceRow,
+  { server, live, owed, forgotten }: Sides,
+  again: string,
+): Promise<void> {
   const info = server?.files[GUEST_INFO_FILE];
   if (row.rpc_policy !== 2) {
-    expect([info?.includes('encr_key'), live], again).toEqual([false, []]);
+    expect([info?.includes('encr_key'), live], again).toEqual([forgotten, []]);
     return;
   }
   const key = await readInstanceKey(house.catalog.knex, house.rings, row.id, 'active');
