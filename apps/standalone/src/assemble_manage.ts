@@ -12,6 +12,7 @@ export function assembleManage(): ReturnType<typeof createManage> {
     env: process.env,
     images: (config) => computeChoices(config).images(),
     rotate: async (catalog, instanceId) => (await import('@trove/taskmanager')).fileRotation(catalog, instanceId),
+    rebuild: async (catalog, instanceId) => (await import('@trove/taskmanager')).fileRebuild(catalog, instanceId),
     outside: async (sources) => (await import('./seen_from_here.ts')).seenFromHere(sources),
   });
 }

@@ -136,6 +136,7 @@ test('a change of an instance key is filed for the taskmanagers, once, and refus
   expect(() => rotate('old')).toThrow("speaks Trove's own protocol");
   expect(rotate('sealed')).toMatch(/^The key of instance sealed is being changed: task [0-9a-f-]{36}\.\n$/);
   expect(() => rotate('sealed')).toThrow('is not currently available');
+  expect(() => run('--config-file', config, 'rebuild', 'sealed')).toThrow('has a key: upgrade it');
   const tasks = catalog.prepare('SELECT kind, instance_id, project_id, state FROM tasks').all();
   catalog.close();
   expect(tasks).toEqual([{ kind: 'rotate_key', instance_id: 'sealed', project_id: 'p', state: 'pending' }]);

@@ -9,3 +9,4 @@ export { readBroker } from './reconcile/read_broker.ts';
 export { restoreAccounts } from './rounds/check_accounts.ts';
 export { buildTaskmanager, type Taskmanager } from './taskmanager.ts';
 export { fileRotation } from './tasks/rotate_key/file_rotation.ts';
+export { fileRebuild } from './tasks/upgrade_instance/file_rebuild.ts';

@@ -4,6 +4,7 @@ import {
   type InstanceRow,
   type KeyOwedRow,
   readInstanceKey,
+  type TaskRow,
 } from '@trove/catalog';
 import { brokerPassword, guestAccount } from '@trove/crypto-rpc';
 import { expect } from 'vitest';
@@ -39,7 +40,8 @@ export async function checkEnd(house: House, scenario: Scenario, { id, taskId }:
     expect([volume?.prepared, volume?.size], again).toEqual([true, row.volume_size]);
     expect(server?.flavorId, again).toBe(row.flavor_id);
     expect(new Set(volume?.effects).size, again).toBe(volume?.effects.length);
-    await checkKey(house, row, { server, live, owed: scenario.owes === 'password' }, again);
+    const owed = scenario.owes === 'password';
+    await checkKey(house, row, { server, live, owed, forgotten: scenario.forgotten === true }, again);
   } else {
     expect([own, world.volumes.size, live], again).toEqual([[], 0, []]);
     expect([broker.accounts.get(guestAccount(id)) !== undefined, broker.hasQueue(`guest.${id}`)], again).toEqual([
@@ -48,6 +50,7 @@ export async function checkEnd(house: House, scenario: Scenario, { id, taskId }:
     ]);
   }
   await checkBooks(house, again);
+  await checkSecrets(house, tasks, again);
   if (scenario.owes !== 'snapshot') expect(await brokenInvariants(house, id), again).toEqual([]);
 }
 
@@ -56,13 +59,19 @@ interface Sides {
   readonly live: readonly InstanceKeyRow[];
   /** The broker still has the password of before, which the guest has kept. */
   readonly owed: boolean;
+  readonly forgotten: boolean;
 }
 
 /** Both sides hold one key, or none. */
-async function checkKey(house: House, row: InstanceRow, { server, live, owed }: Sides, again: string): Promise<void> {
+async function checkKey(
+  house: House,
+  row: InstanceRow,
+  { server, live, owed, forgotten }: Sides,
+  again: string,
+): Promise<void> {
   const info = server?.files[GUEST_INFO_FILE];
   if (row.rpc_policy !== 2) {
-    expect([info?.includes('encr_key'), live], again).toEqual([false, []]);
+    expect([info?.includes('encr_key'), live], again).toEqual([forgotten, []]);
     return;
   }
   const key = await readInstanceKey(house.catalog.knex, house.rings, row.id, 'active');
@@ -87,6 +96,14 @@ async function checkBooks({ catalog, project }: House, again: string): Promise<v
     books.filter(({ reserved }) => Number(reserved) !== 0),
     again,
   ).toEqual([]);
+}
+
+/** What rests sealed begins with its form's name. */
+async function checkSecrets({ catalog }: House, tasks: readonly TaskRow[], again: string): Promise<void> {
+  const ids = tasks.map(({ id }) => id);
+  const outputs: (string | null)[] = await catalog.knex('task_steps').whereIn('task_id', ids).pluck('output');
+  const sealed = [...tasks.map(({ params }) => params), ...outputs].filter((text) => text?.includes('"v2.'));
+  expect(sealed, `a task that is over holds secrets; ${again}`).toEqual([]);
 }
 
 async function brokenInvariants({ catalog, world, rings }: House, id: string): Promise<string[]> {

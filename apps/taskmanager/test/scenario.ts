@@ -26,6 +26,8 @@ export interface Scenario {
    * Such a guest is asked once: where a worker dies over it nobody may know what came of it, and the task may fail.
    */
   readonly clear?: 'before' | 'always';
+  /** The guest has a key, and the catalog has it in clear: it was restored. A task that is taken back leaves it so. */
+  readonly forgotten?: true;
   /** What stays behind for the reconciler, or for a round. */
   readonly owes?: 'snapshot' | 'password';
   /** What is wrong from now on. */
@@ -56,6 +58,7 @@ export async function begin(house: House, workers: Workers, scenario: Scenario):
     house.world.calls.length = 0;
     return made.id;
   });
+  if (scenario.forgotten) workers.forget(filed.id);
   scenario.conditions?.(house.world);
   return filed;
 }

@@ -1,5 +1,5 @@
 import { type QuotaAmounts, reserveGrowth, withTransaction } from '@trove/catalog';
-import { newUuid, TroveError } from '@trove/common';
+import { newUuid, TroveError, uuidV5 } from '@trove/common';
 import type { ComputeDriver } from '@trove/compute';
 import { SERVICE_STATUSES, TASK_STATUSES } from '@trove/contracts';
 import type { JsonObject } from '@trove/tasks';
@@ -103,6 +103,17 @@ const UPGRADES: readonly Scenario[] = [
   upgrade({ name: 'upgrade_stays_clear', clear: 'always' }),
 ];
 
+const rebuild = (other: Partial<Scenario> & Pick<Scenario, 'name'>): Scenario => ({
+  ...{ kind: 'rebuild_instance', ends: 'done', leaves: 'serving', forgotten: true, file: onOneThatGotAKeySince },
+  ...other,
+});
+
+const REBUILDS: readonly Scenario[] = [
+  rebuild({ name: 'rebuild' }),
+  rebuild({ name: 'rebuild_refused', ...failed, conditions: refused('post_upgrade {}', 'cannot read this volume') }),
+  rebuild({ name: 'rebuild_keeps_snapshot', owes: 'snapshot', conditions: broken('deleteSnapshot') }),
+];
+
 const restart = (other: Partial<Scenario> & Pick<Scenario, 'name'>): Scenario => ({
   ...{ kind: 'restart_instance', ends: 'done', leaves: 'serving', file: onServing('restart_instance') },
   ...other,
@@ -180,6 +191,28 @@ const OTHERS: readonly Scenario[] = [
   other('reconcile_instance', { name: 'reconcile_status', file: onOneLeftInTheMiddle }),
 ];
 
+/** The catalog is put back to when the instance was in clear. Its guest has been asked in vain for long: nobody waits for that here. */
+async function onOneThatGotAKeySince(house: House, serving: () => Promise<string>): Promise<Filed> {
+  const id = await serving();
+  await forgetKey(house, id);
+  const taskId = await file(house, 'rebuild_instance', id, UPGRADE);
+  const ago = (seconds: number): number => (Date.now() - seconds * 1000) * 1000;
+  const asked = { progress: null, noted: { first_asked: ago(100), last_asked: ago(20) } };
+  await house.catalog.knex('task_steps').insert({
+    ...{ task_id: taskId, name: 'require_silence', state: 'intent', attempts: 0, started: ago(100) },
+    ...{ token: uuidV5(taskId, 'require_silence'), output: JSON.stringify(asked) },
+  });
+  return { id, taskId };
+}
+
+/** As a catalog has it that was restored from before the instance's first upgrade. */
+export async function forgetKey({ catalog: { knex } }: House, instanceId: string): Promise<void> {
+  for (const table of ['instance_keys', 'keys_owed', 'instance_reports'])
+    await knex(table).where({ instance_id: instanceId }).delete();
+  await knex('resources').where({ instance_id: instanceId, kind: 'broker_account' }).delete();
+  await knex('instances').where({ id: instanceId }).update({ rpc_policy: 0, encrypted_key: null });
+}
+
 /** Two volumes that nobody wants: one whose row says that it is gone, and one whose maker never said that it is there. */
 async function onOneWithTooMuch(house: House, serving: () => Promise<string>): Promise<Filed> {
   const instanceId = await serving();
@@ -205,4 +238,11 @@ async function onOneLeftInTheMiddle(house: House, serving: () => Promise<string>
 }
 
 /** Every way of every kind. A kind or a step that is new here has its line here, and its journals recorded. */
-export const SCENARIOS: readonly Scenario[] = [...CREATES, ...UPGRADES, ...RESTARTS, ...RESIZES, ...OTHERS];
+export const SCENARIOS: readonly Scenario[] = [
+  ...CREATES,
+  ...UPGRADES,
+  ...REBUILDS,
+  ...RESTARTS,
+  ...RESIZES,
+  ...OTHERS,
+];

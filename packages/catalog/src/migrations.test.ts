@@ -251,6 +251,32 @@ describe.each(['mysql', 'sqlite'] as const)('each migration on %s, up and down w
     expect(await knex.schema.hasTable('keys_owed')).toBe(false);
     expect(await names()).toEqual(['m2', 'm3']);
   });
+
+  test('113: tasks that have ended keep nothing secret; the others keep all', async () => {
+    await up(111);
+    for (const state of ['failed', 'waiting']) {
+      const times = { deadline: 1, created: 1, updated: 1 };
+      const task = { id: state, kind: 'k', instance_id: 'i1', project_id: 'p', state, code_version: 1, ...times };
+      await knex('tasks').insert({ ...task, params: '{"users":"sealed","size":3}' });
+      const step = { task_id: state, state: 'done', attempts: 0, started: 1 };
+      await knex('task_steps').insert([
+        { ...step, name: 'find_server', token: `${state}1`, output: '{"files":"sealed","id":"s"}' },
+        { ...step, name: 'make_password', token: `${state}2`, output: '{"password":"sealed"}' },
+        { ...step, name: 'wait', token: `${state}3`, output: 'null' },
+      ]);
+    }
+    await up(113);
+    const kept = async (id: string): Promise<unknown[]> => {
+      const params: string[] = await knex('tasks').where({ id }).pluck('params');
+      const outputs: string[] = await knex('task_steps').where({ task_id: id }).orderBy('name').pluck('output');
+      return [...params, ...outputs].map((text): unknown => JSON.parse(text));
+    };
+    const none = [{ users: null, size: 3 }, { files: null, id: 's' }, { password: null }, null];
+    const all = [{ users: 'sealed', size: 3 }, { files: 'sealed', id: 's' }, { password: 'sealed' }, null];
+    expect([await kept('failed'), await kept('waiting')]).toEqual([none, all]);
+    await down(111);
+    expect([await kept('failed'), await kept('waiting')]).toEqual([none, all]);
+  });
 });
 
 test('on SQLite a migration that dies leaves nothing of itself, and its references are watched again', async () => {

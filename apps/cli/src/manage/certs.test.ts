@@ -34,6 +34,7 @@ async function certs(...argv: string[]) {
     env: {},
     images: async () => [],
     rotate: async () => '',
+    rebuild: async () => '',
     outside,
   });
   return { code: await manage.run(['certs', join(folder, 'tls'), ...argv]), out: out.join('') };

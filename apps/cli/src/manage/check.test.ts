@@ -45,6 +45,7 @@ async function run(...argv: string[]) {
     env: {},
     images: async () => [],
     rotate: async () => '',
+    rebuild: async () => '',
     outside: async () => outside,
   });
   const code = await program.run(['--config-file', config, ...argv]);

@@ -41,6 +41,7 @@ async function manage(argv: readonly string[], io: Partial<ManageIo> = {}) {
     env: {},
     images: async () => [],
     rotate: async () => '',
+    rebuild: async () => '',
     outside,
     ...io,
   }).run(argv);

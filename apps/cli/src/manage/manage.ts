@@ -10,6 +10,7 @@ import { addDb } from './commands/db.ts';
 import { addImageList } from './commands/images.ts';
 import { addKeys } from './commands/keys.ts';
 import { addQuarantine } from './commands/quarantine.ts';
+import { addRebuild } from './commands/rebuild.ts';
 import { addReconcile } from './commands/reconcile.ts';
 import { createManageSession, type ManageIo } from './session.ts';
 
@@ -40,6 +41,7 @@ function addCommands(program: Command, io: ManageIo): void {
   addQuarantine(program, session);
   addCheck(program, session);
   addReconcile(program, session);
+  addRebuild(program, session);
 }
 
 const HELP = `

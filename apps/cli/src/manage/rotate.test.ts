@@ -53,7 +53,7 @@ async function run(...argv: string[]) {
     secrets: [],
     tap: () => ({ notChecked: 'none' }),
   });
-  const program = createManage({ ...io, env: {}, images: async () => [], rotate, outside });
+  const program = createManage({ ...io, env: {}, images: async () => [], rotate, rebuild: rotate, outside });
   const code = await program.run(['--config-file', join(directory, 'trove.conf'), ...argv]);
   return { code, out: out.join(''), err: err.join('') };
 }
@@ -69,6 +69,18 @@ test('one instance is asked for, and waited for; what went wrong is told', async
     code: EXIT.refused,
     err: expect.stringContaining('Task task-c did not end well: It stood at step "agree_key".') as string,
   });
+});
+
+test('a rebuild is asked for likewise, and told with its task', async () => {
+  end = { state: 'done', error: null };
+  expect((await run('rebuild', 'a')).out).toBe('Instance a is being rebuilt: task task-a.\n');
+  expect((await run('rebuild', 'b', '--wait')).out).toBe('Instance b was rebuilt: task task-b.\n');
+  end = { state: 'failed', error: JSON.stringify({ code: 'UNPROCESSABLE', message: 'The guest agent answers.' }) };
+  expect(await run('rebuild', 'c', '--wait')).toMatchObject({
+    code: EXIT.refused,
+    err: expect.stringContaining('Task task-c did not end well: The guest agent answers.') as string,
+  });
+  expect((await run('rebuild', 'nobody')).code).toBe(EXIT.notFound);
 });
 
 test('an unknown instance is not found, a busy one is refused, each with its reason', async () => {

@@ -48,6 +48,8 @@ export interface ManageIo extends Outputs {
    * in like `images`: the program itself knows no tasks.
    */
   readonly rotate: (catalog: Catalog, instanceId: string) => Promise<string>;
+  /** Files the task that makes a new server for an instance whose guest cannot be asked; likewise. */
+  readonly rebuild: ManageIo['rotate'];
   /** Compute and broker, for `check`; handed in likewise. */
   readonly outside: (sources: ConfigSources) => Promise<Outside>;
 }
@@ -57,6 +59,7 @@ export interface ManageSession {
   print(text: string): void;
   images(): Promise<readonly ManagedImage[]>;
   rotate: ManageIo['rotate'];
+  rebuild: ManageIo['rebuild'];
   outside(): Promise<Outside>;
   withCatalog<T>(work: (catalog: Catalog) => Promise<T>): Promise<T>;
   /** The keys of the files. Throws where they hold none, or one that Trove published and that is not allowed. */
@@ -83,6 +86,7 @@ export function createManageSession(io: ManageIo, givenFiles: () => readonly str
     print: (text) => void io.stdout.write(text),
     images: async () => io.images(readConfig(files(), io.env)),
     rotate: io.rotate,
+    rebuild: io.rebuild,
     outside: () => io.outside({ files: files(), env: io.env }),
     withCatalog,
     keyRings: () => keyRingsOf(files(), io.env),

@@ -55,6 +55,7 @@ export async function actOn(deps: ActDeps, finding: RecordedFinding): Promise<Ac
       return (await deleteAgain(catalog, finding.subject)) ? 'filed' : 'not any more';
     case 'status':
     case 'volume_size':
+    case 'smaller_volume':
     case 'flavor':
       return await file(deps, finding);
     default:

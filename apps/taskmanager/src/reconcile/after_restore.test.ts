@@ -1,7 +1,11 @@
 import { afterRestore } from '@trove/catalog';
+import { newUuid } from '@trove/common';
+import { TASK_STATUSES } from '@trove/contracts';
 import { guestAccount } from '@trove/crypto-rpc';
 import { expect, test } from 'vitest';
 import { ended, file, fileCreate, instanceOf, openHouse, openTestCatalog, UPGRADE } from '../../test/house.ts';
+import { forgetKey } from '../../test/scenarios.ts';
+import { fileRebuild } from '../tasks/upgrade_instance/file_rebuild.ts';
 
 /** A catalog is made from nothing, which takes its time on a busy machine. */
 const WITHIN = { timeout: 120_000 };
@@ -65,6 +69,42 @@ test.each(['mysql', 'sqlite'] as const)(
       expect(house.world.calls).toEqual(['sealed post_upgrade {}']);
       expect((await ended(house, await file(house, 'restart_instance', id))).state).toBe('done');
       expect([...house.world.volumes.values()].map(({ prepared }) => prepared)).toEqual([true]);
+    } finally {
+      await house.dispose();
+      await catalog.dispose();
+    }
+  },
+);
+
+test(
+  'a guest that got its first key after the backup is rebuilt where an operator says so, sealed, around its volume',
+  WITHIN,
+  async () => {
+    const catalog = await openTestCatalog('mysql');
+    const house = openHouse(catalog);
+    try {
+      const first = await house.taskmanager();
+      const { id, taskId } = await fileCreate(house);
+      await ended(house, taskId);
+      await expect(fileRebuild(catalog, id)).rejects.toThrow('has a key: upgrade it');
+      await expect(fileRebuild(catalog, newUuid())).rejects.toMatchObject({ code: 'NOT_FOUND' });
+      await first.close();
+      await forgetKey(house, id);
+      await afterRestore(catalog);
+      await house.taskmanager();
+      house.world.calls.length = 0;
+      const rebuild = await fileRebuild(catalog, id);
+      expect((await instanceOf(house, id)).task_id).toBe(TASK_STATUSES.UPGRADING.code);
+      await expect(fileRebuild(catalog, id)).rejects.toMatchObject({ code: 'UNPROCESSABLE' });
+      expect(await ended(house, rebuild)).toMatchObject({ state: 'done', error: null });
+      expect(await instanceOf(house, id)).toMatchObject({
+        rpc_policy: 2,
+        server_status: 'ACTIVE',
+        active_task_id: null,
+      });
+      expect(house.world.calls).toEqual(['sealed post_upgrade {}']);
+      expect((await ended(house, await file(house, 'restart_instance', id))).state).toBe('done');
+      expect([...house.world.volumes.values()].map(({ data }) => data)).toEqual(['u1:s3cret']);
     } finally {
       await house.dispose();
       await catalog.dispose();

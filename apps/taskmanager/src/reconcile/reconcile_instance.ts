@@ -200,7 +200,8 @@ async function showParts({ compute }: TaskTools, { task }: StepContext, facts: C
   const isFor = (kind: ReconcileKind): boolean => isFiledFor(params, kind, instanceId);
   const server =
     serverId !== null && (isFor('status') || isFor('flavor')) ? await compute.getServer(serverId) : undefined;
-  const size = volumeId !== null && isFor('volume_size') ? await compute.volumeSize(volumeId) : undefined;
+  const isSized = isFor('volume_size') || isFor('smaller_volume');
+  const size = volumeId !== null && isSized ? await compute.volumeSize(volumeId) : undefined;
   return {
     server_status: server?.status ?? null,
     ...(size !== undefined && { volume_size: size }),
@@ -223,6 +224,7 @@ async function bookFound(tx: Transaction, { task, outputs }: TaskEnd): Promise<v
   const [size, flavorId] = [memberOf(outputs[SETTLE], 'volume_size'), optionalText(outputs[SETTLE], 'flavor_id')];
   const found = {
     volumeSize: typeof size === 'number' ? size : undefined,
+    mayBeSmaller: isFiledFor(task.params, 'smaller_volume', instanceId),
     flavor: flavorId === undefined ? undefined : { id: flavorId, moreRam: numberMember(outputs[SETTLE], 'more_ram') },
   };
   await followWorld(tx, { projectId, instanceId, fence, found });

@@ -1,7 +1,7 @@
-import { reserveGrowth, withTransaction } from '@trove/catalog';
+import { approveFindings, reserveGrowth, withTransaction } from '@trove/catalog';
 import { newUuid, TroveError } from '@trove/common';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { booksOf, ended, file, instanceOf } from '../../test/house.ts';
+import { booksOf, ended, faultOf, file, instanceOf } from '../../test/house.ts';
 import { ReconciledHouse } from '../../test/reconciled_house.ts';
 import { FLAVOR, LARGER } from '../../test/world.ts';
 
@@ -83,10 +83,21 @@ describe.each(['mysql', 'sqlite'] as const)('sizes in catalog and world on %s', 
     expect([await here.found(), await here.invariants()]).toEqual([[], []]);
   });
 
-  it('a volume that is smaller than its row says is shown, and nothing is booked; one at work is left alone', async () => {
+  it('a volume that is smaller than its row says is shown, and booked where an operator says so; one at work is left alone', async () => {
     for (const volume of here.house.world.volumes.values()) volume.size = 2;
     await here.run();
-    expect([await here.found(), await here.invariants()]).toEqual([[], ['booked with 3 GB, has 2']]);
+    const wrong = 'booked with 3 GB, has 2';
+    expect([await here.found(), await here.invariants()]).toEqual([['smaller_volume'], [wrong]]);
+    await here.catalog.knex('reconcile_findings').update({ since: 1 });
+    await here.run();
+    expect([(await instanceOf(here.house, id)).volume_size, await here.invariants()]).toEqual([3, [wrong]]);
+    await approveFindings(here.catalog, (await here.state()).findings);
+    await here.settled(id);
+    expect([(await instanceOf(here.house, id)).volume_size, await booksOf(here.house)]).toEqual([2, [2, 0]]);
+    expect(await faultOf(here.house, id)).toBe(
+      'The volume was found to have 2 GB, not 3: it counts as that, and can be resized.',
+    );
+    expect(await here.invariants()).toEqual([]);
     for (const volume of here.house.world.volumes.values()) volume.size = 4;
     const busy = await file(here.house, 'restart_instance', id);
     await here.catalog.knex('tasks').where({ id: busy }).update({ state: 'waiting', wake_at: 9e15, lease_until: null });

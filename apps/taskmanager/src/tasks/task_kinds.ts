@@ -7,7 +7,7 @@ import { resizeVolume } from './resize_volume/index.ts';
 import { restartInstance } from './restart_instance/index.ts';
 import { rotateKey } from './rotate_key/index.ts';
 import type { TaskTools } from './shared/tools.ts';
-import { upgradeInstance } from './upgrade_instance/index.ts';
+import { rebuildInstance, upgradeInstance } from './upgrade_instance/index.ts';
 
 /** Every kind of task that this release can do. */
 export function taskKinds(tools: TaskTools): readonly TaskKind[] {
@@ -15,6 +15,7 @@ export function taskKinds(tools: TaskTools): readonly TaskKind[] {
     createInstance(tools),
     deleteInstance(tools),
     upgradeInstance(tools),
+    rebuildInstance(tools),
     restartInstance(tools),
     resizeFlavor(tools),
     resizeVolume(tools),

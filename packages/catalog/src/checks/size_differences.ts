@@ -3,18 +3,19 @@ import type { Finding } from './findings.ts';
 import type { OutsideThing } from './outside.ts';
 
 const BY_ITSELF = 'The reconciler books what is there after its grace time; see trove-manage reconcile.';
+/** Nothing of ours makes a volume smaller: only who knows what did can say whether it is to stay so. */
+const SMALLER =
+  'Nothing of ours made it smaller. Make it as large again in compute, or have it booked as it is: trove-manage reconcile --apply.';
 
 /** An instance whose server or volume is not what its row says, so that quota counts what does not exist, or misses it. */
 export interface SizeDifference {
-  readonly kind: 'volume_size' | 'flavor';
+  readonly kind: 'volume_size' | 'smaller_volume' | 'flavor';
   readonly instanceId: string;
   readonly detail: string;
-  /** Nothing makes a volume smaller, so one that is smaller than its row says is for an operator to look at. */
-  readonly smaller: boolean;
 }
 
 /**
- * A resize that failed after compute had done it. Compared between two readings of the catalog that say the same: while a
+ * A resize that failed after compute had done it, or a host that was put back to before one. Compared between two readings of the catalog that say the same: while a
  * task is at work, and where one has been in between, nothing is said.
  */
 export function sizeDifferences(
@@ -28,12 +29,12 @@ export function sizeDifferences(
     const { kind, id, size, flavorId } = thing;
     const booked = volume_size ?? 0;
     if (kind === 'volume' && instance.volume_id === id && size !== undefined && size !== booked) {
-      const detail = `booked with ${booked} GB, has ${size}`;
-      return { kind: 'volume_size' as const, instanceId, detail, smaller: size < booked };
+      const sized = size < booked ? ('smaller_volume' as const) : ('volume_size' as const);
+      return { kind: sized, instanceId, detail: `booked with ${booked} GB, has ${size}` };
     }
     if (kind === 'server' && instance.compute_instance_id === id && flavorId !== undefined && flavorId !== flavor_id) {
       const detail = `booked with flavor ${flavor_id}, has ${flavorId}`;
-      return { kind: 'flavor' as const, instanceId, detail, smaller: false };
+      return { kind: 'flavor' as const, instanceId, detail };
     }
     return [];
   });
@@ -45,12 +46,12 @@ export function sizesThatDiffer(
   things: readonly OutsideThing[],
 ): readonly Finding[] {
   const own = things.filter(({ deploymentId }) => deploymentId === around.after.deploymentId);
-  return sizeDifferences(around, own).map(({ kind, instanceId, detail, smaller }) => ({
+  return sizeDifferences(around, own).map(({ kind, instanceId, detail }) => ({
     key: `${kind}:${instanceId}`,
     instanceId,
     what: detail,
     since: null,
-    todo: smaller ? 'Nothing makes a volume smaller: find out what did.' : BY_ITSELF,
+    todo: kind === 'smaller_volume' ? SMALLER : BY_ITSELF,
   }));
 }
 

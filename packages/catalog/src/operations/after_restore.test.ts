@@ -86,4 +86,51 @@ describe.each(['mysql', 'sqlite'] as const)('a restored catalog on %s', (dialect
     expect(await states(upgraded)).toEqual(['active', 'retired', 'retired']);
     expect(await states(rotated)).toEqual(['active', 'pending']);
   });
+
+  it('leaves nothing secret in the tasks that it ends', async () => {
+    const { knex } = planted.catalog;
+    const { id } = await planted.instance();
+    const params = JSON.stringify({ users: 'sealed', image_id: 'image' });
+    const taskId = await planted.task(id, { kind: 'create_instance', params });
+    for (const [name, output] of Object.entries({ make_password: { password: 'sealed' }, create_server: { id: 's' } }))
+      await knex('task_steps').insert({
+        ...{ task_id: taskId, name, state: 'done', token: name, output: JSON.stringify(output), started: 1 },
+      });
+    await afterRestore(planted.catalog);
+    const task = await knex('tasks').where({ id: taskId }).first('params');
+    expect(JSON.parse(task.params)).toEqual({ users: null, image_id: 'image' });
+    const outputs: string[] = await knex('task_steps').where({ task_id: taskId }).orderBy('name').pluck('output');
+    expect(outputs.map((output) => JSON.parse(output))).toEqual([{ id: 's' }, { password: null }]);
+  });
+});
+
+it('what is accepted while a catalog is made fit ends with the rest, or begins once it is', async () => {
+  const planted = await Planted.open('mysql');
+  const { knex } = planted.catalog;
+  const [{ id: busy }, { id: born }] = [await planted.instance(), { id: newUuid() }];
+  const holder = await planted.task(busy);
+  await planted.slot(busy, holder);
+  // A delete has locked its instance's row, and comes before; a create commits in between, and comes after.
+  const before = await knex.transaction();
+  await before('instances').where({ id: busy }).forUpdate().first('id');
+  const removal = await planted.task(busy, { kind: 'delete_instance', state: 'pending', after_task: holder });
+  const faults = await knex.transaction();
+  await faults('reconciler').forUpdate().first('id');
+  const ended = afterRestore(planted.catalog);
+  await before.commit();
+  await expect
+    .poll(() => knex('instances').where({ id: busy }).forUpdate().skipLocked().select('id'), { timeout: 10_000 })
+    .toEqual([]);
+  await planted.instance({ id: born });
+  const build = await planted.task(born, { kind: 'create_instance', state: 'pending' });
+  await planted.slot(born, build);
+  await faults.commit();
+  expect(await ended).toBe(2);
+  const rows = await knex('tasks').whereIn('id', [holder, removal, build]).select('id', 'state');
+  expect(Object.fromEntries(rows.map(({ id, state }) => [id, state]))).toEqual({
+    ...{ [holder]: 'failed', [removal]: 'failed', [build]: 'pending' },
+  });
+  expect((await knex('instances').where({ id: busy }).first('active_task_id')).active_task_id).toBeNull();
+  expect((await knex('instances').where({ id: born }).first('active_task_id')).active_task_id).toBe(build);
+  await planted.catalog.dispose();
 });

@@ -1,24 +1,23 @@
 import type { Knex } from 'knex';
-import type { TaskRow, TaskStepRow } from '../tables.ts';
 
-/** Sets these members of a task's params, and these steps' outputs, to null: a task that has ended needs no password any more. */
-export async function eraseTaskSecrets(
-  tx: Knex.Transaction,
-  args: { taskId: string; params?: readonly string[]; outputs?: readonly string[] },
-): Promise<void> {
-  const row = await tx<TaskRow>('tasks').where({ id: args.taskId }).first('params');
-  const members = args.params ?? [];
-  if (row !== undefined && members.length > 0) {
-    const params: Record<string, unknown> = JSON.parse(row.params);
-    for (const member of members) if (member in params) params[member] = null;
-    await tx<TaskRow>('tasks')
-      .where({ id: args.taskId })
-      .update({ params: JSON.stringify(params) });
-  }
-  if (args.outputs?.length) {
-    await tx<TaskStepRow>('task_steps')
-      .where({ task_id: args.taskId })
-      .whereIn('name', [...args.outputs])
-      .update({ output: null });
-  }
+/** Where tasks hold secrets, sealed or, without a control plane's key, as they are: members of params, and of steps' outputs. */
+const IN_PARAMS = ['users'];
+const IN_OUTPUTS = ['password', 'files'];
+
+/**
+ * Sets what is secret in the rows of these tasks to null. In the transaction that ends them, in whichever way they end: a
+ * task that is over needs no password any more.
+ */
+export async function eraseTaskSecrets(tx: Knex.Transaction, taskIds: readonly string[]): Promise<void> {
+  await erase(tx('tasks').whereIn('id', taskIds), 'params', IN_PARAMS);
+  await erase(tx('task_steps').whereIn('task_id', taskIds), 'output', IN_OUTPUTS);
+}
+
+async function erase(rows: Knex.QueryBuilder, column: string, members: readonly string[]): Promise<void> {
+  const paths = members.flatMap((member) => [`$.${member}`, null]);
+  const holders = rows.where((any) => {
+    for (const member of members) any.orWhere(column, 'like', `%"${member}"%`);
+  });
+  const places = paths.map(() => '?').join(', ');
+  await holders.update({ [column]: holders.client.raw(`JSON_REPLACE(??, ${places})`, [column, ...paths]) });
 }

@@ -34,9 +34,9 @@ export function compare({ before, things, after }: Readings, ramOf: RamOf): read
       of('status', row.id, row.id, `shows ${taskStatusByCode(row.task_id).action}`),
     ),
     ...deadSlots(after).map((row) => of('slot', row.id, row.id, `held by task ${row.active_task_id}, which has ended`)),
-    ...sizeDifferences({ before, after }, things ?? [])
-      .filter(({ smaller }) => !smaller)
-      .map(({ kind, instanceId, detail }) => of(kind, instanceId, instanceId, detail)),
+    ...sizeDifferences({ before, after }, things ?? []).map(({ kind, instanceId, detail }) =>
+      of(kind, instanceId, instanceId, detail),
+    ),
     ...quotaDifferences(after, ramOf).map(({ projectId, resource, shown, counted }) =>
       of(
         'quota',

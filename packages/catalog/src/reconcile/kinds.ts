@@ -23,6 +23,12 @@ export const RECONCILE_KINDS = {
     asks: false,
     outside: 'listed',
   },
+  smaller_volume: {
+    does: 'books the size that the volume has, tells its tenant, and counts it in the quota',
+    deletes: false,
+    asks: true,
+    outside: 'listed',
+  },
   flavor: {
     does: 'books the flavor that the server has, and counts it in the quota',
     deletes: false,

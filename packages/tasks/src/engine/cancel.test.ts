@@ -4,6 +4,7 @@ import { ended, fileRemove, instanceOf, journalOf, removeTask, taskOf, until } f
 import { buildKind, removeKind } from '../../test/kinds.ts';
 import { Workshop } from '../../test/workshop.ts';
 import { fileDelete } from '../filing/file_delete.ts';
+import type { Step, TaskKind } from '../types.ts';
 import type { Faults } from './options.ts';
 
 describe.each<Dialect>(['sqlite', 'mysql'])('a delete on %s', (dialect) => {
@@ -48,6 +49,41 @@ describe.each<Dialect>(['sqlite', 'mysql'])('a delete on %s', (dialect) => {
     const removal = await fileRemove(shop.catalog, instanceId);
     await checkGone(instanceId, removal.taskId);
     expect((await taskOf(shop.catalog, taskId)).state).toBe('cancelled');
+  });
+
+  it('undoes a step that never ended without its notes: whoever dies over it is followed by one that asks again', async () => {
+    const seen: unknown[] = [];
+    const build = buildKind(shop.world);
+    const noting = (step: Step): Step => ({
+      ...step,
+      async run({ note }) {
+        await note({ asked: 'run' });
+        return { wait: { ms: 60_000 } };
+      },
+      async undo({ noted, note }) {
+        seen.push(noted);
+        await note({ asked: 'undo' });
+      },
+    });
+    const steps: TaskKind['steps'] = (task) =>
+      build.steps(task).map((step) => (step.name === 'wait_ready' ? noting(step) : step));
+    let deaths = 0;
+    const faults: Faults = ({ step, at }) => {
+      if (step !== 'wait_ready' || at !== 'after_undo' || deaths === 1) return;
+      deaths += 1;
+      throw new Error('killed');
+    };
+    shop.engine({ kinds: [{ ...build, steps }, removeKind(shop.world)], faults, leaseMs: 300 });
+    const { instanceId, taskId } = await shop.build();
+    const noted = async (): Promise<string> => {
+      const of = { task_id: taskId, name: 'wait_ready' };
+      return (await shop.catalog.knex('task_steps').where(of).first('output'))?.output ?? '';
+    };
+    await until('the wait', async () => (await taskOf(shop.catalog, taskId)).state === 'waiting');
+    const removal = await fileRemove(shop.catalog, instanceId);
+    await checkGone(instanceId, removal.taskId);
+    expect([deaths, seen]).toEqual([1, [undefined, undefined]]);
+    expect(await noted()).toContain('"asked":"run"');
   });
 
   it('has its own time from when it gets the slot, however long its predecessor took', async () => {

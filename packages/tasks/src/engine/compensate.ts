@@ -17,6 +17,7 @@ const NOT_ALL_UNDONE: StoredError = {
 /** Undoes the attempted steps, last first, and ends the task; an error of null is a cancel. */
 export async function goBack(work: Work, error: StoredError | null): Promise<Outcome> {
   const { notUndone } = work;
+  work.turnedBack = true;
   for (;;) {
     if (work.draining.aborted) return { is: 'drained' };
     const remaining = stepsToUndo(work.steps, work.journal);

@@ -1,4 +1,4 @@
-import { dbNow, handOverSlot, type TaskRow, withTransaction } from '@trove/catalog';
+import { dbNow, eraseTaskSecrets, handOverSlot, type TaskRow, withTransaction } from '@trove/catalog';
 import type { Knex } from 'knex';
 import { changeTask, checkInstanceFence } from './journal.ts';
 import { outputsOf } from './outside_call.ts';
@@ -14,7 +14,7 @@ export type Ending =
 const NOT_WRITTEN = 'but its end could not be written down.';
 
 /**
- * The last write: the kind's hook, the task's end and the slot's hand-over to the successor, all or nothing. A hook that
+ * The last write: the kind's hook, the task's end without its secrets, and the slot's hand-over to the successor, all or nothing. A hook that
  * throws is tried again with the next lease. Past both its deadlines the task ends without it, as failed: its instance is
  * then left to whoever finds that no task is at work on it.
  */
@@ -43,6 +43,7 @@ async function writeEnd(work: Work, ending: Ending, hook?: (tx: Knex.Transaction
     await checkInstanceFence(tx, held);
     const handed = await handOverSlot(tx, { instanceId: task.instanceId, holder: task.id });
     await changeTask(tx, held, { ...endOf(ending), wake_at: null, lease_owner: null, lease_until: null });
+    await eraseTaskSecrets(tx, [task.id]);
     return handed.successor;
   });
   work.logger.info('task ended', { state: ending.state, successor });

@@ -25,12 +25,16 @@ describe.each<Dialect>(['sqlite', 'mysql'])('a task whose end cannot be written,
       .update({ deadline: (Date.now() - byMs) * 1000 });
   };
 
-  it('is tried again until both its deadlines are over, then it has failed and its successor goes on', async () => {
+  it('is tried again until both its deadlines are over, then it has failed without its secrets, and its successor goes on', async () => {
     const { kind, times } = broken();
     shop.engine({ kinds: [kind, removeKind(shop.world)], leaseMs: 300 });
     const { instanceId, taskId } = await shop.build();
     await until('the first try', async () => times() > 0);
     const removal = await fileRemove(shop.catalog, instanceId);
+    const { knex } = shop.catalog;
+    await knex('tasks').where({ id: taskId }).update({ params: '{"users":"sealed"}' });
+    const step = knex('task_steps').where({ task_id: taskId, name: 'make_secret' });
+    await step.clone().update({ output: '{"password":"sealed"}' });
     await late(taskId, 1000);
     const tries = times();
     await until('two tries past the first deadline', async () => times() >= tries + 2);
@@ -40,6 +44,10 @@ describe.each<Dialect>(['sqlite', 'mysql'])('a task whose end cannot be written,
     expect([task.state, JSON.parse(task.error ?? '{}')]).toEqual([
       'failed',
       { code: 'INTERNAL', message: 'All of it was done, but its end could not be written down.', left: [] },
+    ]);
+    expect([task.params, (await step.clone().first('output')).output].map((text) => JSON.parse(text))).toEqual([
+      { users: null },
+      { password: null },
     ]);
     expect((await ended(shop.catalog, removal.taskId)).state).toBe('done');
     expect((await instanceOf(shop.catalog, instanceId)).active_task_id).toBeNull();

@@ -51,15 +51,23 @@ function contextOf(work: Work, step: Step, signal: AbortSignal): StepContext {
       signal.throwIfAborted();
       return fencedTransaction(work.held, change);
     },
-    noted: entry?.state === 'intent' ? entry.noted : undefined,
+    noted: isForward(work, entry) ? entry?.noted : undefined,
     async note(value) {
       signal.throwIfAborted();
       const now = work.journal.get(step.name);
-      if (now?.state !== 'intent') return;
+      if (now === undefined || !isForward(work, now)) return;
       await writeNote(work.held, step.name, { progress: now.progress, noted: value });
       work.journal.set(step.name, { ...now, noted: value ?? undefined });
     },
   };
+}
+
+/**
+ * An undo has no notes, also of a step that never ended: what it asks for may be asked for again, and one that died between
+ * its note and its call would be taken for one that has asked.
+ */
+function isForward({ turnedBack }: Work, entry: JournalEntry | undefined): boolean {
+  return !turnedBack && entry?.state === 'intent';
 }
 
 /** Of the steps that were done, the undone ones too: an undo may need what a later step had found out. */

@@ -19,6 +19,8 @@ export interface Work {
   /** When this worker took it, epoch microseconds of the database. */
   readonly takenAt: bigint;
   standing: Standing;
+  /** It goes back: what is called now are undos. */
+  turnedBack: boolean;
   /** Tries of the current undo that ended with an error. */
   undoAttempts: number;
   /** Steps whose undo failed for good here; whoever takes the task over finds out again, before the steps that follow. */

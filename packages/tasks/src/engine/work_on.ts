@@ -70,7 +70,7 @@ async function proceed(settings: WorkerSettings, held: Held, taken: TakenTask): 
   logger[taken.waited ? 'debug' : 'info']('task taken', { state: task.state, fence: task.fence.toString() });
   const { faults, draining } = settings;
   const undoAttempts = task.state === 'compensating' ? task.attempt : 0;
-  const going = { standing, takenAt: taken.takenAt, undoAttempts, notUndone: new Set<string>() };
+  const going = { standing, takenAt: taken.takenAt, undoAttempts, turnedBack: false, notUndone: new Set<string>() };
   return await advance({ held, kind, task, steps, logger, faults, draining, journal, ...going });
 }
 

@@ -1,6 +1,7 @@
 import { dbNow, type InstanceRow, type TaskRow } from '@trove/catalog';
 import { newUuid, TroveError } from '@trove/common';
 import type { Knex } from 'knex';
+import { UNFINISHED } from '../engine/task_row.ts';
 import { forUpdate } from '../row_locks.ts';
 import { repeatedTask, takeSlot } from './file_task.ts';
 import { type FiledTask, insertTask, type NewTask } from './filed_task.ts';
@@ -35,9 +36,11 @@ async function lockSlot(tx: Knex.Transaction, instanceId: string): Promise<strin
   return row.active_task_id;
 }
 
+/** One that has ended does nothing more, also where the slot is its own still: then another is to follow it. */
 async function earlierDelete(tx: Knex.Transaction, task: NewTask, holder: string): Promise<string | undefined> {
   const row = await tx<TaskRow>('tasks')
     .where({ instance_id: task.instanceId, kind: task.kind })
+    .whereIn('state', [...UNFINISHED])
     .where((either) => {
       either.where({ id: holder }).orWhere({ after_task: holder });
     })

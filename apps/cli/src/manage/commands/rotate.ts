@@ -1,12 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import type { Catalog, InstanceRow, TaskRow } from '@trove/catalog';
+import type { Catalog, InstanceRow } from '@trove/catalog';
 import { isTroveError } from '@trove/common';
 import { type Command, InvalidArgumentError } from 'commander';
-import { CliError, EXIT } from '../../exit.ts';
 import type { ManageSession } from '../session.ts';
+import { waitForTask } from '../wait_for_task.ts';
 
 const PAGE = 200;
-const LOOK_EVERY_MS = 500;
 
 /** `keys rotate-instance`, `keys rotate-all`. */
 export function addRotate(keys: Command, session: ManageSession): void {
@@ -18,7 +16,7 @@ export function addRotate(keys: Command, session: ManageSession): void {
     .action((instanceId: string, { wait = false }: { wait?: boolean }) =>
       session.withCurrentCatalog(async (catalog) => {
         const taskId = await session.rotate(catalog, instanceId);
-        if (wait) await waitFor(catalog, taskId);
+        if (wait) await waitForTask(catalog, taskId);
         session.print(`The key of instance ${instanceId} ${wait ? 'was' : 'is being'} changed: task ${taskId}.\n`);
       }),
     );
@@ -72,18 +70,6 @@ async function instancesAfter({ knex }: Catalog, after: string): Promise<string[
     .limit(PAGE)
     .select('id');
   return rows.map(({ id }) => id);
-}
-
-async function waitFor({ knex }: Catalog, taskId: string): Promise<void> {
-  for (;;) {
-    const task = await knex<TaskRow>('tasks').where({ id: taskId }).first('state', 'error');
-    if (task?.state === 'done') return;
-    if (task === undefined || task.state === 'failed' || task.state === 'cancelled') {
-      const { message = 'It was cancelled.' }: { message?: string } = JSON.parse(task?.error ?? '{}');
-      throw new CliError(EXIT.refused, `Task ${taskId} did not end well: ${message}`);
-    }
-    await delay(LOOK_EVERY_MS);
-  }
 }
 
 function count(text: string): number {

@@ -1,11 +1,4 @@
-import {
-  clearFaults,
-  commitQuota,
-  eraseTaskSecrets,
-  troveNow,
-  writeInstance,
-  writeServiceStatus,
-} from '@trove/catalog';
+import { clearFaults, commitQuota, troveNow, writeInstance, writeServiceStatus } from '@trove/catalog';
 import { SERVICE_STATUSES, type TaskStatusName } from '@trove/contracts';
 import type { TaskEnd, TaskKind } from '@trove/tasks';
 import type { Transaction } from '../../guests/guest_keys.ts';
@@ -14,7 +7,7 @@ import { agreeKey, changePassword, injectedVersion, proveKey } from '../shared/a
 import { awaitAgent } from '../shared/await_agent.ts';
 import { awaitServer } from '../shared/await_server.ts';
 import { failedStep } from '../shared/failed_step.ts';
-import { MAKE_PASSWORD, makePassword } from '../shared/guest_accounts.ts';
+import { makePassword } from '../shared/guest_accounts.ts';
 import { textMember } from '../shared/outputs.ts';
 import { recordFailure } from '../shared/record_failure.ts';
 import { taskValues } from '../shared/task_values.ts';
@@ -83,5 +76,4 @@ async function settle(
   await commitQuota(tx, { projectId, instanceId });
   const values = { ...taskValues(name), task_start_time: null, server_status: serverStatus, updated: troveNow(tx) };
   await writeInstance(tx, { instanceId, fence, values });
-  await eraseTaskSecrets(tx, { taskId: task.id, params: ['users'], outputs: [MAKE_PASSWORD] });
 }

@@ -15,7 +15,7 @@ import { filesWithKey, transportUrlIn } from './guest_files.ts';
 import { optionalText } from './outputs.ts';
 import { CATALOG_TIMEOUT_MS, RETRY, type TaskTools } from './tools.ts';
 
-export const MAKE_PASSWORD = 'make_password';
+const MAKE_PASSWORD = 'make_password';
 const PASSWORD_BYTES = 32;
 
 /**

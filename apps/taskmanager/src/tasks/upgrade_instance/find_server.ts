@@ -8,7 +8,7 @@ import { knownServer } from '../shared/known_server.ts';
 import { memberOf, numberMember, objectMember, optionalText, textMember } from '../shared/outputs.ts';
 import { CATALOG_TIMEOUT_MS, RETRY, type TaskTools } from '../shared/tools.ts';
 
-export const FIND_SERVER = 'find_server';
+const FIND_SERVER = 'find_server';
 /** The step whose undo puts the old server back. */
 export const REBUILD_SERVER = 'rebuild_server';
 

@@ -5,9 +5,9 @@ import { newKeyVersion, requireOldServer } from './find_server.ts';
 
 /**
  * With secure messaging on each upgrade makes a new key, an adopted instance's first too; with it off only a keyed instance
- * gets one. It is pending: nothing is spoken under it until the old server is stopped.
+ * gets one, unless `always`. It is pending: nothing is spoken under it until the old server is stopped.
  */
-export function makePendingKey({ keys, guests, settings }: TaskTools): Step {
+export function makePendingKey({ keys, guests, settings }: TaskTools, { always = false } = {}): Step {
   return {
     name: 'make_pending_key',
     timeoutMs: CATALOG_TIMEOUT_MS,
@@ -16,7 +16,7 @@ export function makePendingKey({ keys, guests, settings }: TaskTools): Step {
       const { instanceId, fence, id: taskId } = context.task;
       const { token } = context;
       const version = await context.fenced(async (tx) => {
-        if (!settings.secureMessaging && (await keys.activeVersion(tx, instanceId)) === null) return null;
+        if (!always && !settings.secureMessaging && (await keys.activeVersion(tx, instanceId)) === null) return null;
         await intendResource(tx, { token, kind: 'queue', instanceId, taskId });
         return keys.makeInjected(tx, { instanceId, fence });
       });

@@ -1,7 +1,7 @@
 import type { Step, StepContext } from '@trove/tasks';
 import { provenVersion } from '../shared/agree_key.ts';
 import { callOnce } from '../shared/call_once.ts';
-import { memberOf, textMember } from '../shared/outputs.ts';
+import { memberOf, optionalText } from '../shared/outputs.ts';
 import { PERSISTENT_RETRY, type TaskTools } from '../shared/tools.ts';
 import { newKeyVersion } from './find_server.ts';
 
@@ -15,7 +15,7 @@ export function postUpgrade(tools: TaskTools): Step {
     retry: PERSISTENT_RETRY,
     async run(context) {
       const keyVersion = provenVersion(context) ?? newKeyVersion(context);
-      const info: Record<string, unknown> = JSON.parse(textMember(context.outputs['pre_upgrade'], 'upgrade_info'));
+      const info: Record<string, unknown> = JSON.parse(upgradeInfo(context));
       const answer = await callOnce(tools, context, {
         method: 'post_upgrade',
         args: { upgrade_info: info },
@@ -27,6 +27,11 @@ export function postUpgrade(tools: TaskTools): Step {
     },
     undo: async () => {},
   };
+}
+
+/** What the old server's guest wanted to be told, as JSON; nothing where it was not asked. */
+function upgradeInfo({ outputs }: Pick<StepContext, 'outputs'>): string {
+  return optionalText(outputs['pre_upgrade'], 'upgrade_info') ?? '{}';
 }
 
 /** Whether the new server has said that it serves: then the upgrade is past the last step that can be taken back. */

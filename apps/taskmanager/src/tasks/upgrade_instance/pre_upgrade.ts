@@ -42,7 +42,7 @@ export function preUpgrade(tools: TaskTools): Step {
  * A question went unanswered that came so long after the first one, and after the guest was last heard, as a guest may take.
  * By the questions of earlier tries alone: time in which nobody asked says nothing of the guest.
  */
-async function isSilent({ catalog, settings }: TaskTools, context: StepContext): Promise<boolean> {
+export async function isSilent({ catalog, settings }: TaskTools, context: StepContext): Promise<boolean> {
   const asked = askedBefore(context);
   if (asked === undefined) return false;
   const heardAt = await guestHeardAt(catalog.knex, context.task.instanceId);

@@ -1,0 +1,22 @@
+import type { RunStatement } from '../operations.ts';
+import type { Migration } from './migration.ts';
+
+const ENDED = "('done', 'failed', 'cancelled')";
+
+/** Tasks that ended without their last write have kept what was secret in their rows. */
+export const taskSecrets: Migration = {
+  version: 113,
+  operations: [{ kind: 'change_data', up: (_, run) => erase(run) }],
+};
+
+async function erase(run: RunStatement): Promise<void> {
+  await run(
+    `UPDATE tasks SET params = JSON_REPLACE(params, '$.users', NULL)
+     WHERE state IN ${ENDED} AND params LIKE '%"users"%'`,
+  );
+  await run(
+    `UPDATE task_steps SET output = JSON_REPLACE(output, '$.password', NULL, '$.files', NULL)
+     WHERE (output LIKE '%"password"%' OR output LIKE '%"files"%')
+       AND task_id IN (SELECT id FROM tasks WHERE state IN ${ENDED})`,
+  );
+}
