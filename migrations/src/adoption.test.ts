@@ -121,6 +121,21 @@ test('sync does not go down, and downgrade does not go up', async () => {
   await expect(downgradeCatalog(database.knex, { to: 46 })).rejects.toThrow('use db_sync');
 });
 
+test('a catalog that a newer release has taken further, or is taking, is left alone', async () => {
+  const newer = LATEST_VERSION + 1;
+  await syncCatalog(database.knex, { to: 40 });
+  for (const state of [
+    { version: newer, moving_to: null },
+    { version: LATEST_VERSION, moving_to: newer },
+  ]) {
+    await database.knex('catalog_version').update(state);
+    const refusal = `a newer release has taken the catalog to ${newer}, and this one knows versions up to`;
+    await expect(syncCatalog(database.knex)).rejects.toThrow(refusal);
+    await expect(downgradeCatalog(database.knex, { to: 0, dropKeys: true })).rejects.toThrow(refusal);
+    expect(await database.knex('catalog_version').first('version', 'moving_to')).toEqual(state);
+  }
+});
+
 test('there is nothing to take back where db_sync was never run', async () => {
   await expect(downgradeCatalog(database.knex, { to: 40 })).rejects.toThrow('db_sync has not been run');
 });

@@ -51,6 +51,7 @@ export async function syncCatalog(knex: Knex, options: MigrationOptions = {}): P
   const to = knownVersion(options.to ?? LATEST_VERSION);
   if ((await readState(knex)) === undefined) await findOrigin(knex);
   await underLock(knex, options, async (run, state) => {
+    refuseNewer(state);
     const from = startingVersion(state, 'up');
     if (from > to) {
       throw new MigrationError(`the catalog is at ${from}, above ${to}: use db_downgrade to go down`);
@@ -68,6 +69,7 @@ export async function downgradeCatalog(
   if ((await readState(knex)) === undefined)
     throw new MigrationError('db_sync has not been run on this catalog: there is nothing to take back');
   await underLock(knex, options, async (run, state) => {
+    refuseNewer(state);
     const from = startingVersion(state, 'down');
     if (to > from) throw new MigrationError(`the catalog is at ${from}, below ${to}: use db_sync to go up`);
     if (state.adoptedVersion !== null && to < state.adoptedVersion) {
@@ -90,6 +92,15 @@ function knownVersion(version: number): number {
   if (MIGRATIONS.some((migration) => migration.version === version)) return version;
   throw new MigrationError(
     `no version ${version}; there are ${MIGRATIONS.map((migration) => migration.version).join(', ')}`,
+  );
+}
+
+/** What a newer release has done to the catalog, or is doing, this one does not know: taking its own steps back would be wrong. */
+function refuseNewer(state: CatalogState): void {
+  const version = startingVersion(state, 'down');
+  if (version <= LATEST_VERSION) return;
+  throw new MigrationError(
+    `a newer release has taken the catalog to ${version}, and this one knows versions up to ${LATEST_VERSION}: go back with that one's "trove-manage db_downgrade ${LATEST_VERSION}" first`,
   );
 }
 

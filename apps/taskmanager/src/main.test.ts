@@ -84,6 +84,7 @@ test('it starts on a real broker and catalog, says so, answers healthy, and stop
     expect(page).toContain('trove_bus_connected{bus="sealed"} 1\n');
     expect(page).toContain('trove_peers{policy="v2"} 0\n');
     expect(page).toContain('trove_tasks{state="failed"} 0\n');
+    expect(page).toContain('trove_tasks_parked 0\n');
     expect(page).toContain('process_cpu_seconds_total');
   } finally {
     expect(await program.stop()).toBe(0);

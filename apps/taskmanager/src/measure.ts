@@ -1,17 +1,11 @@
-import type { Catalog, InstanceRow, TaskRow } from '@trove/catalog';
+import { type Catalog, type InstanceRow, PARKED_ERRORS, type TaskRow } from '@trove/catalog';
 import { type Metrics, measureCall, type Reading } from '@trove/common';
 import type { GuestClient } from '@trove/crypto-rpc';
 
 const POLICIES = ['plaintext', 'v1', 'v2'] as const;
+const UNFINISHED_STATES: readonly TaskRow['state'][] = ['pending', 'running', 'waiting', 'compensating'];
 /** Tasks that ended well are many and say nothing: they are not counted. */
-const TASK_STATES: readonly TaskRow['state'][] = [
-  'pending',
-  'running',
-  'waiting',
-  'compensating',
-  'failed',
-  'cancelled',
-];
+const TASK_STATES: readonly TaskRow['state'][] = [...UNFINISHED_STATES, 'failed', 'cancelled'];
 
 /** What the catalog knows, read for the page: peers by how they are spoken to, tasks by state. */
 export function showCatalog(metrics: Metrics, { knex }: Pick<Catalog, 'knex'>): void {
@@ -40,6 +34,15 @@ export function showCatalog(metrics: Metrics, { knex }: Pick<Catalog, 'knex'>): 
         rows.find((row) => row.state === state),
       ),
     );
+  });
+  const parked =
+    'Unfinished tasks that stand still, since no taskmanager that looked at them knows their version or steps.';
+  metrics.gauge('trove_tasks_parked', parked, [], async () => {
+    const [row] = await knex<TaskRow>('tasks')
+      .whereIn('state', UNFINISHED_STATES)
+      .where('error', 'like', PARKED_ERRORS)
+      .count({ count: '*' });
+    return [reading({}, row)];
   });
 }
 

@@ -36,6 +36,19 @@ test('a service begins when its catalog is the one that it is set up for, also w
   expect(await startFinding(away, away, undefined)).toEqual(['begun']);
 });
 
+test('beside a catalog that is not of its release it does not begin, and says which is the newer one', async () => {
+  const { version } = (await catalog.knex('catalog_version').first('version')) as { version: number };
+  const at = async (other: number): Promise<string> => {
+    await catalog.knex('catalog_version').update({ version: other });
+    return await startFinding().then(String, String);
+  };
+  expect(await at(version - 1)).toMatch('run "trove-manage db_sync" first');
+  expect(await at(version + 1)).toMatch(
+    `a newer release has changed it; start that one's services, or go back with its`,
+  );
+  await catalog.knex('catalog_version').update({ version });
+});
+
 test('one that is set up for another does not begin: at once it rejects, later it is stopped', async () => {
   await expect(startFinding(wrong)).rejects.toBe(wrong);
   expect(await startFinding(away, wrong)).toEqual(['this service is not set up for its catalog', 'stopped']);

@@ -115,6 +115,7 @@ export { updateDatastore } from './operations/update_datastore.ts';
 export { type DatastoreVersionUpdate, updateDatastoreVersion } from './operations/update_datastore_version.ts';
 export { type InstanceValues, writeInstance } from './operations/write_instance.ts';
 export { writeServiceStatus } from './operations/write_service_status.ts';
+export { PARKED_ERRORS } from './parked.ts';
 export { freeDeadSlot, settleGone } from './reconcile/act_on_rows.ts';
 export { compare, type Readings, subjectOf } from './reconcile/compare.ts';
 export { correctQuota } from './reconcile/correct_quota.ts';

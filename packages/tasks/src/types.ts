@@ -112,7 +112,12 @@ export interface TaskEnd {
  */
 export interface TaskKind {
   readonly kind: string;
-  /** Raised when the steps change in a way that an older journal cannot resume. */
+  /**
+   * Of its list of steps. Workers leave tasks of a higher one alone, which wait for a release that knows it. Raised where a step
+   * is renamed, taken away, put in, or does something else; `steps` then still gives a task of an older version the list of that
+   * version. It need not be raised for a step that may come late in a task that is already past its place, and that a worker of
+   * the older release may leave out: where such a step has begun, workers that do not know it put the task down.
+   */
   readonly codeVersion: number;
   readonly deadlineMs: number;
   readonly compensationDeadlineMs: number;

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Catalog, openCatalog, syncCatalog } from '@trove/catalog';
@@ -23,7 +23,14 @@ import { APPS } from '../../src/demo/stack/apps.ts';
 import { registerDatastores } from '../../src/register_datastores.ts';
 import type { TakenBack } from './accounts.ts';
 import { findInstallations, inspectFolder } from './inside/light_datastores.ts';
-import { agentProgram, effectsFolder, NO_TROUBLES, type Troubles, troublesFile } from './inside/run_folder.ts';
+import {
+  agentProgram,
+  effectsFolder,
+  marksFolder,
+  NO_TROUBLES,
+  type Troubles,
+  troublesFile,
+} from './inside/run_folder.ts';
 import { type KeySetting, Service } from './service.ts';
 
 const KEY_LENGTH = 48;
@@ -82,8 +89,13 @@ export async function layGround(
   chmodSync(folder, 0o711);
   for (const name of ['logs', 'instances', 'compiled']) mkdirSync(join(folder, name));
   mkdirSync(effectsFolder(folder));
-  const trouble = (troubles: Partial<Troubles>): void =>
-    writeFileSync(troublesFile(folder), JSON.stringify({ ...NO_TROUBLES, ...troubles }));
+  mkdirSync(marksFolder(folder));
+  const trouble = (troubles: Partial<Troubles>): void => {
+    const path = troublesFile(folder);
+    // Whole at any moment: it is read while it is written.
+    writeFileSync(`${path}.new`, JSON.stringify({ ...NO_TROUBLES, ...troubles }));
+    renameSync(`${path}.new`, path);
+  };
   trouble({});
   const agent = JSON.stringify(new URL('inside/agent.ts', import.meta.url).href);
   const run = `import { runAgent } from ${agent};\nawait runAgent(${JSON.stringify(folder)}, ${seed});\n`;

@@ -7,12 +7,13 @@ import { localThings } from '@trove/compute';
 import { seededRandom } from '@trove/testkit';
 import { settleAccounts, type Tally, tallyTable } from './accounts.ts';
 import { BrokerHands } from './broker_hands.ts';
-import { FAULTS, type Fault, type Hands, NOT_MADE } from './faults/index.ts';
+import { FAULTS, type Fault, type Hands } from './faults/index.ts';
 import { type Ground, layGround } from './ground.ts';
 import { guestPids, signalGuest, tornFiles } from './guests.ts';
 import { countEffects } from './inside/effects.ts';
 import { randomOf } from './inside/run_folder.ts';
 import { Load } from './load.ts';
+import { strayMarks, tasksByRelease } from './marks.ts';
 import { lookAfter } from './operator.ts';
 
 export interface ChaosOptions {
@@ -63,7 +64,9 @@ export async function runChaos(options: ChaosOptions, say: Say): Promise<ChaosRe
     const tallies = await settleAccounts(ground.catalog, load.entries, { content, takenBack });
     const torn = tornFiles(ground.instancesRoot);
     const { notHeld } = ground;
-    const text = textOf({ options, applied, unfinished, report, tallies, torn, notHeld });
+    notHeld.push(...(await strayMarks(ground)));
+    const byRelease = await tasksByRelease(ground);
+    const text = textOf({ options, applied, byRelease, unfinished, report, tallies, torn, notHeld });
     writeFileSync(join(ground.folder, 'report.txt'), text);
     const wrong = tallies.reduce((sum, tally) => sum + tally.lost.length + tally.duplicated.length, 0);
     const holds = wrong + report.findings + unfinished.length + torn.length + notHeld.length === 0;
@@ -234,20 +237,21 @@ async function takeDown(ground: Ground, broker: BrokerHands): Promise<void> {
 function textOf(run: {
   options: ChaosOptions;
   applied: ReadonlyMap<string, number>;
+  byRelease: readonly string[];
   unfinished: readonly TaskRow[];
   report: InvariantReport;
   tallies: readonly Tally[];
   torn: readonly string[];
   notHeld: readonly string[];
 }): string {
-  const { options, applied, unfinished, report, tallies, torn, notHeld } = run;
+  const { options, applied, byRelease, unfinished, report, tallies, torn, notHeld } = run;
   const lines = [
     `seed ${options.seed}, ${options.seconds} s, ${options.tenants} tenants`,
     '',
     'faults:',
     ...[...applied].map(([name, times]) => `  ${times} × ${name}`),
-    'not made here:',
-    ...NOT_MADE.map((line) => `  ${line}`),
+    'tasks by the version of their code:',
+    ...byRelease.map((line) => `  ${line}`),
     '',
     tallyTable(tallies),
     '',

@@ -28,6 +28,7 @@ export class Service {
   #child: ChildProcess | undefined;
   #wanted = false;
   #clockMs = 0;
+  #release = 1;
   #starts = 0;
 
   constructor(options: ServiceOptions) {
@@ -39,6 +40,15 @@ export class Service {
     return this.#starts;
   }
 
+  get release(): number {
+    return this.#release;
+  }
+
+  /** Its code from the next start on. */
+  install(release: number): void {
+    this.#release = release;
+  }
+
   get configFile(): string {
     return this.#options.configFile;
   }
@@ -48,10 +58,11 @@ export class Service {
     return readFileSync(this.#options.logFile, 'utf8');
   }
 
-  /** Restarted, and ready again; false where that was not so in time. */
-  async renew(withinMs: number): Promise<boolean> {
+  /** Restarted, or killed, and ready again; false where that was not so in time. */
+  async renew(withinMs: number, isKilled = false): Promise<boolean> {
     const before = this.#timesReady();
-    this.restart();
+    if (isKilled) this.kill();
+    else this.restart();
     const end = performance.now() + withinMs;
     while (this.#timesReady() <= before && performance.now() < end) await delay(100);
     return this.#timesReady() > before;
@@ -114,7 +125,7 @@ export class Service {
   #spawn(): void {
     const { program, preload, configFile, logFile, env } = this.#options;
     const log = openSync(logFile, 'a');
-    const part = { CHAOS_NAME: this.name, CHAOS_START: String(this.#starts) };
+    const part = { CHAOS_NAME: this.name, CHAOS_START: String(this.#starts), CHAOS_RELEASE: String(this.#release) };
     const child = spawn(process.execPath, ['--import', preload, program, '--config-file', configFile], {
       stdio: ['ignore', log, log],
       env: { ...process.env, ...env, CHAOS_CLOCK_MS: String(this.#clockMs), ...part },

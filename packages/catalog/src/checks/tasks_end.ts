@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
 import { toBigint } from '../bigint.ts';
+import { PARKED } from '../parked.ts';
 import type { DatabaseBigint, InstanceFaultRow, TaskRow } from '../tables.ts';
 import type { CatalogFacts, TaskFacts } from './facts.ts';
 import { isUnfinished } from './facts.ts';
@@ -88,5 +89,5 @@ function waitsForAnother(facts: CatalogFacts, { after_task }: TaskFacts): boolea
 }
 
 function isParked({ error }: TaskFacts): boolean {
-  return error !== null && error.includes('"parked":true');
+  return error !== null && error.includes(PARKED);
 }

@@ -97,12 +97,12 @@ class PollingEngine implements TaskEngine {
   }
 
   async #poll(): Promise<void> {
-    const { catalog, kinds, clock } = this.#settings;
+    const { catalog, kinds, clock, parked } = this.#settings;
     this.#hungry = !this.#hasRoom();
     if (this.#hungry) return;
-    await markParked(catalog, kinds);
+    await this.#markParked();
     const wanted = this.#concurrency * CANDIDATES;
-    const due = await dueTasks(catalog, kinds, wanted);
+    const due = await dueTasks(catalog, kinds, wanted, parked);
     if (due.length === wanted) this.#hungry = true;
     const readAt = clock.monotonic();
     // Shuffled: several workers read the same list, and each takes from another place.
@@ -115,6 +115,16 @@ class PollingEngine implements TaskEngine {
       }
       await this.#takeUp(taskId);
     }
+  }
+
+  /** Says with one line what all of these lines would. */
+  async #markParked(): Promise<void> {
+    const { catalog, kinds, logger } = this.#settings;
+    // A worker that knows them has looked for them in that time.
+    const marked = await markParked(catalog, kinds, 2 * this.#pollMs.max);
+    if (marked.length === 0) return;
+    const fields = { count: marked.length, task_kinds: [...new Set(marked)] };
+    logger.warn('tasks parked: this release does not know their kind or version', fields);
   }
 
   #hasRoom(): boolean {
@@ -138,7 +148,8 @@ class PollingEngine implements TaskEngine {
 
   /** Takes the task if there is room and it is to be had, and leaves it running; true where it was had. */
   async #takeUp(taskId: string): Promise<boolean> {
-    if (this.#running.has(taskId) || this.#draining.signal.aborted) return false;
+    const { parked } = this.#settings;
+    if (this.#running.has(taskId) || parked.has(taskId) || this.#draining.signal.aborted) return false;
     if (!this.#hasRoom()) {
       this.#hungry = true;
       return false;

@@ -69,6 +69,12 @@ describe('what is undone', () => {
     expect(names(stepsToUndo(steps, journal({ a: 'undone', b: 'done', c: 'undone' })))).toEqual([]);
   });
 
+  it('is nothing where a newer release has put an undoable step before what the task has begun; that step comes late', () => {
+    const begunByOlder = journal({ a: 'done', b: 'done', d: 'done', e: 'intent' });
+    expect(stepsToUndo(steps, begunByOlder)).toEqual([]);
+    expect(nextMove(steps, begunByOlder, CANCELLED)).toMatchObject({ do: 'run', step: { name: 'c' } });
+  });
+
   it('is nothing once the last undoable step is done; what is not done is named instead', () => {
     const late = journal({ a: 'done', b: 'done', c: 'done', d: 'failed' });
     expect(stepsToUndo(steps, late)).toEqual([]);

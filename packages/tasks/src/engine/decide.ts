@@ -39,13 +39,14 @@ export function stepsNotDone(steps: readonly Step[], journal: Journal): readonly
 
 /**
  * Whether some undoable step is not done yet. Undoing keeps the answer the same, so it holds for a worker that takes a
- * half-undone task over. A task that has not begun may always turn back.
+ * half-undone task over. A task that has not begun may always turn back; one that has begun what comes behind never, also where
+ * a newer release has put an undoable step in that the task, begun by an older one, has not done.
  */
 export function mayTurnBack(steps: readonly Step[], journal: Journal): boolean {
   if (journal.size === 0) return true;
-  return steps
-    .slice(0, steps.findLastIndex((step) => step.undo !== undefined) + 1)
-    .some((step) => !isDone(journal, step));
+  const behind = steps.findLastIndex((step) => step.undo !== undefined) + 1;
+  if (steps.slice(behind).some(({ name }) => journal.has(name))) return false;
+  return steps.slice(0, behind).some((step) => !isDone(journal, step));
 }
 
 /** Whether the task may go on without this step having succeeded. */

@@ -1,6 +1,6 @@
 import { newUuid } from '@trove/common';
 import { expect, it } from 'vitest';
-import { PROJECT, taskOf } from '../../test/house.ts';
+import { fileRemove, PROJECT, taskOf } from '../../test/house.ts';
 import { Workshop } from '../../test/workshop.ts';
 import { dueTasks, markParked } from './due.ts';
 
@@ -62,7 +62,18 @@ it('a task that goes back and is not known here is parked on top of its error', 
     .knex('tasks')
     .where({ id: taskId })
     .update({ state: 'compensating', error: JSON.stringify(before), code_version: 9 });
-  await markParked(catalog, kinds);
-  await markParked(catalog, kinds);
+  expect(await markParked(catalog, kinds, 0)).toEqual(['build']);
+  expect(await markParked(catalog, kinds, 0)).toEqual([]);
   expect(JSON.parse((await taskOf(catalog, taskId)).error ?? '')).toMatchObject({ parked: true, before });
+});
+
+it('what another release beside this one will take, or what waits for its slot, is not parked', async () => {
+  const { catalog, kinds } = shop;
+  const { taskId, instanceId } = await shop.build();
+  const { taskId: successor } = await fileRemove(catalog, instanceId);
+  await catalog.knex('tasks').whereIn('id', [taskId, successor]).update({ code_version: 9 });
+  expect(await markParked(catalog, kinds, 60_000)).toEqual([]);
+  await catalog.knex('tasks').where({ id: taskId }).update({ state: 'waiting', wake_at: 1 });
+  expect(await markParked(catalog, kinds, 60_000)).toEqual(['build']);
+  expect(await taskOf(catalog, successor)).toMatchObject({ error: null });
 });

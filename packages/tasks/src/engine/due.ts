@@ -1,7 +1,10 @@
-import { type Catalog, dbNow, type TaskRow } from '@trove/catalog';
+import { type Catalog, dbNow, PARKED_ERRORS, type TaskRow } from '@trove/catalog';
 import type { Knex } from 'knex';
 import type { TaskKind } from '../types.ts';
 import { type StoredError, storedError, UNFINISHED } from './task_row.ts';
+
+/** Marked with one look. */
+const MARKED_AT_ONCE = 100;
 
 type Condition = (query: Knex.QueryBuilder) => void;
 
@@ -34,17 +37,24 @@ export function isKnown(kinds: readonly TaskKind[]): Condition {
   };
 }
 
-/** Ids of tasks that could be taken, read without locks: taking one decides anew. Only a slot's holder can be taken. */
+/** Only a slot's holder can be taken. */
+function slotHolders({ knex }: Catalog): Knex.QueryBuilder {
+  return knex('tasks').join('instances', (on) =>
+    on.on('instances.id', 'tasks.instance_id').andOn('instances.active_task_id', 'tasks.id'),
+  );
+}
+
+/** Ids of tasks that could be taken, read without locks: taking one decides anew. Not those that this worker has `parked`. */
 export async function dueTasks(
   catalog: Catalog,
   kinds: readonly TaskKind[],
   limit: number,
+  parked: ReadonlySet<string> = new Set(),
 ): Promise<readonly string[]> {
-  const rows: { id: string }[] = await catalog
-    .knex('tasks')
-    .join('instances', (on) => on.on('instances.id', 'tasks.instance_id').andOn('instances.active_task_id', 'tasks.id'))
+  const rows: { id: string }[] = await slotHolders(catalog)
     .where(isDue(catalog.knex))
     .where(isKnown(kinds))
+    .whereNotIn('tasks.id', [...parked])
     // Longest due first: many that wake every second must not keep a new one out.
     .orderByRaw('COALESCE(tasks.wake_at, tasks.lease_until, tasks.created)')
     .limit(limit)
@@ -52,37 +62,49 @@ export async function dueTasks(
   return rows.map((row) => row.id);
 }
 
-/** Writes on tasks that this release cannot take why they stand still. A release that can take them removes it again. */
-export async function markParked(catalog: Catalog, kinds: readonly TaskKind[]): Promise<void> {
-  const rows = await catalog
-    .knex<TaskRow>('tasks')
+/**
+ * Writes on tasks that this release cannot take why they stand still, and gives the kinds of those that it wrote on. A release
+ * that can take them removes it again. Only what has been due for `forMs`: in a rolling upgrade a worker of another release
+ * stands beside this one, and what that one takes when it is due does not stand still.
+ */
+export async function markParked(
+  catalog: Catalog,
+  kinds: readonly TaskKind[],
+  forMs: number,
+): Promise<readonly string[]> {
+  const dueSince = 'COALESCE(tasks.wake_at, tasks.lease_until, tasks.updated)';
+  const rows: Pick<TaskRow, 'id' | 'kind' | 'code_version' | 'error'>[] = await slotHolders(catalog)
     .where(isDue(catalog.knex))
     .whereNot(isKnown(kinds))
     .where(isNotParked)
-    .limit(100)
-    .select('id', 'kind', 'code_version', 'error');
+    .whereRaw(`${dueSince} <= ? - ?`, [dbNow(catalog.knex), forMs * 1000])
+    .limit(MARKED_AT_ONCE)
+    .select('tasks.id', 'tasks.kind', 'tasks.code_version', 'tasks.error');
+  const marked: string[] = [];
   for (const row of rows) {
     const what = kinds.some(({ kind }) => kind === row.kind) ? `version ${row.code_version} of task kind` : 'task kind';
-    await catalog
+    const written = await catalog
       .knex<TaskRow>('tasks')
       .where({ id: row.id })
       .where(isDue(catalog.knex))
       .where(isNotParked)
       .update({
         error: JSON.stringify({
-          ...parked(`this release does not know ${what} "${row.kind}"`),
+          ...parkedError(`this release does not know ${what} "${row.kind}"`),
           before: storedError(row.error),
         }),
         updated: dbNow(catalog.knex),
       });
+    if (written > 0) marked.push(row.kind);
   }
+  return marked;
 }
 
 /** One that goes back has an error already, and is parked on top of it. */
 function isNotParked(query: Knex.QueryBuilder): void {
-  query.whereNull('error').orWhereNot('error', 'like', '%"parked":true%');
+  query.whereNull('tasks.error').orWhereNot('tasks.error', 'like', PARKED_ERRORS);
 }
 
-export function parked(reason: string): StoredError {
+export function parkedError(reason: string): StoredError {
   return { code: 'INTERNAL', message: `Parked: ${reason}.`, parked: true };
 }

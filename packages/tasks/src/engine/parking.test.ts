@@ -1,9 +1,10 @@
-import { type Dialect } from '@trove/catalog';
+import { type Dialect, withTransaction } from '@trove/catalog';
 import { silentLogger } from '@trove/common';
 import { describe, expect, it } from 'vitest';
 import { ended, fileBuild, newInstance, taskOf, until } from '../../test/house.ts';
 import { buildKind, removeKind } from '../../test/kinds.ts';
 import { Workshop } from '../../test/workshop.ts';
+import { wakeInstances } from '../filing/wake_instances.ts';
 import type { Step, Task } from '../types.ts';
 
 describe.each<Dialect>(['sqlite', 'mysql'])('parking on %s', (dialect) => {
@@ -27,7 +28,8 @@ describe.each<Dialect>(['sqlite', 'mysql'])('parking on %s', (dialect) => {
   it('a newer code version stands still and says so', async () => {
     const instanceId = await newInstance(shop.catalog);
     const { taskId } = await fileBuild(shop.catalog, instanceId, {}, { codeVersion: 2 });
-    shop.engine();
+    const warned: unknown[][] = [];
+    shop.engine({ logger: { ...silentLogger, warn: (...line) => warned.push(line) } });
     const row = await until('the mark', async () => {
       const task = await taskOf(shop.catalog, taskId);
       return task.error !== null && task;
@@ -36,6 +38,8 @@ describe.each<Dialect>(['sqlite', 'mysql'])('parking on %s', (dialect) => {
       message: expect.stringContaining('version 2 of task kind "build"'),
     });
     expect(row).toMatchObject({ state: 'pending', attempt: 0 });
+    await until('the line', async () => warned.length > 0);
+    expect(warned).toEqual([[expect.stringContaining('tasks parked'), { count: 1, task_kinds: ['build'] }]]);
     shop.engine({ kinds: [buildKind(shop.world, 2)] });
     expect((await ended(shop.catalog, taskId)).state).toBe('done');
   });
@@ -61,8 +65,11 @@ describe.each<Dialect>(['sqlite', 'mysql'])('parking on %s', (dialect) => {
       parked: true,
     });
     expect(row).toMatchObject({ state: 'waiting', lease_owner: null });
-    // The old worker goes on beside one of the next release.
+    // The old worker goes on, beside one of the next release, and leaves the task alone however often it is woken.
+    await withTransaction(shop.catalog, (tx) => wakeInstances(tx, [row.instance_id]));
     old.ring(taskId);
+    await ended(shop.catalog, (await shop.build()).taskId);
+    expect((await taskOf(shop.catalog, taskId)).fence).toEqual(row.fence);
     shop.world.create(row.instance_id, 'ready', row.instance_id);
     const kind = buildKind(shop.world);
     const renamed = (step: Step): Step => (step.name === 'make_volume' ? { ...step, name: 'make_cloud' } : step);

@@ -2,7 +2,7 @@ import { randomFraction } from '@trove/common';
 import type { TaskKind } from '../types.ts';
 import { goBack } from './compensate.ts';
 import { nextMove, unknownStep } from './decide.ts';
-import { parked } from './due.ts';
+import { parkedError } from './due.ts';
 import { endTask } from './end_task.ts';
 import { type Held, readJournal, releaseLease, writeCompensating, writeParked } from './journal.ts';
 import { holdLease, type Lease, type LeaseSettings, type TakenTask } from './lease.ts';
@@ -12,12 +12,14 @@ import { storedError, toTask } from './task_row.ts';
 import type { Outcome, Work } from './work.ts';
 
 /** Short and jittered: in a rolling upgrade a worker that knows the step may stand beside this one. */
-const PARKED_MS = { least: 5000, most: 10_000 };
+const PARKED_MS = { least: 1000, most: 2000 };
+/** More than these a worker does not remember: it looks at the first of them again. */
+const PARKED_AT_MOST = 1000;
 
 export interface WorkerSettings extends LeaseSettings {
   readonly faults: Faults;
   readonly draining: AbortSignal;
-  /** Tasks that this worker has parked, so that each is said once. */
+  /** Tasks that this worker has parked, the first first: it looks at none of them again, and says each once. */
   readonly parked: Set<string>;
 }
 
@@ -58,10 +60,9 @@ async function proceed(settings: WorkerSettings, held: Held, taken: TakenTask): 
   const unknown = unknownStep(steps, journal);
   const logger = settings.logger.child({ task_id: task.id, task_kind: task.kind, instance_id: task.instanceId });
   if (unknown !== undefined) {
-    if (!settings.parked.has(task.id))
-      logger.warn('task parked: its journal has a step that this release does not know', { step: unknown });
-    settings.parked.add(task.id);
-    const error = parked(`this release has no step "${unknown}" of task kind "${task.kind}"`);
+    logger.warn('task parked: its journal has a step that this release does not know', { step: unknown });
+    remember(settings.parked, task.id);
+    const error = parkedError(`this release has no step "${unknown}" of task kind "${task.kind}"`);
     const ms = PARKED_MS.least + randomFraction() * (PARKED_MS.most - PARKED_MS.least);
     await writeParked(held, { ...error, before: storedError(row.error) }, Math.ceil(ms), task.state);
     return { is: 'parked' };
@@ -93,6 +94,12 @@ async function goForward(work: Work): Promise<Outcome> {
     const outcome = move.do === 'leave' ? await leaveStep(work, move.step) : await runStep(work, move.step);
     if (outcome !== undefined) return outcome;
   }
+}
+
+function remember(parked: Set<string>, taskId: string): void {
+  parked.add(taskId);
+  const [first] = parked;
+  if (first !== undefined && parked.size > PARKED_AT_MOST) parked.delete(first);
 }
 
 function kindOf(kinds: readonly TaskKind[], name: string): TaskKind {

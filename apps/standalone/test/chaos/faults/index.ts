@@ -6,12 +6,14 @@ import type { Fault } from './fault.ts';
 import { GUEST_FAULTS } from './guests.ts';
 import { KEY_FAULTS } from './keys.ts';
 import { PROCESS_FAULTS } from './processes.ts';
+import { RELEASE_FAULTS } from './releases.ts';
 import { RESTORE_FAULTS } from './restores.ts';
 
 export type { Fault, Hands } from './fault.ts';
 
 export const FAULTS: readonly Fault[] = [
   ...PROCESS_FAULTS,
+  ...RELEASE_FAULTS,
   ...BROKER_FAULTS,
   ...CATALOG_FAULTS,
   ...COMPUTE_FAULTS,
@@ -19,9 +21,4 @@ export const FAULTS: readonly Fault[] = [
   ...DISK_FAULTS,
   ...KEY_FAULTS,
   ...RESTORE_FAULTS,
-];
-
-/** Of the list of twenty, those that are not made here. */
-export const NOT_MADE: readonly string[] = [
-  'restart with newer code: there is no older release to come from; what earlier ones left is resumed in apps/taskmanager/test/golden_journals.test.ts',
 ];

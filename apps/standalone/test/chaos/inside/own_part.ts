@@ -6,6 +6,8 @@ export interface OwnPart {
   readonly folder: string;
   /** `taskmanager-2`; empty in an agent. */
   readonly name: string;
+  /** Of its code: 1 is what stands here, and those after it are `later_release.ts`'s. */
+  readonly release: number;
   /** How far its clock is off. */
   readonly clockMs: number;
   /** Follows from the run's seed, the process's name, how often it was started, and `of`. */
@@ -15,7 +17,7 @@ export interface OwnPart {
 export function ownPart(env: NodeJS.ProcessEnv = process.env): OwnPart {
   const { CHAOS_FOLDER: folder = '', CHAOS_NAME: name = '', CHAOS_SEED: seed = '', CHAOS_START: start = '' } = env;
   return {
-    ...{ folder, name, clockMs: Number(env['CHAOS_CLOCK_MS'] ?? 0) },
+    ...{ folder, name, release: Number(env['CHAOS_RELEASE'] ?? 1), clockMs: Number(env['CHAOS_CLOCK_MS'] ?? 0) },
     random: (of = '') => randomOf(seed, name, start, of),
   };
 }

@@ -42,6 +42,11 @@ export function effectsFolder(folder: string): string {
   return join(folder, 'effects');
 }
 
+/** Where steps of later releases leave what they do. */
+export function marksFolder(folder: string): string {
+  return join(folder, 'marks');
+}
+
 /** A random source of its own for each of a run's parts: what one draws changes nothing for another. */
 export function randomOf(seed: number | string, ...part: readonly (string | number)[]): Random {
   const name = [seed, ...part].join(' ');
