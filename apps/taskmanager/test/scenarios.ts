@@ -94,7 +94,11 @@ const upgrade = (other: Partial<Scenario> & Pick<Scenario, 'name'>): Scenario =>
   ...{ kind: 'upgrade_instance', ends: 'done', leaves: 'serving', file: onServing('upgrade_instance', UPGRADE) },
   ...other,
 });
-const unreadable = refused('post_upgrade {"stopped":true}', 'cannot read this volume');
+/** The new server's database neither comes up nor can be asked to. */
+const unreadable: Conditions = ({ guestFaults }) => {
+  for (const method of ['start', 'post_upgrade {"stopped":true}'])
+    guestFaults.fail.set(method, 'cannot read this volume');
+};
 const slowAndUnreadable: Conditions = (world) => {
   slow(world);
   unreadable(world);

@@ -2,7 +2,7 @@ import type { InstanceReportRow, ServiceStatusRow } from '@trove/catalog';
 import type { TaskTools } from './tools.ts';
 
 /** A report may be on its way, or wait with the conductor, for so long: one that comes in sooner may be from before. */
-const ON_ITS_WAY_MS = 5000;
+export const ON_ITS_WAY_MS = 5000;
 
 /** What a guest has said after `since`, milliseconds of the catalog's time: its service status; undefined where it has said nothing yet. */
 export async function heardAfter(

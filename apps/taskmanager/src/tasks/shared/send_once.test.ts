@@ -179,7 +179,7 @@ test('a silent guest that serves again has restarted; one that does not has not,
   now += HIGH_MS;
   await say('shutdown');
   expect(await send(restart, never)).toEqual({ wait: UNTIL_REPORTED });
-  now += 30_000;
+  now += 35_000;
   await expect(send(restart, never)).rejects.toMatchObject({ code: 'GUEST_TIMEOUT', retryable: false });
   await say('running');
   expect(await send(restart, never)).toEqual({ answered: null });

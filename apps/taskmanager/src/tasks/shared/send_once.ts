@@ -3,7 +3,7 @@ import type { GuestApi, ResultOf } from '@trove/contracts';
 import type { StepContext, Wait } from '@trove/tasks';
 import { atHand } from './at_hand.ts';
 import type { Answer, OnceCall, TaskMethod } from './call_once.ts';
-import { heardAfter } from './last_heard.ts';
+import { heardAfter, ON_ITS_WAY_MS } from './last_heard.ts';
 import { notedQuestion, type Outcome, outcomeOf, type Question, withOutcome } from './question.ts';
 import { serves } from './service_verdict.ts';
 import type { TaskTools } from './tools.ts';
@@ -76,8 +76,8 @@ async function lookFor(
   const canBeSeen = SEEN_IN_HEARTBEATS.includes(asked);
   if (canBeSeen && serves(await heardAfter(tools, task.instanceId, at))) return { answered: null };
   const { highMs, reportIntervalMs } = tools.settings;
-  const isOver = tools.clock.now() - at >= highMs + reportIntervalMs;
-  if (!isOver && (canBeSeen || outcome === 'lost')) return { wait: UNTIL_REPORTED };
-  if (outcome === 'lost') return undefined;
+  const sinceMs = tools.clock.now() - at;
+  if (outcome === 'lost') return sinceMs < highMs + reportIntervalMs ? { wait: UNTIL_REPORTED } : undefined;
+  if (canBeSeen && sinceMs < highMs + reportIntervalMs + ON_ITS_WAY_MS) return { wait: UNTIL_REPORTED };
   throw new TroveError('GUEST_TIMEOUT', `The guest agent did not answer "${asked}"; its outcome is unknown.`);
 }
