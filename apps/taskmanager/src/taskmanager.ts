@@ -23,6 +23,7 @@ import { reconcileRounds } from './reconcile/reconcile_rounds.ts';
 import { createRounds } from './rounds/rounds.ts';
 import { Unheard } from './tasks/shared/ask_guest.ts';
 import { Knocks } from './tasks/shared/knocks.ts';
+import { Restarts } from './tasks/shared/restarts.ts';
 import type { TaskSettings, TaskTools } from './tasks/shared/tools.ts';
 import { taskKinds } from './tasks/task_kinds.ts';
 
@@ -66,6 +67,7 @@ export function buildTaskmanager(deps: TaskmanagerDeps): Taskmanager {
     clock: wireClock,
     unheard: new Unheard(),
     knocks: new Knocks(),
+    restarts: new Restarts(),
     controlRing: controlKeys.ring,
     settings: taskSettings,
     deploymentId: () => readDeploymentId(catalog),

@@ -10,7 +10,7 @@ import { brokerPassword, guestAccount } from '@trove/crypto-rpc';
 import { expect } from 'vitest';
 import { GUEST_AGENT_FILE, GUEST_INFO_FILE } from '../src/tasks/shared/guest_files.ts';
 import { type House, instanceOf } from './house.ts';
-import { type Filed, isUnknown, type Scenario, settled } from './scenario.ts';
+import { type Filed, type Scenario, settled } from './scenario.ts';
 
 /** The task has ended as it should, and nothing is by half; `again` is said where that is not so. */
 export async function checkEnd(house: House, scenario: Scenario, { id, taskId }: Filed, again: string): Promise<void> {
@@ -18,9 +18,8 @@ export async function checkEnd(house: House, scenario: Scenario, { id, taskId }:
     throw new Error(`${error.message}; ${again}`);
   });
   const task = tasks.find((row) => row.id === taskId);
-  const unknown = isUnknown(scenario, task);
-  const leaves = unknown && scenario.kind === 'create_instance' ? 'row' : scenario.leaves;
-  expect(task?.state, `${task?.error}; ${again}`).toBe(unknown ? 'failed' : scenario.ends);
+  const { ends, leaves } = scenario;
+  expect(task?.state, `${task?.error}; ${again}`).toBe(ends);
   const row = await instanceOf(house, id);
   const { world, broker } = house;
   const own = [...world.servers.values()].filter((server) => server.instanceId === id);

@@ -1,7 +1,7 @@
-import { type Catalog, withTransaction } from '@trove/catalog';
+import { type Catalog, dbNow, withTransaction } from '@trove/catalog';
 import { accountOfUrl, isTroveError, Secret, silentLogger, TroveError } from '@trove/common';
 import { SERVICE_STATUSES } from '@trove/contracts';
-import { type Bus, createGuestServer, type MemoryBroker } from '@trove/crypto-rpc';
+import { type Bus, createGuestServer, type GuestHandlers, type MemoryBroker } from '@trove/crypto-rpc';
 import { wakeInstances } from '@trove/tasks';
 import { FakeFiles, type FilesHolder, type WritePoint } from './fake_files.ts';
 
@@ -18,8 +18,12 @@ export interface GuestFaults {
   readonly fail: Map<string, string>;
   /** The agent is never there. */
   deaf: boolean;
-  /** How often one in clear reports that its database serves; absent: only when something is done. */
+  /** How often one in clear reports how its database is; absent: only when something is done. */
   reportsEveryMs?: number;
+  /** Methods in clear that take so many milliseconds. */
+  readonly takes: Map<string, number>;
+  /** Methods that guests are at. */
+  atWork: number;
   /** Asked around each change of its files, and before an answer goes out: true, and it is as if its process had been killed there. */
   dies?: ((point: WritePoint | 'answer') => boolean) | undefined;
   /** True: what it sends now does not arrive. */
@@ -44,6 +48,7 @@ export async function startFakeGuest(deps: {
   const { broker, volume, faults, calls, catalog } = deps;
   if (faults.deaf) return undefined;
   let dead = false;
+  let begun = volume.prepared;
   const die = (): never => {
     dead = true;
     deps.onDied();
@@ -83,14 +88,39 @@ export async function startFakeGuest(deps: {
     if (idempotencyKey !== null) volume.effects.push(idempotencyKey);
   };
 
-  const say = async (status: 'HEALTHY' | 'FAILED'): Promise<void> => {
+  const say = async (status: 'NEW' | 'HEALTHY' | 'FAILED'): Promise<void> => {
     const { code, description } = SERVICE_STATUSES[status];
     await catalog
       .knex('service_statuses')
       .where({ instance_id: instanceId })
       .update({ status_id: code, status_description: description });
     // As the conductor does with each report.
-    await withTransaction(catalog, (tx) => wakeInstances(tx, [instanceId]));
+    await withTransaction(catalog, async (tx) => {
+      if (key === undefined)
+        await tx('instance_reports')
+          .where({ instance_id: instanceId })
+          .update({ received_at: dbNow(tx) });
+      await wakeInstances(tx, [instanceId]);
+    });
+  };
+
+  /** Each is counted while it is at work, and takes its time. */
+  const working = (handlers: GuestHandlers): GuestHandlers => {
+    const all: Record<string, (...args: never[]) => Promise<unknown>> = { ...handlers };
+    const counted = Object.entries(all).map(([name, handle]) => [
+      name,
+      async (...args: never[]): Promise<unknown> => {
+        faults.atWork += 1;
+        try {
+          const ms = key === undefined ? faults.takes.get(name) : undefined;
+          if (ms !== undefined) await new Promise((resolve) => setTimeout(resolve, ms));
+          return await handle(...args);
+        } finally {
+          faults.atWork -= 1;
+        }
+      },
+    ]);
+    return Object.fromEntries(counted) as GuestHandlers;
   };
 
   const server = createGuestServer({
@@ -100,10 +130,11 @@ export async function startFakeGuest(deps: {
     ...(account !== undefined && { account: account.user }),
     logger: silentLogger,
     ...(key !== undefined && { keys: files }),
-    handlers: {
+    handlers: working({
       rpc_ping: async () => true,
       prepare: async (args, caller) => {
         const id = caller.idempotencyKey ?? 'legacy';
+        begun = true;
         try {
           take('prepare', caller.idempotencyKey, () => {
             volume.prepared = true;
@@ -156,13 +187,13 @@ export async function startFakeGuest(deps: {
         await say('HEALTHY');
         return null;
       },
-    },
+    }),
   });
   await server.start();
   const serves = (): boolean => volume.prepared && !faults.fail.has('start');
   if (serves()) await say('HEALTHY');
   const report = (): void => {
-    if (serves()) void say('HEALTHY').catch(() => undefined);
+    if (serves() || !begun) void say(begun ? 'HEALTHY' : 'NEW').catch(() => undefined);
   };
   const reports = key === undefined && faults.reportsEveryMs ? setInterval(report, faults.reportsEveryMs) : undefined;
   return {

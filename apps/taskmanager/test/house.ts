@@ -61,6 +61,8 @@ export interface House {
   taskmanager(options?: {
     secure?: boolean;
     own?: boolean;
+    /** Seconds; default 3. */
+    highTimeout?: number;
     faults?: TaskEngineOptions['faults'];
     /** Default: the house's world. */
     compute?: ComputeDriver;
@@ -100,7 +102,7 @@ export function openHouse(catalog: TestCatalog): House {
   const open: Taskmanager[] = [];
   return {
     ...{ catalog, project, api, broker, bus, admin, accounts, keys, world, rings },
-    async taskmanager({ secure = true, own = true, faults, compute = world, ...others } = {}) {
+    async taskmanager({ secure = true, own = true, highTimeout, faults, compute = world, ...others } = {}) {
       const taskmanager = buildTaskmanager({
         ...{
           catalog,
@@ -115,6 +117,7 @@ export function openHouse(catalog: TestCatalog): House {
         controlKeys,
         settings: {
           ...SETTINGS,
+          ...(highTimeout !== undefined && { agent_call_high_timeout: highTimeout }),
           host: 'here',
           enable_secure_rpc_messaging: secure,
           taskmanager_queue: 'taskmanager',

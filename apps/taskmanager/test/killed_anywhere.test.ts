@@ -13,6 +13,8 @@ import { openWorkers } from './worker.ts';
 const SEED = process.env['TROVE_KILL_SEED'];
 const RUNS = Number(process.env['TROVE_KILL_RUNS'] ?? 8);
 const SEEDS = SEED === undefined ? Array.from({ length: RUNS }, (_, index) => index + 1) : [Number(SEED)];
+/** Guests in clear are waited for by the second where an answer is lost: one of so many seeds. */
+const IN_CLEAR_EACH = 3;
 const MS_PER_RUN = 60_000;
 /** Of so many seeds one is of whole taskmanagers, with their rounds. */
 const WHOLE_EACH = 8;
@@ -27,7 +29,8 @@ afterAll(() => catalog.dispose());
 
 describe('workers that die anywhere', () => {
   test.each(SCENARIOS)('$name, ends as it should', { timeout: SEEDS.length * MS_PER_RUN }, async (scenario) => {
-    for (const seed of SEEDS) await liveAndDie(scenario, seed);
+    const seeds = scenario.clear === undefined ? SEEDS : SEEDS.filter((_, index) => index % IN_CLEAR_EACH === 0);
+    for (const seed of seeds) await liveAndDie(scenario, seed);
   });
 });
 

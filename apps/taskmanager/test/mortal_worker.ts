@@ -1,15 +1,6 @@
 import { type Boundary, withBoundaries } from '@trove/testkit';
 import type { House } from './house.ts';
-import {
-  endUnheard,
-  type FaultPoint,
-  type Filed,
-  happening,
-  isSecure,
-  pointOf,
-  type Scenario,
-  settled,
-} from './scenario.ts';
+import { type FaultPoint, type Filed, happening, isSecure, pointOf, type Scenario, settled } from './scenario.ts';
 import { onlyReads, type Workers } from './worker.ts';
 
 class Killed extends Error {}
@@ -96,7 +87,6 @@ export class Run {
 
   /** Somebody to whom nothing happens takes over what the dead have left, and is there until the workers are closed. */
   async takeOver(): Promise<void> {
-    await endUnheard(this.#house, this.#filed.taskId);
     const faults = (point: FaultPoint): Promise<void> => this.#happen(point, this.#filed);
     this.#workers.open({ secure: isSecure(this.#scenario), faults });
   }

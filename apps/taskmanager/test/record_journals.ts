@@ -9,6 +9,8 @@ import { SCENARIOS } from './scenarios.ts';
 import { openWorkers } from './worker.ts';
 
 const FOLDER = join(import.meta.dirname, 'fixtures', 'journals');
+/** A guest at which nothing is seen so often has nothing to do. */
+const AT_REST_LOOKS = 5;
 const POINTS: readonly string[] = ['after_run', 'after_undo', 'before_end'];
 
 /**
@@ -81,9 +83,22 @@ async function dieAt(house: House, scenario: Scenario, index: number): Promise<R
     });
     const point = await Promise.race([died.promise, ended(house, filed.taskId, 120_000).then(() => undefined)]);
     await worker.close();
-    return point === undefined ? undefined : await recordJournal(house, point, filed);
+    if (point === undefined) return undefined;
+    await guestsAtRest(house);
+    return await recordJournal(house, point, filed);
   } finally {
     await workers.close();
     await house.dispose();
+  }
+}
+
+/**
+ * What is on its way to a guest, or what it is at, is in no recording: a request that came in and was never answered to would
+ * be one that was lost. So what is recorded is what the guest has made of it.
+ */
+async function guestsAtRest({ world }: House): Promise<void> {
+  for (let rested = 0; rested < AT_REST_LOOKS; rested += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    if (world.guestFaults.atWork > 0) rested = 0;
   }
 }

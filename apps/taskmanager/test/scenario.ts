@@ -21,10 +21,7 @@ export interface Scenario {
   readonly ends: 'done' | 'failed' | 'cancelled';
   /** What is there then: an instance that serves, a row alone, or a deleted one. */
   readonly leaves: 'serving' | 'row' | 'deleted';
-  /**
-   * The guest speaks in clear. `before`: it was made with secure messaging off, which is on now; `always`: it is off still.
-   * Such a guest is asked once: where a worker dies over it nobody may know what came of it, and the task may fail.
-   */
+  /** The guest speaks in clear. `before`: it was made with secure messaging off, which is on now; `always`: it is off still. */
   readonly clear?: 'before' | 'always';
   /** The guest has a key, and the catalog has it in clear: it was restored. A task that is taken back leaves it so. */
   readonly forgotten?: true;
@@ -83,22 +80,4 @@ export async function settled({ catalog }: House, instanceId: string, withinMs =
     if (performance.now() > end)
       throw new Error(open.map(({ kind, state, step, error }) => `${kind} stands at ${state} ${step} ${error}`).join());
   }
-}
-
-/** Nobody hears again from a guest in clear that may never have been asked: its build ends at its deadline, which comes soon. */
-export async function endUnheard({ catalog: { knex } }: House, taskId: string): Promise<void> {
-  const asked = await knex('task_steps')
-    .where({ task_id: taskId })
-    .where('output', 'like', '%"asked":"prepare"%')
-    .first();
-  if (asked !== undefined)
-    await knex('tasks')
-      .where({ id: taskId })
-      .update({ deadline: (Date.now() + 3000) * 1000 });
-}
-
-/** Nobody knows what came of what a guest in clear was asked, since the worker that asked has died. */
-export function isUnknown({ clear }: Scenario, task: Pick<TaskRow, 'state' | 'error'> | undefined): boolean {
-  if (clear === undefined || task?.state !== 'failed') return false;
-  return /"GUEST_TIMEOUT"|stood at step \\"await_healthy/.test(task.error ?? '');
 }

@@ -38,6 +38,11 @@ function refused(method: string, words: string): Conditions {
   return ({ guestFaults }) => void guestFaults.fail.set(method, words);
 }
 
+/** Nobody waits for an answer that takes so long: the task is put down, and woken by it. */
+const slow: Conditions = ({ guestFaults }) => {
+  for (const method of ['pre_upgrade', 'post_upgrade', 'restart']) guestFaults.takes.set(method, 150);
+};
+
 /** The driver fails for good, however often it is asked; `only`: for this flavor or image. */
 function broken(call: keyof ComputeDriver, only?: string): Conditions {
   const error = new TroveError('COMPUTE_ERROR', `${call} is broken`);
@@ -89,7 +94,15 @@ const upgrade = (other: Partial<Scenario> & Pick<Scenario, 'name'>): Scenario =>
   ...{ kind: 'upgrade_instance', ends: 'done', leaves: 'serving', file: onServing('upgrade_instance', UPGRADE) },
   ...other,
 });
-const unreadable = refused('post_upgrade {"stopped":true}', 'cannot read this volume');
+/** The new server's database neither comes up nor can be asked to. */
+const unreadable: Conditions = ({ guestFaults }) => {
+  for (const method of ['start', 'post_upgrade {"stopped":true}'])
+    guestFaults.fail.set(method, 'cannot read this volume');
+};
+const slowAndUnreadable: Conditions = (world) => {
+  slow(world);
+  unreadable(world);
+};
 
 const UPGRADES: readonly Scenario[] = [
   upgrade({ name: 'upgrade' }),
@@ -101,6 +114,7 @@ const UPGRADES: readonly Scenario[] = [
   upgrade({ name: 'upgrade_clear', clear: 'before' }),
   upgrade({ name: 'upgrade_clear_refused', clear: 'before', ...failed, conditions: unreadable }),
   upgrade({ name: 'upgrade_stays_clear', clear: 'always' }),
+  upgrade({ name: 'upgrade_clear_slow', clear: 'always', ...failed, conditions: slowAndUnreadable }),
 ];
 
 const rebuild = (other: Partial<Scenario> & Pick<Scenario, 'name'>): Scenario => ({
@@ -124,6 +138,7 @@ const RESTARTS: readonly Scenario[] = [
   restart({ name: 'restart_refused', ...failed, conditions: refused('restart', 'it does not stop') }),
   restart({ name: 'restart_too_late', ...failed, meanwhile: { at: 'await_report before_run', act: silenceTooLong } }),
   restart({ name: 'restart_clear', clear: 'before' }),
+  restart({ name: 'restart_clear_slow', clear: 'before', conditions: slow }),
 ];
 
 const toLarger = { flavor: { ...LARGER }, previous_flavor: { ...FLAVOR } };

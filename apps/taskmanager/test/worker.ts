@@ -9,6 +9,7 @@ import { createGuestHello } from '../src/guests/guest_hello.ts';
 import { createGuestKeys } from '../src/guests/guest_keys.ts';
 import { Unheard } from '../src/tasks/shared/ask_guest.ts';
 import { Knocks } from '../src/tasks/shared/knocks.ts';
+import { Restarts } from '../src/tasks/shared/restarts.ts';
 import type { TaskTools } from '../src/tasks/shared/tools.ts';
 import { taskKinds } from '../src/tasks/task_kinds.ts';
 import { CONTROL_RING, GUEST_TRANSPORT, type House, SETTINGS } from './house.ts';
@@ -51,7 +52,7 @@ export function openWorkers(house: House): Workers {
       const keys = createGuestKeys({ catalog, rings, keyStore });
       const tools: TaskTools = {
         ...{ catalog, guests, keys, clock: systemClock, controlRing: CONTROL_RING },
-        ...{ unheard: new Unheard(), knocks: new Knocks() },
+        ...{ unheard: new Unheard(), knocks: new Knocks(), restarts: new Restarts() },
         compute: withBoundaries(house.world, visit),
         accounts: createBrokerAccounts(withBoundaries(house.admin, visit), () => readDeploymentId(house.catalog)),
         hello: createGuestHello({ catalog, guests, keys, logger: silentLogger }),

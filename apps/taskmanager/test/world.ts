@@ -44,7 +44,7 @@ export function createWorld(deps: { catalog: Catalog; broker: MemoryBroker }): W
   const volumes: World['volumes'] = new Map();
   const snapshots: World['snapshots'] = new Map();
   const scripted: World['scripted'] = new Map();
-  const guestFaults: GuestFaults = { fail: new Map(), deaf: false };
+  const guestFaults: GuestFaults = { fail: new Map(), takes: new Map(), atWork: 0, deaf: false };
   const calls: string[] = [];
 
   const maybeFail = (name: keyof ComputeDriver, wanted?: string): void => {

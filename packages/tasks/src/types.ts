@@ -48,6 +48,12 @@ export interface StepContext {
    * cannot be looked up by the token: who finds the note knows that it may have been made. In an undo nothing is noted.
    */
   note(value: Json): Promise<void>;
+  /**
+   * For what comes when this try is over: puts `value` in the place of what it has `noted`, whoever holds the task by then, and
+   * wakes the task. Under no fence, so `value` is what is true whoever asks. False: the step has ended or noted something else
+   * since, and nothing is written.
+   */
+  amend(noted: Json, value: Json): Promise<boolean>;
 }
 
 /**

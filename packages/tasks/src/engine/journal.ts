@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   type Catalog,
   dbNow,
@@ -9,6 +10,7 @@ import {
   withTransaction,
 } from '@trove/catalog';
 import type { Knex } from 'knex';
+import { forUpdate } from '../row_locks.ts';
 import type { Json, TaskState } from '../types.ts';
 import type { Standing } from './decide.ts';
 import { type Lease, readStanding, staleFence } from './lease.ts';
@@ -74,7 +76,12 @@ async function standing(tx: Knex.Transaction, { lease }: Held): Promise<Standing
   return current;
 }
 
-async function changeStep(tx: Knex.Transaction, { lease }: Held, name: string, changes: StepChanges): Promise<void> {
+async function changeStep(
+  tx: Knex.Transaction,
+  { lease }: Pick<Held, 'lease'>,
+  name: string,
+  changes: StepChanges,
+): Promise<void> {
   await tx('task_steps').where({ task_id: lease.taskId, name }).update(changes);
 }
 
@@ -151,7 +158,9 @@ function putDownDisturbed(held: Held, { step, changes, attempt, heedsCancel }: P
   return journalled(held, async (tx) => {
     const current = await standing(tx, held);
     if (current.pastDeadline || (current.cancelRequested && heedsCancel)) return current;
-    if (changes !== null) await changeStep(tx, held, step, changes);
+    // What the step told is told again at once, and its note may have been amended since this worker has read it.
+    const { output: _told, ...others } = changes ?? {};
+    if (Object.keys(others).length > 0) await changeStep(tx, held, step, others);
     await putDown(tx, held, { state: 'waiting', attempt }, 0);
     return 'woken';
   });
@@ -185,6 +194,24 @@ export function writeLeft(held: Held, name: string): Promise<Standing> {
 /** Under the instance's fence too: what is noted before a call is what keeps a second worker from making it. */
 export function writeNote(held: Held, name: string, unfinished: Unfinished): Promise<void> {
   return fencedTransaction(held, (tx) => changeStep(tx, held, name, { output: unfinishedOutput(unfinished) }));
+}
+
+/**
+ * What came of something that a try has left open, in the place of its note, whoever holds the task by now; the task is woken.
+ * So it asks neither for fence nor for owner, but for that very note. False: the step has another, or has ended.
+ */
+export function amendNote({ catalog, lease }: Held, name: string, noted: Json, value: Json): Promise<boolean> {
+  return withTransaction(catalog, async (tx) => {
+    const task = tx<TaskRow>('tasks').where({ id: lease.taskId }).whereIn('state', ['waiting', 'running']);
+    if ((await forUpdate(tx, task.clone().first('id'))) === undefined) return false;
+    const row = await tx<TaskStepRow>('task_steps').where({ task_id: lease.taskId, name, state: 'intent' }).first();
+    const entry = row && toJournalEntry(row);
+    if (entry === undefined || !isDeepStrictEqual(entry.noted, noted)) return false;
+    await changeStep(tx, { lease }, name, { output: unfinishedOutput({ progress: entry.progress, noted: value }) });
+    const now = dbNow(tx);
+    await task.update({ wake_at: now, updated: now });
+    return true;
+  });
 }
 
 /** The step has failed for good, or none has and the task is cancelled or out of time: from here on the task goes back. */

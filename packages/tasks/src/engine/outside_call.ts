@@ -1,7 +1,7 @@
 import { TroveError, uuidV5 } from '@trove/common';
 import type { Knex } from 'knex';
 import type { Json, Step, StepContext } from '../types.ts';
-import { fencedTransaction, writeNote } from './journal.ts';
+import { amendNote, fencedTransaction, writeNote } from './journal.ts';
 import type { Journal, JournalEntry } from './task_row.ts';
 import type { Work } from './work.ts';
 
@@ -59,6 +59,7 @@ function contextOf(work: Work, step: Step, signal: AbortSignal): StepContext {
       await writeNote(work.held, step.name, { progress: now.progress, noted: value });
       work.journal.set(step.name, { ...now, noted: value ?? undefined });
     },
+    amend: (noted, value) => amendNote(work.held, step.name, noted, value),
   };
 }
 

@@ -5,7 +5,7 @@ import { deadlineAt, ended, taskOf, until } from '../../test/house.ts';
 import { buildKind } from '../../test/kinds.ts';
 import { Workshop } from '../../test/workshop.ts';
 import { wakeInstances } from '../filing/wake_instances.ts';
-import type { TaskKind, Wait } from '../types.ts';
+import type { StepContext, StepResult, TaskKind, Wait } from '../types.ts';
 import { takeTask } from './lease.ts';
 import type { Faults } from './options.ts';
 import { type WorkerSettings, workOn } from './work_on.ts';
@@ -71,6 +71,57 @@ describe.each<Dialect>(['sqlite', 'mysql'])('a wait on %s', (dialect) => {
       await woken;
       expect(await dueIn(taskId), `round ${round}`).toBeLessThanOrEqual(0);
     }
+  });
+
+  describe('what a try leaves open', () => {
+    const QUESTION = { asked: 'how much' };
+    const OUTCOME = { ...QUESTION, answered: 7 };
+
+    /** `make_server` asks once and waits until an answer is noted; `seen` is what each try found noted. */
+    function asking(seen: unknown[], left: { amend?: StepContext['amend'] }): TaskKind {
+      const kind = buildKind(shop.world);
+      const ask = async (context: StepContext): Promise<StepResult> => {
+        seen.push(context.noted);
+        if (context.noted === undefined) await context.note(QUESTION);
+        left.amend ??= context.amend;
+        return context.noted !== undefined && 'answered' in Object(context.noted)
+          ? { done: null }
+          : { wait: { ms: 60_000, progress: `look ${seen.length}` } };
+      };
+      return {
+        ...kind,
+        steps: (task) => kind.steps(task).map((step) => (step.name === 'make_server' ? { ...step, run: ask } : step)),
+      };
+    }
+
+    it('is amended by whoever left it when its outcome comes, which wakes the task; and by nobody later', async () => {
+      const [seen, left]: [unknown[], { amend?: StepContext['amend'] }] = [[], {}];
+      const kinds = [asking(seen, left)];
+      const { taskId } = await shop.build();
+      await look(taskId, { kinds });
+      expect(await dueIn(taskId)).toBeGreaterThan(30_000);
+      expect(await left.amend?.({ asked: 'something else' }, OUTCOME)).toBe(false);
+      expect(await left.amend?.(QUESTION, OUTCOME)).toBe(true);
+      expect(await dueIn(taskId)).toBeLessThanOrEqual(0);
+      expect(await left.amend?.(QUESTION, OUTCOME)).toBe(false);
+      await look(taskId, { kinds, owner: 'another' });
+      expect(seen).toEqual([undefined, OUTCOME]);
+      expect(await left.amend?.(OUTCOME, QUESTION), 'the step has ended').toBe(false);
+    });
+
+    it('is not lost when another worker looks and puts the task down at that moment', async () => {
+      const [seen, left]: [unknown[], { amend?: StepContext['amend'] }] = [[], {}];
+      const kinds = [asking(seen, left)];
+      const { instanceId, taskId } = await shop.build();
+      await look(taskId, { kinds });
+      await wake(instanceId);
+      const faults: Faults = async ({ step, at }) => {
+        if (step === 'make_server' && at === 'after_run' && seen.length === 2) await left.amend?.(QUESTION, OUTCOME);
+      };
+      expect(await look(taskId, { kinds, faults, owner: 'another' })).toEqual({ is: 'waiting', ms: 0 });
+      await look(taskId, { kinds, owner: 'a third' });
+      expect(seen).toEqual([undefined, QUESTION, OUTCOME]);
+    });
   });
 
   it('a wake from before a step began makes it look no more often', async () => {

@@ -1,13 +1,15 @@
-import { type ServiceStatusRow } from '@trove/catalog';
 import { isTroveError, TroveError } from '@trove/common';
+import { SERVICE_STATUSES } from '@trove/contracts';
 import type { Step, StepContext, StepResult } from '@trove/tasks';
 import { askGuest } from '../shared/ask_guest.ts';
+import { serviceStatus } from '../shared/last_heard.ts';
 import { textMember } from '../shared/outputs.ts';
 import { judgeBuild } from '../shared/service_verdict.ts';
 import { PERSISTENT_RETRY, SLICE_TIMEOUT_MS, type TaskTools } from '../shared/tools.ts';
 import { SOON, UNTIL_REPORTED } from '../shared/waits.ts';
 import { isKeyed } from './declare_guest.ts';
 import { askToPrepare } from './prepare.ts';
+import { seeToItsBeginning } from './see_to_its_beginning.ts';
 
 /** Waits until the database serves: a sealed guest is asked for the outcome, a legacy one says it in its heartbeats. */
 export function awaitHealthy(tools: TaskTools): Step {
@@ -45,13 +47,11 @@ async function askOutcome(tools: TaskTools, context: StepContext): Promise<StepR
   return { wait: SOON };
 }
 
-async function readHeartbeats({ catalog }: TaskTools, context: StepContext): Promise<StepResult> {
-  const row = await catalog
-    .knex<ServiceStatusRow>('service_statuses')
-    .where({ instance_id: context.task.instanceId })
-    .orderBy('updated_at', 'desc')
-    .first('status_description');
-  const verdict = judgeBuild(row?.status_description);
-  if (verdict === 'failed') throw new TroveError('COMPUTE_ERROR', `The guest reported "${row?.status_description}".`);
-  return verdict === 'ready' ? { done: { healthy: true } } : WAIT;
+async function readHeartbeats(tools: TaskTools, context: StepContext): Promise<StepResult> {
+  const status = await serviceStatus(tools, context.task.instanceId);
+  const verdict = judgeBuild(status);
+  if (verdict === 'failed') throw new TroveError('COMPUTE_ERROR', `The guest reported "${status}".`);
+  if (verdict === 'ready') return { done: { healthy: true } };
+  if (status === SERVICE_STATUSES.NEW.description) await seeToItsBeginning(tools, context);
+  return WAIT;
 }

@@ -36,7 +36,7 @@ export async function askToPrepare(
   return { done: { idempotency_key: idempotencyKey } };
 }
 
-function prepareArgs({ controlRing }: TaskTools, context: StepContext): ArgsOf<GuestApi['prepare']> {
+export function prepareArgs({ controlRing }: TaskTools, context: StepContext): ArgsOf<GuestApi['prepare']> {
   const { params, id } = context.task;
   const users = optionalText(params, 'users');
   return {

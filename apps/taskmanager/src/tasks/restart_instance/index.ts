@@ -14,7 +14,7 @@ import { numberMember } from '../shared/outputs.ts';
 import { recordFailure } from '../shared/record_failure.ts';
 import { serves } from '../shared/service_verdict.ts';
 import { taskValues } from '../shared/task_values.ts';
-import { CATALOG_TIMEOUT_MS, PERSISTENT_RETRY, type TaskTools } from '../shared/tools.ts';
+import { CATALOG_TIMEOUT_MS, PERSISTENT_RETRY, SLICE_TIMEOUT_MS, type TaskTools } from '../shared/tools.ts';
 import { UNTIL_SEEN } from '../shared/waits.ts';
 
 const REPORTS_TO_WAIT_FOR = 2;
@@ -43,7 +43,7 @@ export function restartInstance(tools: TaskTools): TaskKind {
 function restartGuest(tools: TaskTools): Step {
   return {
     name: 'restart_guest',
-    timeoutMs: tools.settings.highMs + 5000,
+    timeoutMs: SLICE_TIMEOUT_MS,
     retry: PERSISTENT_RETRY,
     async run(context) {
       const { instanceId } = context.task;

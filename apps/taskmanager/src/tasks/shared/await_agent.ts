@@ -40,7 +40,11 @@ async function endLeftRotation(tools: TaskTools, context: StepContext): Promise<
 }
 
 /** Asked beyond the step: it changes nothing of the task's, and what a guest says of its boot is stored whoever has asked. */
-function questionOf({ catalog, guests, hello }: TaskTools, context: StepContext, peer: Peer): Question<Answered> {
+export function questionOf(
+  { catalog, guests, hello }: TaskTools,
+  context: StepContext,
+  peer: Peer,
+): Question<Answered> {
   const { instanceId } = context.task;
   return {
     async ask(deadlineMs) {

@@ -19,7 +19,7 @@ export interface OnceCall<M extends TaskMethod> {
   readonly args: ArgsOf<GuestApi[M]>;
   /** The version of the key to ask under; default the active one. */
   readonly keyVersion?: number | undefined;
-  /** False: the guest speaks Trove's own protocol and knows no idempotency key; it is asked once (`sendOnce`). */
+  /** False: the guest speaks Trove's own protocol and knows no idempotency key; see `sendOnce`. */
   readonly sealed: boolean;
   /** Default: the step's token. */
   readonly idempotencyKey?: string;

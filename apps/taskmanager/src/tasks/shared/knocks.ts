@@ -1,9 +1,8 @@
 import { isTroveError } from '@trove/common';
+import { atHand } from './at_hand.ts';
 
 /** How long a question rests in the queue of a guest that is not there yet: twice as long each time, up to the most. */
 const KNOCK_MS = { first: 5000, most: 30_000 };
-/** A guest that is there answers within this time. */
-const AT_ONCE_MS = 50;
 /** What nobody fetches is forgotten: another taskmanager has the task, or nobody waits any more. */
 const KEPT_MS = 60_000;
 
@@ -59,8 +58,6 @@ export class Knocks<T> {
         knock.asking = false;
         knock.forgotten = setTimeout(() => this.#forget(id, knock), KEPT_MS).unref();
       });
-    const pause = Promise.withResolvers<undefined>();
-    const timer = setTimeout(() => pause.resolve(undefined), AT_ONCE_MS);
     asked.then(
       async (answered) => {
         if (isAwaited || answered === undefined) return;
@@ -72,12 +69,11 @@ export class Knocks<T> {
       },
     );
     try {
-      const answered = await Promise.race([asked, pause.promise]);
+      const answered = (await atHand(asked))?.value;
       if (answered !== undefined) this.#forget(id, knock);
       return answered;
     } finally {
       isAwaited = false;
-      clearTimeout(timer);
     }
   }
 

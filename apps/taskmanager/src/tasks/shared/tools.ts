@@ -8,6 +8,7 @@ import type { GuestKeys } from '../../guests/guest_keys.ts';
 import type { Unheard } from './ask_guest.ts';
 import type { Answered } from './await_agent.ts';
 import type { Knocks } from './knocks.ts';
+import type { Restarts } from './restarts.ts';
 
 /** What configuration says to tasks; times in milliseconds. */
 export interface TaskSettings {
@@ -41,6 +42,7 @@ export interface TaskTools {
   readonly hello: GuestHello;
   readonly unheard: Unheard;
   readonly knocks: Knocks<Answered>;
+  readonly restarts: Restarts;
   /** The ring of K1, under which tasks' secrets rest; empty: they rest as they are. */
   readonly controlRing: readonly Secret[];
   readonly settings: TaskSettings;
@@ -62,5 +64,5 @@ export const COMPUTE_TIMEOUT_MS = 30_000;
 export const COPY_TIMEOUT_MS = 120_000;
 /** A step that reads or writes the catalog and waits for no more than a few seconds outside. */
 export const CATALOG_TIMEOUT_MS = 20_000;
-/** One slice of a call to a sealed guest, and what is sent to a legacy one without waiting for an answer. */
+/** One slice of a call to a sealed guest, and a question to a legacy one, whose answer is not waited for. */
 export const SLICE_TIMEOUT_MS = 25_000;

@@ -2,7 +2,7 @@ import type { Step, StepContext } from '@trove/tasks';
 import { provenVersion } from '../shared/agree_key.ts';
 import { callOnce } from '../shared/call_once.ts';
 import { memberOf, optionalText } from '../shared/outputs.ts';
-import { PERSISTENT_RETRY, type TaskTools } from '../shared/tools.ts';
+import { PERSISTENT_RETRY, SLICE_TIMEOUT_MS, type TaskTools } from '../shared/tools.ts';
 import { newKeyVersion } from './find_server.ts';
 
 const POST_UPGRADE = 'post_upgrade';
@@ -11,7 +11,7 @@ const POST_UPGRADE = 'post_upgrade';
 export function postUpgrade(tools: TaskTools): Step {
   return {
     name: POST_UPGRADE,
-    timeoutMs: tools.settings.highMs + 5000,
+    timeoutMs: SLICE_TIMEOUT_MS,
     retry: PERSISTENT_RETRY,
     async run(context) {
       const keyVersion = provenVersion(context) ?? newKeyVersion(context);

@@ -5,7 +5,7 @@ import { askedBefore } from '../shared/ask_guest.ts';
 import { callOnce } from '../shared/call_once.ts';
 import { endRotation } from '../shared/end_rotation.ts';
 import { memberOf } from '../shared/outputs.ts';
-import { type TaskTools } from '../shared/tools.ts';
+import { SLICE_TIMEOUT_MS, type TaskTools } from '../shared/tools.ts';
 import { oldServer, requireOldServer } from './find_server.ts';
 
 const PRE_UPGRADE = 'pre_upgrade';
@@ -21,7 +21,7 @@ const LEFT_KEY_WITHIN_MS = 5000;
 export function preUpgrade(tools: TaskTools): Step {
   return {
     name: PRE_UPGRADE,
-    timeoutMs: tools.settings.highMs + 5000,
+    timeoutMs: SLICE_TIMEOUT_MS,
     retry: { attempts: 3, capMs: 5000 },
     async run(context) {
       const { sealed } = oldServer(context);
@@ -55,6 +55,7 @@ async function revive(tools: TaskTools, context: StepContext): Promise<void> {
   const { sealed } = oldServer(context);
   if (sealed) await endRotation(tools, context, Math.min(tools.settings.lowMs, LEFT_KEY_WITHIN_MS));
   await reach(tools, instanceId, sealed);
+  if (!sealed) return await tools.restarts.restart(tools, context);
   const idempotencyKey = uuidV5(context.token, 'undo');
   const answer = await callOnce(tools, context, { method: 'restart', args: {}, sealed, idempotencyKey });
   if ('wait' in answer)
