@@ -1,7 +1,15 @@
-import { readdirSync } from 'node:fs';
-import { createServer as createTcpServer, type Server } from 'node:net';
-import { identifyProcess, processCommandLine } from '@trove/common';
-import type { CreateServer } from '../src/driver.ts';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createTcpServer, type Server as TcpServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { identifyProcess, newUuid, processCommandLine, silentLogger } from '@trove/common';
+import { reachableCopy } from '@trove/testkit';
+import type { CreateServer, Server } from '../src/driver.ts';
+import { type Account, guestAccount } from '../src/local/account.ts';
+import type { AgentRunner } from '../src/local/agent_runner.ts';
+import { createDetachedAgentRunner } from '../src/local/detached_agent.ts';
+import type { LocalInstallation } from '../src/local/images.ts';
+import { LocalCompute, type LocalComputeOptions } from '../src/local/local_compute.ts';
 
 /** An agent that leaves a program running beside itself, as a real one leaves its database, and writes down what it was given. */
 export const AGENT = `
@@ -23,7 +31,7 @@ export function nextAddress(address: string): string {
 }
 
 /** Holds a port. */
-export async function listen(host: string, port: number): Promise<Server> {
+export async function listen(host: string, port: number): Promise<TcpServer> {
   const server = createTcpServer();
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen({ host, port }, resolve));
   return server;
@@ -39,4 +47,64 @@ export function agentsOn(create: CreateServer): number[] {
       processCommandLine(pid).includes(`${create.instanceId}/root/etc/trove/server.json`) &&
       identifyProcess(pid) !== undefined,
   );
+}
+
+const INSTALLATIONS: readonly LocalInstallation[] = [
+  { manager: 'postgresql', version: '18.4', binDir: '/opt/one', port: 15432 },
+  { manager: 'postgresql', version: '15.18', binDir: '/opt/two', port: 15432 },
+];
+
+export interface LocalWorld {
+  readonly folder: string;
+  readonly account: Account | undefined;
+  /** Starts `AGENT` as a process of its own. */
+  readonly runner: AgentRunner;
+  /** A compute over `<folder>/<root>`; several over one are several taskmanagers of one host. */
+  open(root: string, options?: Partial<LocalComputeOptions>): LocalCompute;
+  newServer(compute: LocalCompute): Promise<{ create: CreateServer; server: Server }>;
+  dispose(): Promise<void>;
+}
+
+/** Local computes with agents that run `AGENT`; the network is one that no other test file has. */
+export function localWorld(network: string): LocalWorld {
+  const folder = mkdtempSync(join(tmpdir(), 'compute-'));
+  chmodSync(folder, 0o755);
+  const program = join(folder, 'agent.cjs');
+  writeFileSync(program, AGENT, { mode: 0o644 });
+  const node = reachableCopy(process.execPath);
+  const account = guestAccount('nobody');
+  const runner = createDetachedAgentRunner({ program, node: node.path });
+  const opened: LocalCompute[] = [];
+  return {
+    ...{ folder, account, runner },
+    open(root, options = {}) {
+      const compute = new LocalCompute({
+        ...{ root: join(folder, root), network, host: 'here', account, runner, logger: silentLogger, restartMs: 100 },
+        installations: {
+          find: async () => INSTALLATIONS,
+          inspect: async (path) => (path === '/opt/own' ? INSTALLATIONS[0] : undefined),
+        },
+        ...options,
+      });
+      if (options.runner === undefined) opened.push(compute);
+      return compute;
+    },
+    async newServer(compute) {
+      const { signal } = new AbortController();
+      const [flavor] = await compute.flavors();
+      const [image] = await compute.images();
+      if (flavor === undefined || image === undefined) throw new Error('there is a flavor and an image');
+      const owner = { deploymentId: newUuid(), instanceId: newUuid() };
+      const { volumeId } = await compute.createVolume({ ...owner, clientToken: owner.instanceId, size: 1 }, signal);
+      const files = { '/etc/trove/conf.d/guest_info.conf': 'one' };
+      const named = { clientToken: newUuid(), projectId: 'p', name: 'n' };
+      const create = { ...owner, ...named, flavor, imageId: image.id, volumeId, files };
+      return { create, server: await compute.createServer(create, signal) };
+    },
+    async dispose() {
+      for (const compute of opened) await compute.close({ stopServers: true });
+      rmSync(folder, { recursive: true, force: true });
+      node.dispose();
+    },
+  };
 }

@@ -1,10 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
-  chmodSync,
   chownSync,
   existsSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -13,63 +11,17 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { newUuid, type ProcessIdentity, processRuns, signalProcess, silentLogger, waitForExit } from '@trove/common';
-import { reachableCopy } from '@trove/testkit';
+import { newUuid, type ProcessIdentity, processRuns, signalProcess, waitForExit } from '@trove/common';
 import { afterAll, describe, expect, test, vi } from 'vitest';
-import { AGENT, agentsOn, listen, nextAddress } from '../../test/local_world.ts';
+import { agentsOn, listen, localWorld, nextAddress } from '../../test/local_world.ts';
 import { computeConformance, type ServerInside } from '../conformance.ts';
-import type { CreateServer, Server } from '../driver.ts';
-import { guestAccount } from './account.ts';
-import { createDetachedAgentRunner } from './detached_agent.ts';
+import type { CreateServer } from '../driver.ts';
 import type { LocalInstallation } from './images.ts';
-import { LocalCompute, type LocalComputeOptions } from './local_compute.ts';
 
-const INSTALLATIONS: readonly LocalInstallation[] = [
-  { manager: 'postgresql', version: '18.4', binDir: '/opt/one', port: 15432 },
-  { manager: 'postgresql', version: '15.18', binDir: '/opt/two', port: 15432 },
-];
-
-const folder = mkdtempSync(join(tmpdir(), 'compute-'));
-chmodSync(folder, 0o755);
-const program = join(folder, 'agent.cjs');
-writeFileSync(program, AGENT, { mode: 0o644 });
-const node = reachableCopy(process.execPath);
-const account = guestAccount('nobody');
+const world = localWorld('127.66.0.0/24');
+const { folder, account, open, newServer } = world;
 const signal = new AbortController().signal;
-const opened: LocalCompute[] = [];
-
-function open(root: string, options: Partial<LocalComputeOptions> = {}): LocalCompute {
-  const compute = new LocalCompute({
-    root: join(folder, root),
-    network: '127.66.0.0/24',
-    host: 'here',
-    installations: {
-      find: async () => INSTALLATIONS,
-      inspect: async (path) => (path === '/opt/own' ? INSTALLATIONS[0] : undefined),
-    },
-    account,
-    runner: createDetachedAgentRunner({ program, node: node.path }),
-    logger: silentLogger,
-    restartMs: 100,
-    ...options,
-  });
-  if (options.runner === undefined) opened.push(compute);
-  return compute;
-}
-
-async function newServer(compute: LocalCompute): Promise<{ create: CreateServer; server: Server }> {
-  const [flavor] = await compute.flavors();
-  const [image] = await compute.images();
-  if (flavor === undefined || image === undefined) throw new Error('there is a flavor and an image');
-  const owner = { deploymentId: newUuid(), instanceId: newUuid() };
-  const { volumeId } = await compute.createVolume({ ...owner, clientToken: owner.instanceId, size: 1 }, signal);
-  const files = { '/etc/trove/conf.d/guest_info.conf': 'one' };
-  const named = { clientToken: newUuid(), projectId: 'p', name: 'n' };
-  const create = { ...owner, ...named, flavor, imageId: image.id, volumeId, files };
-  return { create, server: await compute.createServer(create, signal) };
-}
 
 function agentOf(root: string, create: CreateServer): ProcessIdentity {
   return JSON.parse(readFileSync(join(folder, root, create.instanceId, 'agent.process'), 'utf8')) as ProcessIdentity;
@@ -79,11 +31,7 @@ async function eventually<T>(look: () => T): Promise<T> {
   return vi.waitFor(look, { timeout: 40_000, interval: 50 });
 }
 
-afterAll(async () => {
-  for (const compute of opened) await compute.close({ stopServers: true });
-  rmSync(folder, { recursive: true, force: true });
-  node.dispose();
-}, 120_000);
+afterAll(() => world.dispose());
 
 const inside: ServerInside = {
   write: async (server, where, name, text) => {
@@ -264,7 +212,7 @@ describe('local compute', () => {
     await expect(compute.startServer(server.id, signal)).rejects.toMatchObject({ code: 'COMPUTE_ERROR' });
     expect(statSync(folder).mode).toBe(mode);
     await compute.deleteServer(server.id, signal);
-    expect(existsSync(program)).toBe(true);
+    expect(existsSync(join(folder, 'agent.cjs'))).toBe(true);
   });
 
   test('what a guest writes where we read stops nobody: no identity, a pipe, a file beyond measure', async () => {

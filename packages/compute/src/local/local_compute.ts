@@ -65,6 +65,9 @@ export class LocalCompute implements ComputeDriver {
   readonly #servers: Servers;
   readonly #locks: ServerLocks;
   readonly #supervisor: Supervisor;
+  /** Changes to servers that are under way, also those that nobody waits for any more. */
+  readonly #changes = new Set<Promise<unknown>>();
+  #closing = false;
   #images: Promise<readonly LocalImage[]> | undefined;
 
   constructor(options: LocalComputeOptions) {
@@ -111,12 +114,15 @@ export class LocalCompute implements ComputeDriver {
 
   /**
    * Watches no longer. With `stopServers` the agents and databases of this host are stopped, and the next `adoptAll`
-   * starts them again; without, those that are processes of their own go on.
+   * starts them again; without, those that are processes of their own go on. What is being changed is ended first, and
+   * nothing is begun any more: a server that is just being made is stopped with the others.
    */
   async close(options: { readonly stopServers: boolean }): Promise<void> {
+    this.#closing = true;
     await this.#supervisor.close();
     await this.#storage.close();
     if (!options.stopServers) return;
+    await Promise.allSettled(this.#changes);
     const signal = new AbortController().signal;
     await Promise.all(
       this.#ownRecords().map((record) => this.#locks.run(record.instance_id, signal, () => this.#agents.stop(record))),
@@ -197,9 +203,7 @@ export class LocalCompute implements ComputeDriver {
   async createServer(request: CreateServer, signal: AbortSignal): Promise<Server> {
     const image = await this.#image(request.imageId);
     await this.#checkFlavor(request.flavor);
-    const record = await this.#locks.run(request.instanceId, signal, () =>
-      this.#servers.create(request, image, signal),
-    );
+    const record = await this.#change(request.instanceId, signal, () => this.#servers.create(request, image, signal));
     return this.#shown(record);
   }
 
@@ -247,7 +251,7 @@ export class LocalCompute implements ComputeDriver {
   async deleteServer(serverId: string, signal: AbortSignal): Promise<void> {
     const found = this.#find(serverId);
     if (found === undefined) return;
-    await this.#locks.run(found.instance_id, signal, async () => {
+    await this.#change(found.instance_id, signal, async () => {
       const record = this.#find(serverId);
       if (record !== undefined) await this.#servers.remove(record);
     });
@@ -281,7 +285,20 @@ export class LocalCompute implements ComputeDriver {
 
   async #underLock<T>(serverId: string, signal: AbortSignal, work: (record: ServerRecord) => Promise<T>): Promise<T> {
     const { instance_id } = this.#need(serverId);
-    return this.#locks.run(instance_id, signal, () => work(this.#need(serverId)));
+    return this.#change(instance_id, signal, () => work(this.#need(serverId)));
+  }
+
+  async #change<T>(instanceId: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const change = this.#locks.run(instanceId, signal, () => {
+      if (this.#closing) throw new TroveError('COMPUTE_ERROR', 'This host is being shut down.', { retryable: true });
+      return work();
+    });
+    this.#changes.add(change);
+    try {
+      return await change;
+    } finally {
+      this.#changes.delete(change);
+    }
   }
 
   #shown(record: ServerRecord): Server {
