@@ -1,4 +1,4 @@
-import { type Catalog, dbNow, withTransaction } from '@trove/catalog';
+import { type Catalog, dbNow, ensureReportRow, withTransaction } from '@trove/catalog';
 import { accountOfUrl, isTroveError, Secret, silentLogger, TroveError } from '@trove/common';
 import { SERVICE_STATUSES } from '@trove/contracts';
 import { type Bus, createGuestServer, type GuestHandlers, type MemoryBroker } from '@trove/crypto-rpc';
@@ -96,10 +96,12 @@ export async function startFakeGuest(deps: {
       .update({ status_id: code, status_description: description });
     // As the conductor does with each report.
     await withTransaction(catalog, async (tx) => {
-      if (key === undefined)
+      if (key === undefined) {
+        await ensureReportRow(tx, instanceId);
         await tx('instance_reports')
           .where({ instance_id: instanceId })
           .update({ received_at: dbNow(tx) });
+      }
       await wakeInstances(tx, [instanceId]);
     });
   };

@@ -40,7 +40,7 @@ function refused(method: string, words: string): Conditions {
 
 /** Nobody waits for an answer that takes so long: the task is put down, and woken by it. */
 const slow: Conditions = ({ guestFaults }) => {
-  for (const method of ['pre_upgrade', 'post_upgrade', 'restart']) guestFaults.takes.set(method, 150);
+  for (const method of ['pre_upgrade', 'post_upgrade', 'restart']) guestFaults.takes.set(method, 80);
 };
 
 /** The driver fails for good, however often it is asked; `only`: for this flavor or image. */
