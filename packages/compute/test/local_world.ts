@@ -12,7 +12,7 @@ import type { LocalInstallation } from '../src/local/images.ts';
 import { LocalCompute, type LocalComputeOptions } from '../src/local/local_compute.ts';
 
 /** An agent that leaves a program running beside itself, as a real one leaves its database, and writes down what it was given. */
-export const AGENT = `
+const AGENT = `
 const { spawn } = require('node:child_process');
 const { readFileSync, writeFileSync } = require('node:fs');
 const { dirname, join } = require('node:path');
