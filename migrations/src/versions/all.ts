@@ -19,7 +19,7 @@ import { computeHosts } from './108_compute_hosts.ts';
 import { keyChecks } from './109_key_checks.ts';
 import { reconcileTries } from './110_reconcile_tries.ts';
 import { keysOwed } from './111_keys_owed.ts';
-import { taskSecrets } from './113_task_secrets.ts';
+import { taskSecrets } from './112_task_secrets.ts';
 import type { Migration } from './migration.ts';
 
 /** In order. 40 to 48 are numbered as Trove's own and do what those do; ours start at 100. */

@@ -5,7 +5,7 @@ const ENDED = "('done', 'failed', 'cancelled')";
 
 /** Tasks that ended without their last write have kept what was secret in their rows. */
 export const taskSecrets: Migration = {
-  version: 113,
+  version: 112,
   operations: [{ kind: 'change_data', up: (_, run) => erase(run) }],
 };
 
