@@ -61,6 +61,7 @@ function contextNow(): StepContext {
     ...{ task: { id, instanceId: id, fence: 1n }, token: 'token', noted, logger: silentLogger },
     signal: new AbortController().signal,
     outputs: { find_server: { server_id: 's', image_id: 'i', rpc_policy: 2 } },
+    notUndone: new Set(),
     note: async (value: Json) => void (noted = value),
   } as unknown as StepContext;
 }
@@ -119,6 +120,15 @@ test('an upgrade goes on without a guest that no question has reached for as lon
     .where({ instance_id: id })
     .update({ received_at: catalog.knex.raw('? - ?', [dbNow(catalog.knex), 2 * MINUTE_US]) });
   expect(await preUpgradeAfter(HIGH_US + MINUTE_US, 20_000_000)).toEqual(waits);
+});
+
+test('an upgrade that goes back waits for its silent guest, but not where the instance is to be deleted', async () => {
+  const { undo } = preUpgrade(tools);
+  const context = contextNow();
+  await expect(undo?.(context)).rejects.toMatchObject({ code: 'GUEST_TIMEOUT', retryable: true });
+  asked = [];
+  await undo?.({ ...context, task: { ...context.task, cancelRequested: true } });
+  expect(asked).toEqual([]);
 });
 
 test('it does not where nobody has asked for so long', async () => {

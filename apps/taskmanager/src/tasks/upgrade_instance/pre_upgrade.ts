@@ -32,6 +32,8 @@ export function preUpgrade(tools: TaskTools): Step {
     },
     async undo(context) {
       requireOldServer(context);
+      // Who cancels deletes: nobody needs the database any more, and a silent guest would only be waited for.
+      if (context.task.cancelRequested) return;
       // Nobody has stopped its database, and nobody would answer.
       if (memberOf(context.outputs[PRE_UPGRADE], UNANSWERED) !== true) await revive(tools, context);
     },
