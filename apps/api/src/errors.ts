@@ -64,14 +64,22 @@ const TITLES: Readonly<Record<number, string>> = {
   503: 'Service Unavailable',
 };
 
-/** What a client hears of an error. `acceptsJson`: it has sent `Accept: application/json`. */
-export function answerTo(error: unknown, acceptsJson: boolean): ErrorAnswer {
+/** Of the request that an error answers. */
+export interface Asked {
+  /** It has sent `Accept: application/json`. */
+  readonly acceptsJson: boolean;
+  /** It changes nothing, so that nothing can be unknown of its effect. */
+  readonly reads: boolean;
+}
+
+/** What a client hears of an error. */
+export function answerTo(error: unknown, { acceptsJson, reads }: Asked): ErrorAnswer {
   if (error instanceof EdgeRefusal)
     return { httpCode: error.httpCode, headers: headersOf(error.httpCode), body: edgeBody(error, acceptsJson) };
   if (!isTroveError(error)) return incident();
   const httpCode = HTTP_CODES[error.code];
   if (httpCode === 500) return incident();
-  return { httpCode, headers: headersOf(httpCode), body: faultBody(httpCode, publicText(error)) };
+  return { httpCode, headers: headersOf(httpCode), body: faultBody(httpCode, publicText(error, reads)) };
 }
 
 function headersOf(httpCode: number): Record<string, string> {
@@ -83,9 +91,10 @@ function faultBody(httpCode: number, message: string): unknown {
   return { [FAULT_NAMES[httpCode] ?? 'instanceFault']: { code: httpCode, message } };
 }
 
-function publicText(error: TroveError): string {
+function publicText(error: TroveError, reads: boolean): string {
   if (error.code !== 'RPC_TIMEOUT') return error.message;
-  return 'No answer came from the control plane in time; whether the request took effect is unknown.';
+  const unheard = 'No answer came from the control plane in time';
+  return reads ? `${unheard}.` : `${unheard}; whether the request took effect is unknown.`;
 }
 
 function edgeBody(error: EdgeRefusal, acceptsJson: boolean): unknown {

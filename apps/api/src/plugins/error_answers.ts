@@ -19,7 +19,7 @@ export function errorAnswerer(
 ): (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => FastifyReply {
   return (error, request, reply) => {
     const acceptsJson = (request.headers.accept ?? '').includes('application/json');
-    const answer = answerTo(known(error), acceptsJson);
+    const answer = answerTo(known(error), { acceptsJson, reads: request.method === 'GET' });
     if (answer.incident !== undefined) {
       logger.error('a request ended in an error of ours', { incident: answer.incident, request_id: request.id, error });
     } else if (answer.httpCode === 503) {

@@ -93,9 +93,15 @@ test.each([
   answer = new TroveError(code, 'What may be told.');
   const refused = await api.send('GET', `/instances/${id}/users`);
   expect(refused.code).toBe(httpCode);
-  const message = code === 'RPC_TIMEOUT' ? expect.stringContaining('is unknown') : 'What may be told.';
+  const message = code === 'RPC_TIMEOUT' ? 'No answer came from the control plane in time.' : 'What may be told.';
   expect(refused.body).toEqual({ [fault]: { code: httpCode, message } });
   expect(refused.headers['retry-after']).toBe(httpCode === 503 ? '5' : undefined);
+});
+
+test('where a change gets no answer in time, it is told that it may have been made', async () => {
+  answer = new TroveError('RPC_TIMEOUT', 'none');
+  const { code, body } = await api.send('POST', `/instances/${id}/databases`, { body: { databases: [{ name: 'd' }] } });
+  expect([code, body]).toMatchObject([503, { serviceUnavailable: { message: expect.stringContaining('is unknown') } }]);
 });
 
 test.each([
