@@ -162,7 +162,9 @@ describe.each(['sqlite', 'mysql'] as const)('the books of quota on %s', (dialect
     test('at one time without losing any', async () => {
       const answers = await Promise.all(Array.from({ length: 8 }, (_, index) => set({ volumes: index, ram: index })));
       expect(new Set(answers.map(({ code }) => code))).toEqual(new Set([200]));
-      expect(await api.catalog.knex('quotas').select('id')).toHaveLength(2);
+      const limits: number[] = await api.catalog.knex('quotas').pluck('hard_limit');
+      expect(limits).toHaveLength(2);
+      expect(limits[0], 'both of one request').toBe(limits[1]);
     });
 
     const refused: [string, number, unknown, object?][] = [

@@ -42,6 +42,13 @@ describe('--wait', () => {
     );
   });
 
+  test('a task that is parked says why nobody works on it', async () => {
+    const parked = { unattended_since: '2026-01-02T03:04:05', error: { code: 'PARKED', message: 'Parked: too new.' } };
+    const { run, err } = restart([shows(parked), shows({ state: 'done' })]);
+    await run('restart', ID, '--wait');
+    expect(err()).toContain('nobody has worked on it since 2026-01-02T03:04:05 UTC: Parked: too new.\n');
+  });
+
   test('on a terminal it is one line that is written over and never wraps', async () => {
     const { run, err } = restart([shows(), shows({ state: 'done' })], { isTTY: true, columns: 40 });
     await run('restart', ID, '--wait');

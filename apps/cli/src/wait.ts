@@ -90,9 +90,14 @@ function describe(task: JsonObject): string {
   const count = stepCount(task);
   const words = [asText(kind), count === '-' ? '' : count].filter((word) => word !== '').join(' ');
   if (typeof unattended === 'string')
-    return `${words}, nobody has worked on it since ${unattended} UTC: is a taskmanager running?`;
+    return `${words}, nobody has worked on it since ${unattended} UTC: ${whyUnattended(task)}`;
   if (state !== 'running' && state !== 'waiting') return `${words}, ${asText(state)}`;
   return `${words}, ${asText(step)}${progress === null ? '' : `: ${asText(progress)}`}`;
+}
+
+/** A task that is parked says why. */
+function whyUnattended({ error }: JsonObject): string {
+  return error === undefined ? 'is a taskmanager running?' : asText(asObject(error).message);
 }
 
 function goesOn({ name, instanceId, taskId }: Work, exitCode: 5 | 130, reason: string): CliError {

@@ -31,7 +31,9 @@ export async function withTransaction<T>(catalog: Catalog, work: (tx: Knex.Trans
     try {
       return await tryAgain(() => catalog.knex.transaction(work));
     } catch (error) {
-      if (!(error instanceof WriteFirst) || error.message === written) throw error;
+      if (!(error instanceof WriteFirst)) throw error;
+      // Written and not seen: on a cluster the next connection may go to a node that does not have it yet.
+      if (error.message === written) throw busy(error);
       await withStatement(catalog, error.statement);
       written = error.message;
     }
@@ -55,9 +57,12 @@ async function tryAgain<T>(work: () => PromiseLike<T>): Promise<T> {
         });
       }
       if (!isTransient(error)) throw error;
-      if (attempt >= TRIES)
-        throw new TroveError('CATALOG_UNAVAILABLE', 'The catalog is busy.', { cause: error, retryable: true });
+      if (attempt >= TRIES) throw busy(error);
       await delay(fullJitterMs(attempt, 10, 500));
     }
   }
+}
+
+function busy(cause: unknown): TroveError {
+  return new TroveError('CATALOG_UNAVAILABLE', 'The catalog is busy.', { cause, retryable: true });
 }

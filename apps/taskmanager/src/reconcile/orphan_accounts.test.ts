@@ -1,11 +1,9 @@
 import { approveFindings } from '@trove/catalog';
 import { newUuid, Secret, TroveError } from '@trove/common';
 import { guestAccount, guestTopology } from '@trove/crypto-rpc';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { ReconciledHouse } from '../../test/reconciled_house.ts';
 import { createBrokerAccounts } from '../broker/broker_accounts.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const PASSWORD = new Secret('password-of-this-test');
 let here: ReconciledHouse;

@@ -7,7 +7,7 @@ import {
   leftOverAccounts,
   owedPasswords,
 } from '@trove/catalog';
-import { isTroveError, type Logger } from '@trove/common';
+import { isTroveError, type Logger, randomFraction } from '@trove/common';
 import type { ComputeDriver } from '@trove/compute';
 import type { BrokerAccounts } from '../broker/broker_accounts.ts';
 import { createGuestKeys } from '../guests/guest_keys.ts';
@@ -68,7 +68,9 @@ export function createAccountCheck(deps: CheckAccountsDeps, pageSize = PAGE): (s
 /** What an earlier release made says from now on whose it is; what is gone meanwhile stays so. */
 async function markOld({ accounts, logger }: CheckAccountsDeps, instanceIds: readonly string[]): Promise<void> {
   if (instanceIds.length === 0) return;
-  const now = instanceIds.slice(0, MARKS_AT_MOST);
+  // Not the same ones each time: some may not let themselves be marked.
+  const from = Math.floor(randomFraction() * Math.max(1, instanceIds.length - MARKS_AT_MOST + 1));
+  const now = instanceIds.slice(from, from + MARKS_AT_MOST);
   let marked = 0;
   await forEachOf(now, AT_ONCE, async (instanceId) => {
     try {
@@ -78,6 +80,7 @@ async function markOld({ accounts, logger }: CheckAccountsDeps, instanceIds: rea
       logger.warn("a guest's broker account could not be marked", { instance_id: instanceId, error });
     }
   });
+  if (marked === 0) return;
   const left = instanceIds.length - marked;
   logger.info("guests' broker accounts of an earlier release carry the deployment now", { marked, left });
 }

@@ -93,7 +93,8 @@ function lostFinding(row: ResourceRow): Finding {
  * this deployment's mark. A queue says nothing of who made it: one that belongs to none of these is only noted.
  */
 export function ownersOnBroker({ before, after }: Around, broker: BrokerReading): CheckResult {
-  const marked = markedAccounts(broker.marks, after.deploymentId).filter(({ id }) => broker.accounts.includes(id));
+  const accounts = new Set(broker.accounts);
+  const marked = markedAccounts(broker.marks, after.deploymentId).filter(({ id }) => accounts.has(id));
   const tooMany = (kind: string, names: readonly string[], instanceOf: (name: string) => string | undefined) =>
     names.flatMap((name) => {
       const instanceId = instanceOf(name);
@@ -106,7 +107,6 @@ export function ownersOnBroker({ before, after }: Around, broker: BrokerReading)
         todo: 'Taskmanagers remove it where they have broker_management_url; else delete it on the broker.',
       };
     });
-  const accounts = new Set(broker.accounts);
   const missing = [...before.resources.values()].filter(
     (row) => counts(before, row) && counts(after, row) && !accounts.has(row.external_id ?? ''),
   );

@@ -30,9 +30,10 @@ export async function handOverSlot(
   return { moved: true, successor };
 }
 
-/** A successor's time begins when it gets the slot: what its predecessor took is not taken off it. */
+/** A successor's time begins when it gets the slot: what its predecessor took is not taken off it, and is no time unattended. */
 async function startClock(tx: Knex.Transaction, taskId: string): Promise<void> {
+  const now = dbNow(tx);
   await tx('tasks')
     .where({ id: taskId })
-    .update({ deadline: tx.raw('deadline - created + ?', [dbNow(tx)]) });
+    .update({ deadline: tx.raw('deadline - created + ?', [now]), updated: now });
 }

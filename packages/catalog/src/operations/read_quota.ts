@@ -10,7 +10,7 @@ export interface QuotaReading extends QuotaUsage {
   readonly limit: number;
 }
 
-/** Of each resource what the project's next reservation would be checked against, from one moment. Nothing is written or locked. */
+/** Of each resource what the project's next reservation would be checked against, from one moment. Nothing is written, and on MySQL nothing is locked. */
 export async function readQuota(
   catalog: Catalog,
   project: {

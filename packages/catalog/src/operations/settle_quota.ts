@@ -14,7 +14,7 @@ export interface QuotaOfInstance {
  * an instance without a reservation (adopted), changes nothing.
  */
 export async function commitQuota(tx: Knex.Transaction, { projectId, instanceId }: QuotaOfInstance): Promise<void> {
-  const usages = await countedUsages(tx, projectId);
+  const usages = await lockCountedUsages(tx, projectId);
   for (const resource of QUOTA_RESOURCES) {
     const usage = usages.get(resource);
     const delta = await moveReservation(tx, reservationId(instanceId, resource), 'Reserved', 'Committed');
@@ -31,7 +31,7 @@ export async function releaseQuota(
   tx: Knex.Transaction,
   { projectId, instanceId, amounts }: QuotaOfInstance & { amounts: QuotaChange },
 ): Promise<void> {
-  const usages = await countedUsages(tx, projectId);
+  const usages = await lockCountedUsages(tx, projectId);
   for (const resource of QUOTA_RESOURCES) {
     const usage = usages.get(resource);
     const reserved = await moveReservation(tx, reservationId(instanceId, resource), 'Reserved', 'Rolled Back');
@@ -49,7 +49,7 @@ export async function settleGrowth(
   tx: Knex.Transaction,
   args: QuotaOfInstance & { change: QuotaChange; done: boolean },
 ): Promise<void> {
-  const usages = await countedUsages(tx, args.projectId);
+  const usages = await lockCountedUsages(tx, args.projectId);
   for (const resource of QUOTA_RESOURCES) {
     const usage = usages.get(resource);
     const id = growthReservationId(args.instanceId, resource);
@@ -64,7 +64,7 @@ export async function settleGrowth(
  * Under the project's lock, by their resource. One that has not been counted yet is left out: it is counted when it is first
  * needed, by whoever waits until this transaction has ended.
  */
-async function countedUsages(tx: Knex.Transaction, projectId: string): Promise<ReadonlyMap<string, QuotaUsageRow>> {
+async function lockCountedUsages(tx: Knex.Transaction, projectId: string): Promise<ReadonlyMap<string, QuotaUsageRow>> {
   const rows = await lockUsages(tx, projectId);
   return new Map(rows.filter((row) => row.in_use !== null).map((row) => [row.resource, row]));
 }

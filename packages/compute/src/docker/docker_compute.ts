@@ -226,7 +226,6 @@ export class DockerCompute implements ComputeDriver {
     if (request.volumeId !== null) return this.#need(request.volumeId, 'volume');
     const made = await firstOf(
       this.#hosts,
-
       async (host) => ((await host.servers.list({ token: request.clientToken })).length === 0 ? undefined : host),
       { allMustAnswer: false },
     );

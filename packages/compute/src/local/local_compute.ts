@@ -113,9 +113,9 @@ export class LocalCompute implements ComputeDriver {
   }
 
   /**
-   * Watches no longer. With `stopServers` the agents and databases of this host are stopped, and the next `adoptAll`
-   * starts them again; without, those that are processes of their own go on. What is being changed is ended first, and
-   * nothing is begun any more: a server that is just being made is stopped with the others.
+   * Watches no longer, and begins nothing. With `stopServers` what is being changed is ended, then the agents and databases
+   * of this host are stopped, those of a server that was just being made too, and the next `adoptAll` starts them again;
+   * without, those that are processes of their own go on.
    */
   async close(options: { readonly stopServers: boolean }): Promise<void> {
     this.#closing = true;

@@ -1,4 +1,4 @@
-import { dbNow } from '@trove/catalog';
+import { dbNow, handOverSlot, withTransaction } from '@trove/catalog';
 import { newUuid } from '@trove/common';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createInstance, emptyCatalog, makeActive } from '../../testing/instances.ts';
@@ -79,6 +79,15 @@ describe.each(['sqlite', 'mysql'] as const)('tasks of an instance, on %s', (dial
     await knex('instances').where({ id }).update({ active_task_id: taskId });
     await set({ state: 'done' });
     expect(await since()).toBeNull();
+  });
+
+  test('one that stood behind another is not counted as unattended for that time', async () => {
+    const { knex } = api.catalog;
+    const holder = (await newest()).id;
+    await api.send('DELETE', `/instances/${id}`);
+    await knex('tasks').update({ updated: knex.raw('? - 100000000', [dbNow(knex)]) });
+    await withTransaction(api.catalog, (tx) => handOverSlot(tx, { instanceId: id, holder }));
+    expect(await newest()).toMatchObject({ kind: 'delete_instance', state: 'pending', unattended_since: null });
   });
 
   test('one that waits shows all its steps, with what the present one waits for', async () => {

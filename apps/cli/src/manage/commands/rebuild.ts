@@ -6,7 +6,9 @@ import { waitForTask } from '../wait_for_task.ts';
 export function addRebuild(program: Command, session: ManageSession): void {
   program
     .command('rebuild')
-    .description('Give an instance whose guest nobody can ask a new server around its volume. A taskmanager does it.')
+    .description(
+      'Give an instance in clear whose guest nobody can ask a new server around its volume. A taskmanager does it.',
+    )
     .argument('<instance>', 'id of the instance')
     .option('--wait', 'until it is done')
     .addHelpText('after', HELP)

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { CommandResult } from '../outside.ts';
+import { endWithThisProcess } from './child.ts';
 
 /** Runs one of the repository's programs as a process of its own, to its end. */
 export async function runProgram(
@@ -8,7 +9,8 @@ export async function runProgram(
   argv: readonly string[],
   env: NodeJS.ProcessEnv,
 ): Promise<CommandResult> {
-  const child = spawn(process.execPath, [script, ...argv], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [script, ...argv], { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  endWithThisProcess(child);
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => out.push(chunk));

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { endWithThisProcess } from '../looks/child.ts';
 
 /** One service as a process of its own, started by its program. */
 export interface ServiceProcess {
@@ -13,7 +14,9 @@ export interface ServiceProcess {
 
 export async function startService(script: string, configFile: string, logFile: string): Promise<ServiceProcess> {
   const log = openSync(logFile, 'a');
-  const child = spawn(process.execPath, [script, '--config-file', configFile], { stdio: ['ignore', 'pipe', log] });
+  const options = { stdio: ['ignore', 'pipe', log] as ['ignore', 'pipe', number], detached: true };
+  const child = spawn(process.execPath, [script, '--config-file', configFile], options);
+  endWithThisProcess(child);
   const ready = await firstLine(child, logFile);
   return {
     ready,
