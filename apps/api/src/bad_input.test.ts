@@ -35,6 +35,7 @@ describe.each(['sqlite', 'mysql'] as const)('what is refused leaves nothing behi
     ['a name too long', named('n'.repeat(256)), /is too long$/],
     ['a name with an emoji', named('db 🐬'), /character that cannot be stored/],
     ['a name with half an emoji', named('db \ud83d'), /character that cannot be stored/],
+    ['a zone with half an emoji', newInstance({ availability_zone: 'a\ud83d' }), /character that cannot be stored/],
     ['no flavor', newInstance({ flavorRef: undefined }), /'flavorRef' is a required property$/],
     ['a flavor of another type', newInstance({ flavorRef: {} }), /instance\['flavorRef'\] \{\.\.\.\} is not valid/],
     ['an unknown flavor', newInstance({ flavorRef: 99 }), /^Flavor 99 cannot be found\.$/],

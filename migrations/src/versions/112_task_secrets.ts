@@ -9,13 +9,15 @@ export const taskSecrets: Migration = {
   operations: [{ kind: 'change_data', up: (_, run) => erase(run) }],
 };
 
+/** What the database takes for no JSON, such as half a surrogate pair on MariaDB, goes as a whole: its task is over. */
 async function erase(run: RunStatement): Promise<void> {
   await run(
-    `UPDATE tasks SET params = JSON_REPLACE(params, '$.users', NULL)
+    `UPDATE tasks SET params = CASE WHEN JSON_VALID(params) THEN JSON_REPLACE(params, '$.users', NULL) ELSE '{}' END
      WHERE state IN ${ENDED} AND params LIKE '%"users"%'`,
   );
   await run(
-    `UPDATE task_steps SET output = JSON_REPLACE(output, '$.password', NULL, '$.files', NULL)
+    `UPDATE task_steps SET output = CASE
+       WHEN JSON_VALID(output) THEN JSON_REPLACE(output, '$.password', NULL, '$.files', NULL) ELSE '{}' END
      WHERE (output LIKE '%"password"%' OR output LIKE '%"files"%')
        AND task_id IN (SELECT id FROM tasks WHERE state IN ${ENDED})`,
   );

@@ -265,7 +265,11 @@ describe.each(['mysql', 'sqlite'] as const)('each migration on %s, up and down w
         { ...step, name: 'wait', token: `${state}3`, output: 'null' },
       ]);
     }
+    const odd = { id: 'odd', kind: 'k', instance_id: 'i1', project_id: 'p', state: 'done', code_version: 1 };
+    const params = String.raw`{"users":"sealed","zone":"\ud800"}`;
+    await knex('tasks').insert({ ...odd, params, deadline: 1, created: 1, updated: 1 });
     await up(112);
+    expect((await knex('tasks').where({ id: 'odd' }).first('params')).params).not.toContain('sealed');
     const kept = async (id: string): Promise<unknown[]> => {
       const params: string[] = await knex('tasks').where({ id }).pluck('params');
       const outputs: string[] = await knex('task_steps').where({ task_id: id }).orderBy('name').pluck('output');

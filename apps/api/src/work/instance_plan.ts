@@ -39,6 +39,7 @@ const UNBUILT = [
 export async function planInstance(deps: ApiDeps, choices: ComputeChoices, wanted: NewInstance): Promise<InstancePlan> {
   refuseUnbuilt(wanted, UNBUILT);
   checkStorable('name', wanted.name);
+  if (wanted.availability_zone !== undefined) checkStorable('availability_zone', wanted.availability_zone);
   const { version } = await findDatastoreVersion(deps.catalog, wanted.datastore, deps.settings.defaultDatastore);
   const { manager } = version;
   if (manager === null)

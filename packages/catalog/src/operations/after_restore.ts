@@ -32,7 +32,8 @@ interface UnderWay {
  */
 export function afterRestore(catalog: Catalog): Promise<number> {
   return withTransaction(catalog, async (tx) => {
-    await settleReservations(tx, await readUnderWay(tx));
+    const first = await readUnderWay(tx);
+    await settleReservations(tx, first);
     await tx('instances')
       .where({ deleted: 0 })
       .update({ active_task_id: null, fence: fenceAhead(tx) });
@@ -41,6 +42,11 @@ export function afterRestore(catalog: Catalog): Promise<number> {
     // Read again behind the lock. Whoever has a slot now is of an instance that was created since.
     const underWay = (await readUnderWay(tx)).filter(({ id, active_task_id }) => active_task_id !== id);
     const ids = underWay.map(({ id }) => id);
+    const read = new Set(first.map(({ id }) => id));
+    await settleReservations(
+      tx,
+      underWay.filter(({ id }) => !read.has(id)),
+    );
     const ended = await tx<TaskRow>('tasks')
       .whereIn('id', ids)
       .update({

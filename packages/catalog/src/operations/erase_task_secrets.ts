@@ -19,5 +19,7 @@ async function erase(rows: Knex.QueryBuilder, column: string, members: readonly 
     for (const member of members) any.orWhere(column, 'like', `%"${member}"%`);
   });
   const places = paths.map(() => '?').join(', ');
-  await holders.update({ [column]: holders.client.raw(`JSON_REPLACE(??, ${places})`, [column, ...paths]) });
+  // What the database takes for no JSON, such as half a surrogate pair on MariaDB, must not keep a task from ending.
+  const erased = `CASE WHEN JSON_VALID(??) THEN JSON_REPLACE(??, ${places}) ELSE '{}' END`;
+  await holders.update({ [column]: holders.client.raw(erased, [column, column, ...paths]) });
 }

@@ -102,7 +102,7 @@ class PollingEngine implements TaskEngine {
     if (this.#hungry) return;
     await this.#markParked();
     const wanted = this.#concurrency * CANDIDATES;
-    const due = await dueTasks(catalog, kinds, wanted, parked);
+    const due = await dueTasks(catalog, kinds, wanted, { parked, forMs: this.#seenByOthersMs });
     if (due.length === wanted) this.#hungry = true;
     const readAt = clock.monotonic();
     // Shuffled: several workers read the same list, and each takes from another place.
@@ -117,11 +117,15 @@ class PollingEngine implements TaskEngine {
     }
   }
 
+  /** What has been due for so long was looked for by every other worker too. */
+  get #seenByOthersMs(): number {
+    return 2 * this.#pollMs.max;
+  }
+
   /** Says with one line what all of these lines would. */
   async #markParked(): Promise<void> {
     const { catalog, kinds, logger } = this.#settings;
-    // A worker that knows them has looked for them in that time.
-    const marked = await markParked(catalog, kinds, 2 * this.#pollMs.max);
+    const marked = await markParked(catalog, kinds, this.#seenByOthersMs);
     if (marked.length === 0) return;
     const fields = { count: marked.length, task_kinds: [...new Set(marked)] };
     logger.warn('tasks parked: this release does not know their kind or version', fields);
@@ -135,7 +139,7 @@ class PollingEngine implements TaskEngine {
   async #answer(taskId: string): Promise<void> {
     const { catalog, logger } = this.#settings;
     try {
-      if (await this.#takeUp(taskId)) return;
+      if (this.#settings.parked.has(taskId) || (await this.#takeUp(taskId))) return;
       const row: { after_task: string | null } | undefined = await catalog
         .knex('tasks')
         .where({ id: taskId })
@@ -148,8 +152,7 @@ class PollingEngine implements TaskEngine {
 
   /** Takes the task if there is room and it is to be had, and leaves it running; true where it was had. */
   async #takeUp(taskId: string): Promise<boolean> {
-    const { parked } = this.#settings;
-    if (this.#running.has(taskId) || parked.has(taskId) || this.#draining.signal.aborted) return false;
+    if (this.#running.has(taskId) || this.#draining.signal.aborted) return false;
     if (!this.#hasRoom()) {
       this.#hungry = true;
       return false;

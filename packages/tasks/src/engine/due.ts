@@ -44,17 +44,34 @@ function slotHolders({ knex }: Catalog): Knex.QueryBuilder {
   );
 }
 
-/** Ids of tasks that could be taken, read without locks: taking one decides anew. Not those that this worker has `parked`. */
+/** Due for so long. A worker that knows a task has looked for it in the time between two of its polls. */
+function isDueFor(executor: Knex, forMs: number): Condition {
+  const dueSince = 'COALESCE(tasks.wake_at, tasks.lease_until, tasks.updated)';
+  return (query) => void query.whereRaw(`${dueSince} <= ? - ?`, [dbNow(executor), forMs * 1000]);
+}
+
+export interface LeftAlone {
+  /** Ids of tasks that this worker has parked. */
+  readonly parked: ReadonlySet<string>;
+  /** A parked one whose mark is gone, and which nobody has taken for so long, is to be marked again. */
+  readonly forMs: number;
+}
+
+/** Ids of tasks that could be taken, read without locks: taking one decides anew. */
 export async function dueTasks(
   catalog: Catalog,
   kinds: readonly TaskKind[],
   limit: number,
-  parked: ReadonlySet<string> = new Set(),
+  { parked, forMs }: LeftAlone = { parked: new Set(), forMs: 0 },
 ): Promise<readonly string[]> {
   const rows: { id: string }[] = await slotHolders(catalog)
     .where(isDue(catalog.knex))
     .where(isKnown(kinds))
-    .whereNotIn('tasks.id', [...parked])
+    .where((looked) => {
+      looked.whereNotIn('tasks.id', [...parked]).orWhere((again) => {
+        again.where(isNotParked).where(isDueFor(catalog.knex, forMs));
+      });
+    })
     // Longest due first: many that wake every second must not keep a new one out.
     .orderByRaw('COALESCE(tasks.wake_at, tasks.lease_until, tasks.created)')
     .limit(limit)
@@ -72,12 +89,11 @@ export async function markParked(
   kinds: readonly TaskKind[],
   forMs: number,
 ): Promise<readonly string[]> {
-  const dueSince = 'COALESCE(tasks.wake_at, tasks.lease_until, tasks.updated)';
   const rows: Pick<TaskRow, 'id' | 'kind' | 'code_version' | 'error'>[] = await slotHolders(catalog)
     .where(isDue(catalog.knex))
     .whereNot(isKnown(kinds))
     .where(isNotParked)
-    .whereRaw(`${dueSince} <= ? - ?`, [dbNow(catalog.knex), forMs * 1000])
+    .where(isDueFor(catalog.knex, forMs))
     .limit(MARKED_AT_ONCE)
     .select('tasks.id', 'tasks.kind', 'tasks.code_version', 'tasks.error');
   const marked: string[] = [];

@@ -1,9 +1,23 @@
 import { type Dialect } from '@trove/catalog';
 import { describe, expect, it } from 'vitest';
-import { ended, fileRemove, instanceOf, taskOf, until } from '../../test/house.ts';
+import { ended, fileBuild, fileRemove, instanceOf, newInstance, taskOf, until } from '../../test/house.ts';
 import { buildKind, removeKind } from '../../test/kinds.ts';
 import { Workshop } from '../../test/workshop.ts';
 import type { TaskKind } from '../types.ts';
+
+describe.each<Dialect>(['sqlite', 'mysql'])('a task on %s', (dialect) => {
+  const shop = new Workshop(dialect);
+
+  it('ends also where its params are what a database takes for no JSON, and keeps no secret', async () => {
+    const instanceId = await newInstance(shop.catalog);
+    const params = { users: 'sealed', zone: 'a\ud800' };
+    const { taskId } = await fileBuild(shop.catalog, instanceId, {}, { params });
+    shop.engine();
+    const task = await ended(shop.catalog, taskId);
+    expect(task.state).toBe('done');
+    expect(task.params).not.toContain('sealed');
+  });
+});
 
 describe.each<Dialect>(['sqlite', 'mysql'])('a task whose end cannot be written, on %s', (dialect) => {
   const shop = new Workshop(dialect);

@@ -70,12 +70,15 @@ describe.each<Dialect>(['sqlite', 'mysql'])('parking on %s', (dialect) => {
     old.ring(taskId);
     await ended(shop.catalog, (await shop.build()).taskId);
     expect((await taskOf(shop.catalog, taskId)).fence).toEqual(row.fence);
+    expect(warned.filter((message) => message.startsWith('task parked'))).toHaveLength(1);
+    // A worker of the next release had taken it, which takes the mark away, and is gone: nobody else would say why it stands.
+    await shop.catalog.knex('tasks').where({ id: taskId }).update({ error: null, wake_at: 1 });
+    await until('the mark again', async () => (await taskOf(shop.catalog, taskId)).error !== null);
     shop.world.create(row.instance_id, 'ready', row.instance_id);
     const kind = buildKind(shop.world);
     const renamed = (step: Step): Step => (step.name === 'make_volume' ? { ...step, name: 'make_cloud' } : step);
     const next = { ...kind, steps: (task: Task) => kind.steps(task).map(renamed) };
     shop.engine({ kinds: [next] });
     expect(await ended(shop.catalog, taskId, 120_000)).toMatchObject({ state: 'done', error: null });
-    expect(warned.filter((message) => message.startsWith('task parked'))).toHaveLength(1);
   }, 150_000);
 });

@@ -19,7 +19,7 @@ const PARKED_AT_MOST = 1000;
 export interface WorkerSettings extends LeaseSettings {
   readonly faults: Faults;
   readonly draining: AbortSignal;
-  /** Tasks that this worker has parked, the first first: it looks at none of them again, and says each once. */
+  /** Tasks that this worker has parked, the first first: it looks at none of them again while they are marked as parked. */
   readonly parked: Set<string>;
 }
 
@@ -61,10 +61,10 @@ async function proceed(settings: WorkerSettings, held: Held, taken: TakenTask): 
   const logger = settings.logger.child({ task_id: task.id, task_kind: task.kind, instance_id: task.instanceId });
   if (unknown !== undefined) {
     logger.warn('task parked: its journal has a step that this release does not know', { step: unknown });
-    remember(settings.parked, task.id);
     const error = parkedError(`this release has no step "${unknown}" of task kind "${task.kind}"`);
     const ms = PARKED_MS.least + randomFraction() * (PARKED_MS.most - PARKED_MS.least);
     await writeParked(held, { ...error, before: storedError(row.error) }, Math.ceil(ms), task.state);
+    remember(settings.parked, task.id);
     return { is: 'parked' };
   }
   // Of a thousand that wait, dozens look each second.

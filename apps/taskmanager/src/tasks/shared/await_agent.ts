@@ -2,7 +2,7 @@ import { withTransaction } from '@trove/catalog';
 import { type Step, type StepContext, wakeInstances } from '@trove/tasks';
 import { askGuest } from './ask_guest.ts';
 import { endRotation } from './end_rotation.ts';
-import type { Question } from './knocks.ts';
+import type { Knocking } from './knocks.ts';
 import { CATALOG_TIMEOUT_MS, PERSISTENT_RETRY, type TaskTools } from './tools.ts';
 import { SOON, UNTIL_REPORTED } from './waits.ts';
 
@@ -44,7 +44,7 @@ export function questionOf(
   { catalog, guests, hello }: TaskTools,
   context: StepContext,
   peer: Peer,
-): Question<Answered> {
+): Knocking<Answered> {
   const { instanceId } = context.task;
   return {
     async ask(deadlineMs) {

@@ -1,9 +1,9 @@
 import { TroveError } from '@trove/common';
 import { expect, test } from 'vitest';
-import { Knocks, type Question } from './knocks.ts';
+import { type Knocking, Knocks } from './knocks.ts';
 
 /** A guest that answers when it is told to. */
-class Guest implements Question<string> {
+class Guest implements Knocking<string> {
   readonly deadlines: number[] = [];
   wakes = 0;
   #answer = Promise.withResolvers<string>();

@@ -15,7 +15,7 @@ interface Knock<T> {
   forgotten?: NodeJS.Timeout;
 }
 
-export interface Question<T> {
+export interface Knocking<T> {
   /** Rejects with `GUEST_TIMEOUT` or `RPC_TIMEOUT` where nobody answers in time. */
   ask(deadlineMs: number): Promise<T>;
   /** Called when an answer comes that nobody waits for. Never rejects. */
@@ -34,17 +34,17 @@ export class Knocks<T> {
    * Asks, unless this was asked for `id` before and the guest still has time. The answer where it is there, then or at once;
    * else undefined. An error of the guest is thrown where it comes at once; later it wakes, to be asked for again.
    */
-  async knock(id: string, question: Question<T>): Promise<T | undefined> {
+  async knock(id: string, knocking: Knocking<T>): Promise<T | undefined> {
     const knock: Knock<T> = this.#knocks.get(id) ?? { silences: 0, asking: false };
     this.#knocks.set(id, knock);
     if (knock.late !== undefined) {
       this.#forget(id, knock);
       return knock.late.answered;
     }
-    return knock.asking ? undefined : await this.#ask(id, knock, question);
+    return knock.asking ? undefined : await this.#ask(id, knock, knocking);
   }
 
-  async #ask(id: string, knock: Knock<T>, { ask, wake }: Question<T>): Promise<T | undefined> {
+  async #ask(id: string, knock: Knock<T>, { ask, wake }: Knocking<T>): Promise<T | undefined> {
     clearTimeout(knock.forgotten);
     knock.asking = true;
     let isAwaited = true;

@@ -15,7 +15,7 @@ interface Restart extends Question {
 
 /**
  * Restarts of guests in clear that this process has asked for in undos, where nothing can be noted: none is awaited in a slot,
- * and each is asked for once. A taskmanager that takes such a task over asks again, which restarts the database once more.
+ * and one is asked for at a time. A taskmanager that takes such a task over asks again, which restarts the database once more.
  */
 export class Restarts {
   readonly #open = new Map<string, Restart>();
