@@ -59,7 +59,7 @@ describe('a task that a worker of an earlier release has left', () => {
       if (journal !== undefined) await happens.get(point.taskId)?.(point, { ...journal, id: journal.instanceId });
     };
     // What was lost was asked long ago. What is asked now has its time, also where the machine is slow: silence has consequences.
-    await here.taskmanager({ secure: isSecure(scenario), faults, highTimeout: 60 });
+    await here.taskmanager({ secure: isSecure(scenario), faults, highTimeout: 20 });
     for (const { point, taskId, instanceId } of recording.journals) {
       const task = await ended(here, taskId, 60_000);
       expect(task.state, `${point}: ${task.error}`).toBe(recording.ends);

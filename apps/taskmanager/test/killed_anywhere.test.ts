@@ -14,7 +14,7 @@ const SEED = process.env['TROVE_KILL_SEED'];
 const RUNS = Number(process.env['TROVE_KILL_RUNS'] ?? 8);
 const SEEDS = SEED === undefined ? Array.from({ length: RUNS }, (_, index) => index + 1) : [Number(SEED)];
 /** Guests in clear are waited for by the second where an answer is lost: one of so many seeds. */
-const IN_CLEAR_EACH = 3;
+const IN_CLEAR_EACH = 4;
 const MS_PER_RUN = 60_000;
 /** Of so many seeds one is of whole taskmanagers, with their rounds. */
 const WHOLE_EACH = 8;

@@ -8,7 +8,7 @@ import { deathsOf, live, peaceful, sweptCatalog } from './sweep.ts';
 const ALONE = process.env['TROVE_KILL_AT'];
 /** Each boundary in each scenario that comes to it, in place of the first. */
 const ALL = process.env['TROVE_KILL_ALL'] !== undefined;
-const [CLEAR_EACH, REBUILD_EACH] = [8, 12];
+const [CLEAR_EACH, REBUILD_EACH] = [12, 20];
 const MS_PER_SCENARIO = 600_000;
 /** MariaDB differs in its locks and not in the steps: some boundaries of the longest ways. */
 const ON_MARIADB = ['create', 'create_refused', 'upgrade', 'upgrade_refused', 'resize_flavor', 'rotate_key', 'delete'];
