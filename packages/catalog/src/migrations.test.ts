@@ -266,8 +266,8 @@ describe.each(['mysql', 'sqlite'] as const)('each migration on %s, up and down w
       ]);
     }
     const odd = { id: 'odd', kind: 'k', instance_id: 'i1', project_id: 'p', state: 'done', code_version: 1 };
-    const params = String.raw`{"users":"sealed","zone":"\ud800"}`;
-    await knex('tasks').insert({ ...odd, params, deadline: 1, created: 1, updated: 1 });
+    const unreadable = String.raw`{"users":"sealed","zone":"\ud800"}`;
+    await knex('tasks').insert({ ...odd, params: unreadable, deadline: 1, created: 1, updated: 1 });
     await up(112);
     expect((await knex('tasks').where({ id: 'odd' }).first('params')).params).not.toContain('sealed');
     const kept = async (id: string): Promise<unknown[]> => {
