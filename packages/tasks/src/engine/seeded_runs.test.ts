@@ -4,7 +4,7 @@ import { seededRun } from '../../test/seeded_run.ts';
 
 /** One of them alone: `TROVE_TASKS_SEED=17`. More of them: `TROVE_TASKS_RUNS=20000`. */
 const SEED = process.env['TROVE_TASKS_SEED'];
-const RUNS = Number(process.env['TROVE_TASKS_RUNS'] ?? 1500);
+const RUNS = Number(process.env['TROVE_TASKS_RUNS'] ?? 1000);
 const MS_PER_RUN = 500;
 
 let catalog: TestCatalog;

@@ -10,12 +10,13 @@ type Faults = NonNullable<TaskEngineOptions['faults']>;
 
 const { signal } = new AbortController();
 
-describe.each(['mysql', 'sqlite'] as const)('after a rotation that was given up on %s', (dialect) => {
+/** On SQLite the sweeps of workers that die come this way. */
+describe('after a rotation that was given up, on mysql', () => {
   let house: House;
   let catalog: TestCatalog;
   let hook: Faults | undefined;
   beforeAll(async () => {
-    catalog = await openTestCatalog(dialect);
+    catalog = await openTestCatalog('mysql');
   });
   beforeEach(() => {
     house = openHouse(catalog);

@@ -22,13 +22,14 @@ type Faults = NonNullable<TaskEngineOptions['faults']>;
 const OPTIONS = { deadlineMs: 5000 };
 const PAGE = { limit: null, marker: null, include_marker: false };
 
-describe.each(['mysql', 'sqlite'] as const)('changing the key of an instance on %s', (dialect) => {
+/** On SQLite the sweeps of workers that die come this way. */
+describe('changing the key of an instance, on mysql', () => {
   let house: House;
   let catalog: TestCatalog;
   let id: string;
   let hook: Faults | undefined;
   beforeAll(async () => {
-    catalog = await openTestCatalog(dialect);
+    catalog = await openTestCatalog('mysql');
   });
   beforeEach(() => {
     house = openHouse(catalog);
