@@ -1,7 +1,7 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, onTestFinished, test } from 'vitest';
 import { createMetrics } from '../metrics/metrics.ts';
 import { createAuthority } from '../tls/certificates.ts';
 import { loadTlsClient } from '../tls/tls_client.ts';
@@ -71,7 +71,9 @@ test('with a certificate it speaks TLS and nothing else', async () => {
   });
   const tls = { ...own, minVersion: 'TLSv1.2', requestCert: false, rejectUnauthorized: false } as const;
   server = await startHealthServer({ host: '127.0.0.1', port: 0, tls }, () => [], createMetrics());
-  const file = join(mkdtempSync(join(tmpdir(), 'trove-health-')), 'ca.pem');
+  const folder = mkdtempSync(join(tmpdir(), 'trove-health-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'ca.pem');
   writeFileSync(file, ca.cert);
   const client = await createTlsFetch(loadTlsClient({ ca: file }, { ca: 'ca', cert: 'cert', key: 'key' }));
   const response = await client.fetch(`https://127.0.0.1:${server.port}/healthcheck`);
