@@ -1,9 +1,8 @@
-import { type Catalog, type InstanceRow, PARKED_ERRORS, type TaskRow } from '@trove/catalog';
+import { type Catalog, type InstanceRow, PARKED_ERRORS, type TaskRow, UNFINISHED_STATES } from '@trove/catalog';
 import { type Metrics, measureCall, type Reading } from '@trove/common';
 import type { GuestClient } from '@trove/crypto-rpc';
 
 const POLICIES = ['plaintext', 'v1', 'v2'] as const;
-const UNFINISHED_STATES: readonly TaskRow['state'][] = ['pending', 'running', 'waiting', 'compensating'];
 /** Tasks that ended well are many and say nothing: they are not counted. */
 const TASK_STATES: readonly TaskRow['state'][] = [...UNFINISHED_STATES, 'failed', 'cancelled'];
 

@@ -156,5 +156,6 @@ export type {
   TaskRow,
   TaskStepRow,
 } from './tables.ts';
+export { UNFINISHED_STATES } from './task_states.ts';
 export { withStatement, withTransaction } from './transaction.ts';
 export { fitsTroveColumn } from './trove_text.ts';

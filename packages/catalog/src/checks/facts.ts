@@ -11,6 +11,7 @@ import type {
   ResourceRow,
   TaskRow,
 } from '../tables.ts';
+import { UNFINISHED_STATES } from '../task_states.ts';
 import { failedDeletes } from './failed_deletes.ts';
 
 const INSTANCE_COLUMNS = [
@@ -36,8 +37,6 @@ const TASK_COLUMNS = [
   'error',
   'after_task',
 ] as const satisfies readonly (keyof TaskRow)[];
-
-export const UNFINISHED: readonly TaskRow['state'][] = ['pending', 'running', 'waiting', 'compensating'];
 
 export type InstanceFacts = Pick<InstanceRow, (typeof INSTANCE_COLUMNS)[number]>;
 
@@ -132,7 +131,7 @@ export async function readInSnapshot<T>(catalog: Catalog, work: (tx: Knex.Transa
 }
 
 export function isUnfinished({ state }: Pick<TaskRow, 'state'>): boolean {
-  return UNFINISHED.includes(state);
+  return UNFINISHED_STATES.includes(state);
 }
 
 /** What is left to ask about; in the usual case nothing. */
@@ -172,7 +171,7 @@ async function readTasks(tx: Knex.Transaction, only: string | undefined): Promis
   const columns = [...TASK_COLUMNS, 'deadline', 'created', 'updated'] as const;
   const of = only === undefined ? {} : { instance_id: only };
   const unfinished = await tx<TaskRow>('tasks')
-    .whereIn('state', UNFINISHED)
+    .whereIn('state', UNFINISHED_STATES)
     .where(of)
     .select(...columns);
   const left = tx('resources as r')

@@ -1,6 +1,7 @@
 import type { Secret } from '@trove/common';
 import type { Knex } from 'knex';
 import type { InstanceKeyRow, InstanceRow, KeyCheckRow, TaskRow, TaskStepRow } from '../tables.ts';
+import { UNFINISHED_STATES } from '../task_states.ts';
 import { isV2AtRest, openAsTrove, openAtRest, type Place, type Ring, restsUnder, sealAtRest } from './at_rest.ts';
 import { openInstanceKey, openKeyRow, openUplink, sealInstanceKey, sealKeyText, sealUplink } from './guest_key.ts';
 import { instanceRing, type KeyRings, uplinkRing } from './rings.ts';
@@ -25,7 +26,6 @@ export interface SealedCell {
 }
 
 const BATCH = 100;
-const RUNNING = ['pending', 'running', 'waiting', 'compensating'];
 
 /** Every sealed cell of the catalog, in batches: instances, versions of their keys, tasks that have not ended, key checks. */
 export async function* sealedCells(knex: Knex): AsyncGenerator<readonly SealedCell[]> {
@@ -115,7 +115,7 @@ type Task = Pick<TaskRow, 'id' | 'params'>;
 
 async function tasks(knex: Knex, after: Task | undefined): Promise<Task[]> {
   return await knex<TaskRow>('tasks')
-    .whereIn('state', RUNNING)
+    .whereIn('state', UNFINISHED_STATES)
     .andWhere('id', '>', after?.id ?? '')
     .orderBy('id')
     .limit(BATCH)
@@ -132,7 +132,7 @@ async function steps(knex: Knex, after: StepOutput | undefined): Promise<StepOut
   const from = after ?? { task_id: '', name: '' };
   return await knex<TaskStepRow>('task_steps')
     .join('tasks', 'tasks.id', 'task_steps.task_id')
-    .whereIn('tasks.state', RUNNING)
+    .whereIn('tasks.state', UNFINISHED_STATES)
     .whereNotNull('task_steps.output')
     .andWhereRaw('(task_steps.task_id > ? OR (task_steps.task_id = ? AND task_steps.name > ?))', [
       from.task_id,

@@ -4,12 +4,12 @@ import { dbNow } from '../database_time.ts';
 import { retireKeysOfUpgrades } from '../keys/key_operations.ts';
 import { holdReconciler } from '../reconcile/reconciler_lease.ts';
 import type { TaskRow } from '../tables.ts';
+import { ENDED_STATES } from '../task_states.ts';
 import { withTransaction } from '../transaction.ts';
 import { eraseTaskSecrets } from './erase_task_secrets.ts';
 import { recordFault } from './record_fault.ts';
 import { commitQuota, settleGrowth } from './settle_quota.ts';
 
-const ENDED: readonly TaskRow['state'][] = ['done', 'failed', 'cancelled'];
 const RESTORED = { code: 'CONFLICT', message: 'The catalog was restored from a backup that was made meanwhile.' };
 
 interface UnderWay {
@@ -66,7 +66,7 @@ export function afterRestore(catalog: Catalog): Promise<number> {
 async function readUnderWay(tx: Knex.Transaction): Promise<readonly UnderWay[]> {
   return await tx('tasks')
     .leftJoin('instances', 'instances.id', 'tasks.instance_id')
-    .whereNotIn('tasks.state', ENDED)
+    .whereNotIn('tasks.state', ENDED_STATES)
     .orderBy(['instances.tenant_id', 'instances.id', 'tasks.created'])
     .select('tasks.id', 'tasks.kind', 'tasks.instance_id')
     .select('instances.tenant_id', 'instances.active_task_id', 'instances.deleted');

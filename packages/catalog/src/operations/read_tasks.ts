@@ -3,6 +3,7 @@ import { dialectOf } from '@trove/migrations';
 import type { Knex } from 'knex';
 import { dbNow } from '../database_time.ts';
 import type { DatabaseBigint, InstanceRow, TaskRow, TaskStepRow } from '../tables.ts';
+import { UNFINISHED_STATES } from '../task_states.ts';
 
 /** What a tenant may see of a task; never its parameters, outputs, keys, fence and lease. */
 const TASK_COLUMNS = [
@@ -95,10 +96,10 @@ function unattendedSince(executor: Knex): Knex.Raw {
   const latest = dialectOf(executor) === 'mysql' ? 'GREATEST' : 'MAX';
   const due = `${latest}(tasks.updated, COALESCE(tasks.wake_at, 0), COALESCE(tasks.lease_until, 0))`;
   return executor.raw(
-    `CASE WHEN tasks.state NOT IN ('done', 'failed', 'cancelled') AND ${due} + ? < ?
+    `CASE WHEN tasks.state IN (${UNFINISHED_STATES.map(() => '?').join(', ')}) AND ${due} + ? < ?
       AND EXISTS (SELECT 1 FROM instances WHERE instances.id = tasks.instance_id AND instances.active_task_id = tasks.id)
       THEN ${due} END AS unattended_since`,
-    [UNATTENDED_AFTER_US, dbNow(executor)],
+    [...UNFINISHED_STATES, UNATTENDED_AFTER_US, dbNow(executor)],
   );
 }
 

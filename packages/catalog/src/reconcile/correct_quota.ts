@@ -1,10 +1,11 @@
 import type { Knex } from 'knex';
-import { type CatalogFacts, UNFINISHED } from '../checks/facts.ts';
+import type { CatalogFacts } from '../checks/facts.ts';
 import { countQuota, type RamOf } from '../checks/quota_difference.ts';
 import { troveNow } from '../database_time.ts';
 import { countBackups, growthReservationId, QUOTA_RESOURCES, type QuotaResource } from '../operations/quota.ts';
 import { lockUsages } from '../operations/usage_rows.ts';
 import type { InstanceRow, QuotaUsageRow, ReservationRow } from '../tables.ts';
+import { UNFINISHED_STATES } from '../task_states.ts';
 
 /**
  * Counts a project anew under the lock that every create and delete takes, and writes what is wrong. Returns the resources
@@ -41,7 +42,7 @@ export async function correctQuota(
 async function instancesAtWork(tx: Knex.Transaction, projectId: string): Promise<ReadonlySet<string>> {
   const ids: string[] = await tx('tasks')
     .join('instances', 'instances.id', 'tasks.instance_id')
-    .whereIn('tasks.state', UNFINISHED)
+    .whereIn('tasks.state', UNFINISHED_STATES)
     .where({ 'instances.tenant_id': projectId, 'instances.deleted': 0 })
     .pluck('instances.id');
   return new Set(ids);

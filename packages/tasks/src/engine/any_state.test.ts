@@ -5,9 +5,8 @@ import { ended, fileBuild, fileRemove, instanceOf } from '../../test/house.ts';
 import { MADE } from '../../test/kinds.ts';
 import { Workshop } from '../../test/workshop.ts';
 import { stepToken } from './outside_call.ts';
-import type { UNFINISHED } from './task_row.ts';
 
-type Unfinished = (typeof UNFINISHED)[number];
+type Unfinished = Exclude<TaskRow['state'], 'done' | 'failed' | 'cancelled'>;
 
 /** How a slot's holder was left, by whoever worked on it or has parked it. */
 interface Left {

@@ -1,7 +1,7 @@
-import { type Catalog, dbNow, PARKED_ERRORS, type TaskRow } from '@trove/catalog';
+import { type Catalog, dbNow, PARKED_ERRORS, type TaskRow, UNFINISHED_STATES } from '@trove/catalog';
 import type { Knex } from 'knex';
 import type { TaskKind } from '../types.ts';
-import { type StoredError, storedError, UNFINISHED } from './task_row.ts';
+import { type StoredError, storedError } from './task_row.ts';
 
 /** Marked with one look. */
 const MARKED_AT_ONCE = 100;
@@ -13,7 +13,7 @@ export function isDue(executor: Knex): Condition {
   const now = dbNow(executor);
   return (query) => {
     query
-      .whereIn('tasks.state', [...UNFINISHED])
+      .whereIn('tasks.state', UNFINISHED_STATES)
       .where((lease) => {
         lease.whereNull('tasks.lease_until').orWhere('tasks.lease_until', '<', now);
       })

@@ -30,8 +30,6 @@ export interface JournalEntry {
 
 export type Journal = ReadonlyMap<string, JournalEntry>;
 
-export const UNFINISHED = ['pending', 'running', 'waiting', 'compensating'] as const;
-
 export function toTask(row: TaskRow): Task {
   return {
     id: row.id,

@@ -1,7 +1,6 @@
-import { dbNow, type InstanceRow, type TaskRow } from '@trove/catalog';
+import { dbNow, type InstanceRow, type TaskRow, UNFINISHED_STATES } from '@trove/catalog';
 import { newUuid, TroveError } from '@trove/common';
 import type { Knex } from 'knex';
-import { UNFINISHED } from '../engine/task_row.ts';
 import { forUpdate } from '../row_locks.ts';
 import { repeatedTask, takeSlot } from './file_task.ts';
 import { type FiledTask, insertTask, type NewTask } from './filed_task.ts';
@@ -40,7 +39,7 @@ async function lockSlot(tx: Knex.Transaction, instanceId: string): Promise<strin
 async function earlierDelete(tx: Knex.Transaction, task: NewTask, holder: string): Promise<string | undefined> {
   const row = await tx<TaskRow>('tasks')
     .where({ instance_id: task.instanceId, kind: task.kind })
-    .whereIn('state', [...UNFINISHED])
+    .whereIn('state', UNFINISHED_STATES)
     .where((either) => {
       either.where({ id: holder }).orWhere({ after_task: holder });
     })

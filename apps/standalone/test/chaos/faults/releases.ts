@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { dbNow, type TaskRow } from '@trove/catalog';
+import { dbNow, type TaskRow, UNFINISHED_STATES } from '@trove/catalog';
 import type { Ground } from '../ground.ts';
 import { isOfRelease } from '../inside/later_release.ts';
 import type { Service } from '../service.ts';
@@ -102,7 +102,7 @@ async function unknownTo({ catalog }: Ground, release: number): Promise<readonly
   ]);
   const holders: (TaskRow & { due_for: number })[] = await knex<TaskRow>('tasks')
     .join('instances', 'instances.active_task_id', 'tasks.id')
-    .whereIn('tasks.state', ['pending', 'running', 'waiting', 'compensating'])
+    .whereIn('tasks.state', UNFINISHED_STATES)
     .select('tasks.*', dueFor);
   return holders.filter((task) => !isOfRelease(task, release));
 }
